@@ -1,0 +1,116 @@
+"""Every error a user can meet, in one tree. This module imports nothing of ours, so any file may import it.
+
+::
+
+    KiteError                       exit 1
+    ├── UsageError                  exit 2   the command line was wrong: correct it
+    ├── ConfigError                 exit 3   a setting is wrong: correct the file, variable or flag it names
+    ├── AuthError                   exit 4   log in again
+    │   └── HandshakeForbidden               HTTP 403 on the websocket upgrade
+    ├── FeedError                   exit 5   the market-data connection
+    │   ├── SubscriptionError                an instrument the feed can't take
+    │   │   ├── UnknownInstrument
+    │   │   └── TooManyInstruments
+    │   ├── HandshakeRateLimited             HTTP 429: too many connections of this api_key
+    │   ├── HandshakeBadRequest              HTTP 400: parameters missing or garbled
+    │   └── ConnectionFailed                 DNS, TCP, TLS, or a server that is no ticker
+    ├── DataError                   exit 6   a file or a recording can't be read
+    ├── BrokerError                 exit 7   the broker's REST interface answered with an error
+    └── EnvironmentProblem          exit 8   this machine lacks something: a package, memory, a compiler
+
+An error says what happened (``what``), why (``why``) and what to do next (``hint``). ``reference`` is a stable
+kebab-case name that documentation and ``--json`` use. Exit codes are documented in docs/cli.md.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KiteError(Exception):
+    """Something the user can understand and act on."""
+
+    exit_code: ClassVar[int] = 1
+    reference: ClassVar[str] = "error"
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return ". ".join(part.rstrip(".") for part in (self.what, self.why, self.hint) if part)
+
+    def as_dict(self) -> dict[str, str | int]:
+        """What ``--json`` prints on failure."""
+        return {
+            "error": self.reference,
+            "what": self.what,
+            "why": self.why,
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
+
+
+class UsageError(KiteError):
+    exit_code = 2
+    reference = "usage"
+
+
+class ConfigError(KiteError):
+    exit_code = 3
+    reference = "config"
+
+
+class AuthError(KiteError):
+    exit_code = 4
+    reference = "auth"
+
+
+class HandshakeForbidden(AuthError):
+    reference = "handshake-forbidden"
+
+
+class FeedError(KiteError):
+    exit_code = 5
+    reference = "feed"
+
+
+class SubscriptionError(FeedError):
+    reference = "subscription"
+
+
+class UnknownInstrument(SubscriptionError):
+    reference = "unknown-instrument"
+
+
+class TooManyInstruments(SubscriptionError):
+    reference = "too-many-instruments"
+
+
+class HandshakeRateLimited(FeedError):
+    reference = "handshake-rate-limited"
+
+
+class HandshakeBadRequest(FeedError):
+    reference = "handshake-bad-request"
+
+
+class ConnectionFailed(FeedError):
+    reference = "connection-failed"
+
+
+class DataError(KiteError):
+    exit_code = 6
+    reference = "data"
+
+
+class BrokerError(KiteError):
+    exit_code = 7
+    reference = "broker"
+
+
+class EnvironmentProblem(KiteError):
+    exit_code = 8
+    reference = "environment"
