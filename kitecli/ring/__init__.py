@@ -1,1 +1,5 @@
-""""""
+"""The ring of ticks and the board of latest values, in memory that other processes can map.
+
+``layout`` draws the memory, ``memory`` reserves and maps it, ``writer`` and ``view`` are the readable reference (one
+process), ``reader`` is the policy every reader follows, ``seats`` is where readers announce themselves and sleep.
+"""

@@ -1,0 +1,55 @@
+"""Where rings live: a folder of this user's, in memory where the platform has such a place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from kitecli.errors import EnvironmentProblem
+
+
+def runtime_dir() -> Path:
+    """The runtime folder, created 0700: ``$KITE_RUNTIME_DIR``, ``$XDG_RUNTIME_DIR/kite``, else shared memory, else temporary.
+
+    Raises :class:`EnvironmentProblem` when the folder belongs to somebody else.
+    """
+    folder = _candidate()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_foreign(folder)
+    return folder
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that can still be reserved there. Containers often have only 64 MB of shared memory."""
+    return shutil.disk_usage(folder).free
+
+
+def _candidate() -> Path:
+    if chosen := os.environ.get("KITE_RUNTIME_DIR"):
+        return Path(chosen)
+    if session := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(session) / "kite"
+    shared = Path("/dev/shm")  # noqa: S108  the folder below it is 0700 and its owner is checked
+    base = shared if shared.is_dir() and os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+    return base / f"kite-{_user()}"
+
+
+def _user() -> str:
+    return str(os.getuid()) if sys.platform != "win32" else os.environ.get("USERNAME", "user")
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.getuid():
+        raise EnvironmentProblem(
+            f"The runtime folder {folder} is not yours",
+            why="it is a link or belongs to another user, who could read or alter your ticks",
+            hint="set KITE_RUNTIME_DIR to a folder of your own",
+        )
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)

@@ -1,0 +1,120 @@
+"""Reserving and mapping a ring's memory: a file others can map, or private pages."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kitecli.errors import DataError, EnvironmentProblem
+from kitecli.ring.layout import HEADER_BYTES, HEADER_DTYPE, MAGIC, VERSION, RingLayout
+
+
+class RingMemory:
+    """One ring's mapped bytes. ``buffer`` is what writers and views work on; ``path`` is None for private memory."""
+
+    def __init__(self, buffer: mmap.mmap, layout: RingLayout, path: Path | None) -> None:
+        self.buffer = buffer
+        self.layout = layout
+        self.path = path
+
+    @classmethod
+    def private(cls, layout: RingLayout) -> RingMemory:
+        """Anonymous memory: nobody else can read it, and it costs nothing until it is touched."""
+        buffer = mmap.mmap(-1, layout.total_bytes)
+        _write_header(buffer, layout)
+        return cls(buffer, layout, None)
+
+    @classmethod
+    def create(cls, path: Path, layout: RingLayout) -> RingMemory:
+        """A new file, 0600, its space reserved before it is mapped.
+
+        A sparse file on a full disk would kill the process with SIGBUS at the first write, so an
+        :class:`EnvironmentProblem` is raised here instead, while it can still be said.
+        """
+        path.unlink(missing_ok=True)  # readers of a former ring keep their mapping of it
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            _reserve(descriptor, path, layout.total_bytes)
+            buffer = mmap.mmap(descriptor, layout.total_bytes)
+        finally:
+            os.close(descriptor)
+        _write_header(buffer, layout)
+        return cls(buffer, layout, path)
+
+    @classmethod
+    def attach(cls, path: Path) -> RingMemory:
+        """Map another process's ring for reading only. Raises :class:`DataError` where it is no ring of this version."""
+        try:
+            with path.open("rb") as file:
+                buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as cause:
+            raise DataError(
+                f"No ring at {path}", why=str(cause), hint="start a feed first: kite feed --sim"
+            ) from cause
+        return cls(buffer, _read_header(buffer, path), path)
+
+    def header(self) -> NDArray[np.void]:
+        return np.frombuffer(self.buffer, HEADER_DTYPE, 1)
+
+    def close(self) -> None:
+        """Let go of the mapping; the file goes with its writer's :meth:`remove`."""
+        try:
+            self.buffer.close()
+        except BufferError:
+            # Somebody still holds an array over it; the pages go with the last of them.
+            return
+
+    def remove(self) -> None:
+        """Delete the file. Readers that have it mapped keep their pages."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def _reserve(descriptor: int, path: Path, size: int) -> None:
+    try:
+        if sys.platform == "linux":
+            os.posix_fallocate(descriptor, 0, size)
+        else:
+            os.ftruncate(descriptor, size)
+    except OSError as cause:
+        path.unlink(missing_ok=True)
+        raise EnvironmentProblem(
+            f"No room for a ring of {size / 1e6:,.0f} MB in {path.parent}",
+            why=f"{cause.strerror}; containers often have only 64 MB of shared memory",
+            hint="make performance.ring_buffer_size smaller (--profile memory-efficiency) or set KITE_RUNTIME_DIR",
+        ) from cause
+
+
+def _write_header(buffer: mmap.mmap, layout: RingLayout) -> None:
+    header = np.zeros(1, HEADER_DTYPE)
+    header["version"], header["header_bytes"] = VERSION, HEADER_BYTES
+    for name in _LAYOUT_FIELDS:
+        header[name] = getattr(layout, name)
+    header["created_ns"], header["writer_pid"] = time.time_ns(), os.getpid()
+    buffer[len(MAGIC) : HEADER_DTYPE.itemsize] = header.tobytes()[len(MAGIC) :]
+    buffer[: len(MAGIC)] = MAGIC  # last, so that nobody attaches to half a header
+
+
+_LAYOUT_FIELDS = tuple(
+    name for name in (HEADER_DTYPE.names or ()) if name.endswith(("capacity", "offset", "total_bytes"))
+)
+
+
+def _read_header(buffer: mmap.mmap, path: Path) -> RingLayout:
+    if len(buffer) < HEADER_BYTES or buffer[: len(MAGIC)] != MAGIC:
+        raise DataError(f"{path} is no tick ring", why="it doesn't start as one", hint="remove the file")
+    header = np.frombuffer(buffer[: HEADER_DTYPE.itemsize], HEADER_DTYPE)[0]
+    layout = RingLayout(*(int(header[name]) for name in ("capacity", "depth_capacity", "board_capacity")))
+    if header["version"] != VERSION or len(buffer) < layout.total_bytes:
+        raise DataError(
+            f"The ring at {path} was made by another version of kite",
+            why=f"layout version {header['version']}, this kite reads {VERSION}",
+            hint="run the feed and its readers from the same installation",
+        )
+    return layout

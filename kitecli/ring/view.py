@@ -1,0 +1,83 @@
+"""Reading a ring's memory: the reference, for a ring whose writer lives in the same process.
+
+A view copies and reports; what to do about what it reports is :class:`~kitecli.ring.reader.RingReader`'s.
+The compiled view has the same methods and adds the memory barriers that a writer in another process needs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kitecli.ring.layout import STATE_CLOSED
+from kitecli.ring.memory import RingMemory
+from kitecli.ring.parts import RingParts
+
+
+class RingView:
+    """Read access to one ring, by sequence and by board row."""
+
+    def __init__(self, memory: RingMemory) -> None:
+        self.layout = memory.layout
+        self._parts = RingParts.of(memory)
+
+    def cursor(self) -> int:
+        """The sequence the next tick will get: the number of ticks published so far."""
+        return int(self._parts.cursor[0])
+
+    def board_rows(self) -> int:
+        return int(self._parts.board_rows[0])
+
+    def closed(self) -> bool:
+        """Whether the writer has said goodbye."""
+        return int(self._parts.state[0]) == STATE_CLOSED
+
+    def heartbeat_ns(self) -> int:
+        return int(self._parts.heartbeat_ns[0])
+
+    def counters(self) -> NDArray[np.uint64]:
+        """A copy of the counters, in the order of :data:`~kitecli.ring.layout.COUNTERS`."""
+        return self._parts.counters.copy()
+
+    def copy(
+        self, start: int, count: int, ticks: NDArray[np.void], depth: NDArray[np.void] | None
+    ) -> int:
+        """Copy ``count`` ticks from sequence ``start`` on, and their depth where ``depth`` is given.
+
+        Returns the oldest sequence that was certainly not overwritten meanwhile: rows below it are not to be trusted.
+        Depth rows below that value plus (capacity - depth capacity) aren't either. ``count`` must not exceed the capacity.
+        """
+        slots = np.arange(start, start + count)
+        ticks[:count] = self._parts.ticks[slots & (self.layout.capacity - 1)]
+        if depth is not None:
+            depth[:count] = self._parts.depth[slots & (self.layout.depth_capacity - 1)]
+        return int(self._parts.intent[0]) - self.layout.capacity
+
+    def history(self, row: int, count: int, ticks: NDArray[np.void], sequences: NDArray[np.int64]) -> int:
+        """The newest ``count`` ticks of the instrument in board row ``row``, newest first; returns how many there are."""
+        sequence, found = int(self._parts.meta["next_sequence"][row]) - 1, 0
+        while sequence >= 0 and found < count:
+            slot = sequence & (self.layout.capacity - 1)
+            ticks[found] = self._parts.ticks[slot]
+            link = int(self._parts.links[slot])
+            if sequence < int(self._parts.intent[0]) - self.layout.capacity:
+                break
+            sequences[found] = sequence
+            found += 1
+            sequence = sequence - link if link else -1
+        return found
+
+    def tokens(self, start: int, stop: int) -> NDArray[np.uint32]:
+        """Instrument tokens of the board's rows ``start`` to ``stop``; a row keeps its token as long as the ring lives."""
+        return self._parts.meta["token"][start:stop].copy()
+
+    def snapshot(
+        self, ticks: NDArray[np.void], depth: NDArray[np.void] | None, sequences: NDArray[np.int64]
+    ) -> int:
+        """The latest tick of every instrument, one row each, none torn; returns the number of rows."""
+        rows = min(self.board_rows(), ticks.size)
+        ticks[:rows] = self._parts.board_ticks[:rows]
+        if depth is not None:
+            depth[:rows] = self._parts.board_depth[:rows]
+        sequences[:rows] = self._parts.meta["next_sequence"][:rows] - 1
+        return rows

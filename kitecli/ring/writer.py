@@ -1,0 +1,87 @@
+"""The reference writer: decoded ticks into a ring's memory, one at a time, to be read rather than to be quick.
+
+What the compiled pass leaves in memory must equal what this leaves there, byte for byte. It has no memory barriers
+(Python has none), so its ring can be read in its own process only.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kitecli.market.tick import FLAG_DEPTH
+from kitecli.ring.layout import COUNTERS, STATE_CLOSED
+from kitecli.ring.memory import RingMemory
+from kitecli.ring.parts import RingParts
+
+_MAX_LINK: Final = 0xFFFFFFFF
+
+
+class RingWriter:
+    """The one writer of a ring."""
+
+    def __init__(self, memory: RingMemory) -> None:
+        self._parts = RingParts.of(memory)
+        self._layout = memory.layout
+        self._row_of: dict[int, int] = {}
+
+    def write(self, ticks: NDArray[np.void], depth: NDArray[np.void]) -> None:
+        """Append ticks with their depth rows, and bring the board up to date."""
+        parts = self._parts
+        start = int(parts.cursor[0])
+        parts.intent[0] = start + ticks.size
+        for index in range(ticks.size):
+            self._write_one(start + index, ticks[index], depth[index])
+        parts.cursor[0] = start + ticks.size
+
+    def count(self, **counts: int) -> None:
+        """Add to the counters of :data:`~kitecli.ring.layout.COUNTERS`."""
+        for name, amount in counts.items():
+            if amount:
+                self._parts.counters[COUNTERS.index(name)] += np.uint64(amount)
+
+    def beat(self, now_ns: int) -> None:
+        """Note that bytes came: what tells a quiet market from a dead writer."""
+        self._parts.heartbeat_ns[0] = now_ns
+
+    def close(self) -> None:
+        """Tell readers that nothing will come any more."""
+        self._parts.state[0] = STATE_CLOSED
+
+    def _write_one(self, sequence: int, tick: np.void, depth: np.void) -> None:
+        parts, slot = self._parts, sequence & (self._layout.capacity - 1)
+        has_depth = bool(tick["flags"] & FLAG_DEPTH)
+        row = self._row(int(tick["token"]))
+        parts.ticks[slot] = tick
+        parts.links[slot] = self._link(row, sequence)
+        if has_depth:
+            parts.depth[sequence & (self._layout.depth_capacity - 1)] = depth
+        if row is None:
+            self.count(off_board=1)
+        else:
+            self._update_board(row, sequence, tick, depth if has_depth else None)
+
+    def _row(self, token: int) -> int | None:
+        """The instrument's row on the board; a new instrument takes the next free one."""
+        row = self._row_of.get(token)
+        if row is None and len(self._row_of) < self._layout.board_capacity:
+            row = self._row_of[token] = len(self._row_of)
+            self._parts.meta["token"][row] = token
+            self._parts.board_rows[0] = row + 1
+        return row
+
+    def _link(self, row: int | None, sequence: int) -> int:
+        previous = 0 if row is None else int(self._parts.meta["next_sequence"][row])
+        distance = sequence + 1 - previous
+        return distance if previous and distance <= _MAX_LINK else 0
+
+    def _update_board(self, row: int, sequence: int, tick: np.void, depth: np.void | None) -> None:
+        meta = self._parts.meta[row : row + 1]
+        meta["version"] += np.uint32(1)  # odd: being written
+        self._parts.board_ticks[row] = tick
+        if depth is not None:
+            self._parts.board_depth[row] = depth
+        meta["next_sequence"] = sequence + 1
+        meta["version"] += np.uint32(1)
