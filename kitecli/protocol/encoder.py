@@ -24,10 +24,11 @@ from kitecli.market.segments import INDICES
 from kitecli.market.tick import MODE_FULL, MODE_LTP, MODE_QUOTE
 from kitecli.protocol.layout import DEPTH_BYTES, DEPTH_OFFSET, LENGTH_BYTES
 
-Records = NDArray[Any]  # structured: TICK_DTYPE or DEPTH_DTYPE
+Records = NDArray[np.void]
 
 MAX_PACKETS: Final = 0xFFFF  # the count is a u16
 
+_INDEX: Final = 256  # marks an index's layouts among the kinds
 _QUOTE_WORDS: Final = slice(2, 13)  # token ... close, in 4-byte words of the record
 _DEPTH_AT: Final = LENGTH_BYTES + DEPTH_OFFSET
 
@@ -98,16 +99,18 @@ def encode_frames(ticks: Records, depth: Records | None, packets_per_frame: int)
     return frames
 
 
-def packet_kinds(ticks: Records) -> NDArray[np.uint8]:
-    """(n,) uint8: the record's mode, plus 4 for an index: equal numbers share a layout, except that ltp has one only."""
-    mode: NDArray[np.uint8] = ticks["mode"]
-    return mode + np.uint8(4) * ((ticks["token"] & 0xFF == INDICES) & (mode != MODE_LTP)).astype(np.uint8)
+def _kinds(ticks: Records) -> NDArray[np.uint16]:
+    """(n,) uint16: the record's mode, plus 256 for an index in quote or full. One number, one layout."""
+    mode = ticks["mode"]
+    index = (ticks["token"] & 0xFF == INDICES) & (mode != MODE_LTP)
+    kinds: NDArray[np.uint16] = mode + index.astype(np.uint16) * np.uint16(_INDEX)
+    return kinds
 
 
 def _rows(ticks: Records, depth: Records | None) -> list[bytes]:
     if depth is not None and len(depth) != len(ticks):
         raise ValueError(f"{len(ticks)} ticks with {len(depth)} depths")
-    kinds = packet_kinds(ticks)
+    kinds = _kinds(ticks)
     present = np.unique(kinds).tolist()
     if len(present) == 1:
         return _rows_of(present[0], ticks, depth)
@@ -124,10 +127,10 @@ def _rows_of(kind: int, ticks: Records, depth: Records | None) -> list[bytes]:
         rows = _full_rows(ticks, depth)
     elif kind in (MODE_LTP, MODE_QUOTE):
         rows = _word_rows(_LTP_ROW if kind == MODE_LTP else _QUOTE_ROW, ticks)
-    elif kind in (MODE_QUOTE + 4, MODE_FULL + 4):
-        rows = _index_rows(_INDEX_FULL_ROW if kind == MODE_FULL + 4 else _INDEX_QUOTE_ROW, ticks)
+    elif kind in (MODE_QUOTE + _INDEX, MODE_FULL + _INDEX):
+        rows = _index_rows(_INDEX_FULL_ROW if kind == MODE_FULL + _INDEX else _INDEX_QUOTE_ROW, ticks)
     else:
-        raise ValueError(f"mode {kind & 3} isn't ltp (1), quote (2) or full (3)")
+        raise ValueError(f"mode {kind & 0xFF} isn't ltp (1), quote (2) or full (3)")
     size = rows.dtype.itemsize
     rows["length"] = size - LENGTH_BYTES
     data = rows.tobytes()
