@@ -1,0 +1,150 @@
+"""The Typer app and the one error boundary.
+
+Whatever a command raises ends in :class:`Boundary`: a :class:`~kitecli.errors.KiteError` becomes three lines on stderr
+(what, why, next) and its exit code, Ctrl-C 130, a reader that went away 141, a defect of ours three lines and 70.
+stdout carries data only, so with ``--json`` an error is one JSON line on stderr. docs/cli.md has the table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
+from kitecli.commands.config import app as config_app
+from kitecli.commands.doctor import doctor
+from kitecli.commands.init import init
+from kitecli.errors import KiteError, UsageError
+from kitecli.secret import MASK
+
+EXIT_INTERRUPTED: Final = 128 + 2
+EXIT_BROKEN_PIPE: Final = 128 + 13  # what a program killed by SIGPIPE answers
+EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h
+
+# ClickException. Typer exports only its descendants, and `import click` is another copy of it since Typer 0.29.
+_PARSER_ERROR: Final = typer.BadParameter.__mro__[2]
+_SECRET_PARAMETER: Final = re.compile(r"\b(access_token|api_key|api_secret|enctoken|password|request_token)=[^&\s'\"]+")
+
+
+class Defect(KiteError):
+    """An exception nobody foresaw, dressed for :func:`_report`."""
+
+    exit_code = EXIT_DEFECT
+    reference = "defect"
+
+
+class Boundary(TyperGroup):
+    """The root command: runs the verb, and turns whatever it raises into a message and an exit code."""
+
+    # Any: the context's class is click's before Typer 0.29 and Typer's own since.
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # a reader that went away is noticed here, not in the interpreter's last breath
+        except (typer.Exit, typer.Abort, _PARSER_ERROR):
+            raise
+        except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            _discard_stdout()
+            raise typer.Exit(EXIT_BROKEN_PIPE) from None
+        except Exception as raised:  # noqa: BLE001 - the boundary is the one place that may
+            error = raised if isinstance(raised, KiteError) else _defect(raised)
+            _report(error, as_json=bool(ctx.meta.get(JSON_ASKED)))
+            raise typer.Exit(error.exit_code) from None
+        return result
+
+
+def _report(error: KiteError, *, as_json: bool) -> None:
+    if os.environ.get("KITE_DEBUG") == "1":
+        say(_without_secrets(traceback.format_exc().rstrip()))
+    if as_json:
+        say(_without_secrets(json.dumps(error.as_dict(), ensure_ascii=False)))
+        return
+    for label, text in (("kite:", error.what), ("  why: ", error.why), ("  next:", error.hint)):
+        if text:
+            say(_without_secrets(f"{label} {text}"))
+
+
+def _defect(raised: Exception) -> Defect:
+    frame = traceback.extract_tb(raised.__traceback__)[-1]
+    return Defect(
+        f"unexpected {type(raised).__name__} at {Path(frame.filename).name}:{frame.lineno}",
+        why=str(raised),
+        hint="this is a defect of kite: run the command again with KITE_DEBUG=1 for the traceback, and report it",
+    )
+
+
+def _without_secrets(text: str) -> str:
+    """Exceptions of other packages may quote a URL or an environment variable."""
+    from kitecli.settings.schema import SECRET_VARIABLES
+
+    for variable in SECRET_VARIABLES:
+        if value := os.environ.get(variable):
+            text = text.replace(value, MASK)
+    return _SECRET_PARAMETER.sub(rf"\1={MASK}", text)
+
+
+def _discard_stdout() -> None:
+    """So that the interpreter's flush at exit finds somewhere to write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from kitecli import __version__
+
+        typer.echo(f"kite {__version__}")
+        raise typer.Exit
+
+
+def _override(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(
+            f"--set {text} has no value", hint="write --set KEY=VALUE, as in --set performance.buffer_size=1000"
+        )
+    return key.strip(), value.strip()
+
+
+app = typer.Typer(
+    name="kite",
+    cls=Boundary,
+    help="Market data for Zerodha's Kite Connect, with a simulated exchange built in.",
+    epilog="No account is needed for `kite demo` and `kite feed --sim`. Not advice; not affiliated with Zerodha.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,  # locals hold tokens
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def kite(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="The configuration file (otherwise: kite config path).")] = None,
+    profile: Annotated[str | None, typer.Option(help="A ready profile, as maximum-speed.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: KEY=VALUE; repeatable.")] = None,
+    version: Annotated[  # noqa: ARG001 - its callback prints and leaves
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    context.obj = GlobalOptions(config, profile, dict(_override(text) for text in overrides or ()))
+
+
+app.add_typer(config_app, name="config")
+app.command()(init)
+app.command()(doctor)
+
+
+def main() -> None:
+    """The console script ``kite``."""
+    app()

@@ -1,0 +1,77 @@
+"""What every command has in common: the ``--json`` option, the settings, and the two ways of printing rows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from kitecli.settings import Settings
+
+JSON_ASKED: Final = "kitecli.json"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """What stands before the verb: ``kite --config FILE --profile NAME --set KEY=VALUE …``."""
+
+    config: Path | None = None
+    profile: str | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+
+
+def _note_json(context: typer.Context, asked: bool) -> bool:
+    # click shares `meta` between a command and its parents: the error boundary reads there how to print an error.
+    context.meta[JSON_ASKED] = asked
+    return asked
+
+
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print JSON; errors become one JSON line on stderr.", callback=_note_json)
+]
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings this command runs with; warnings about them go to stderr, once.
+
+    Raises :class:`~kitecli.errors.ConfigError`.
+    """
+    from kitecli.settings import load
+
+    given = context.find_root().obj
+    options = given if isinstance(given, GlobalOptions) else GlobalOptions()
+    settings = load(path=options.config, profile=options.profile, flags=options.overrides)
+    for warning in settings.warnings:
+        say(f"kite: {warning}")
+    return settings
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr: stdout is data."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on one line of stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def print_rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table: drawn on a terminal, tab-separated where another program reads."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, highlight=False).print(table)

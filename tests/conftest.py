@@ -1,0 +1,66 @@
+"""What all tests share: an environment without the user's settings, the real market data, and two ways to run kite."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+# What decides how the suite itself runs stays; everything else of ours would be somebody's own settings.
+OF_THE_SUITE = {"KITE_PURE", "KITE_REQUIRE_C", "KITE_MARKET_DATA"}
+
+# Deadlines measure the machine, and ours is shared.
+hypothesis_settings.register_profile("kite", deadline=None, print_blob=True)
+hypothesis_settings.load_profile("kite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - OF_THE_SUITE:
+            if name.startswith("KITE_"):
+                patch.delenv(name)
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config-home")))
+        patch.setenv("APPDATA", os.environ["XDG_CONFIG_HOME"])
+        patch.setenv("COLUMNS", "120")
+        yield
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The folder of recorded market data. The exchanges own it, so it is never part of the project."""
+    folder = Path(os.environ.get("KITE_MARKET_DATA") or CHECKOUT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("needs recorded market data: set KITE_MARKET_DATA to its folder")
+    return folder
+
+
+@pytest.fixture
+def run_kite(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ``kite ARGUMENTS…`` as a process of its own in an empty folder; stdin is empty unless given."""
+
+    def run(
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = tmp_path,
+        stdin: str = "",
+        timeout_s: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kitecli", *arguments],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    return run
