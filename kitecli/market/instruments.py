@@ -15,7 +15,6 @@ from datetime import date
 from difflib import get_close_matches
 from heapq import nlargest
 from operator import itemgetter
-from os.path import commonprefix
 from typing import Final
 
 from kitecli.errors import DataError, SubscriptionError, UnknownInstrument
@@ -44,6 +43,7 @@ NEAREST_COUNT: Final = 3
 # difflib takes 20 us a pair, too slow for every symbol: it orders the few hundred that a cheap score leaves.
 CANDIDATE_LIMIT: Final = 300
 NEAREST_CUTOFF: Final = 0.6
+SLIP_CUTOFF: Final = 0.85  # one letter off or a space too few: likelier meant than a company of that name
 CONTRACT_DIGITS: Final = 3  # NIFTY26FEB25000CE reads as a contract, NIFTY 50 does not
 
 FETCH_AGAIN: Final = "Download the instrument master again"
@@ -292,22 +292,23 @@ class InstrumentBook:
         elsewhere = self._by_symbol.get(symbol)
         if elsewhere:
             return [row.key for row in elsewhere[:NEAREST_COUNT]]
-        pool = self._pool(symbol, exchange)
-        named = [key for key, row in pool.items() if len(symbol) > 3 and row.name.upper().startswith(symbol)]
+        pool = self._pool(symbol)
+        named = [other for other in pool if self._is_company(other, symbol)]
         candidates = nlargest(CANDIDATE_LIMIT, pool, key=lambda other: _likeness(symbol, other))
         close = get_close_matches(symbol, candidates, NEAREST_COUNT, NEAREST_CUTOFF)
-        found = dict.fromkeys([*sorted(named, key=len), *close])
-        return [pool[key].key for key in found][:NEAREST_COUNT]
+        slip = get_close_matches(symbol, close, 1, SLIP_CUTOFF)
+        found = dict.fromkeys([*slip, *sorted(named, key=len), *close])
+        return [_preferred(self._by_symbol[other], exchange).key for other in found][:NEAREST_COUNT]
 
-    def _pool(self, symbol: str, exchange: str) -> dict[str, Instrument]:
-        """What is worth comparing: contracts that begin alike if it reads as a contract, else all that never expire."""
-        is_contract = sum(map(str.isdigit, symbol)) >= CONTRACT_DIGITS
-        pool: dict[str, Instrument] = {}
-        for other, rows in self._by_symbol.items():
-            row = _preferred(rows, exchange)
-            if (other[:2] == symbol[:2]) if is_contract else not row.is_derivative:
-                pool[other] = row
-        return pool
+    def _pool(self, symbol: str) -> list[str]:
+        """Symbols worth comparing: contracts that begin alike if it reads as a contract, else all that never expire."""
+        if sum(map(str.isdigit, symbol)) >= CONTRACT_DIGITS:
+            return [other for other in self._by_symbol if other[:2] == symbol[:2]]
+        return [other for other, rows in self._by_symbol.items() if not rows[0].is_derivative]
+
+    def _is_company(self, other: str, name: str) -> bool:
+        """Whether ``name`` begins the name of the company behind a symbol, as INFOSYS does for INFY."""
+        return len(name) > 3 and self._by_symbol[other][0].name.upper().startswith(name)
 
 
 def _normal(name: str) -> str:
@@ -323,7 +324,7 @@ def _preferred(rows: Sequence[Instrument], exchange: str) -> Instrument:
 def _likeness(symbol: str, other: str) -> int:
     """A cheap order of likeness: letters in common and a common beginning, less the difference in length."""
     alike = len(set(symbol) & set(other)) - abs(len(symbol) - len(other))
-    return alike + 2 * len(commonprefix((symbol, other)))
+    return alike + 2 * (other[:1] == symbol[:1]) + 4 * (other[:3] == symbol[:3])
 
 
 def _ambiguous(name: str, found: Sequence[Instrument]) -> SubscriptionError:
