@@ -157,7 +157,7 @@ def find(book: InstrumentBook, name: str) -> Instrument | None:
 
 
 def match(book: InstrumentBook, pattern: str) -> list[Instrument]:
-    """Instruments whose ``EXCHANGE:SYMBOL`` fits a shell pattern, in the master's order; no colon means any exchange."""
+    """Instruments whose ``EXCHANGE:SYMBOL`` fits a shell pattern, in the master's order; without a colon in any."""
     wanted = pattern.strip().upper()
     fits = re.compile(translate(wanted if ":" in wanted else f"*:{wanted}")).match
     return [row for row in book if fits(row.key.upper())]
