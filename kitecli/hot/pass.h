@@ -1,0 +1,383 @@
+/* The compiled pass: one call per frame checks the lengths, finds the instrument, and writes ring, depth and board.
+ *
+ * The specification is kitecli/protocol/decoder.py and kitecli/ring/writer.py; memory must come out the same, byte for
+ * byte. The ring's memory is drawn in kitecli/ring/layout.py, the records in kitecli/market/tick.py.
+ *
+ * Every field goes straight from the packet to both its places, in registers: decoding into the ring and copying from
+ * there to the board stalls on store forwarding (a first prototype spent two thirds of its time so).
+ */
+#ifndef KITE_PASS_H
+#define KITE_PASS_H
+
+#include <stdlib.h>
+
+#include "portable.h"
+
+enum { LTP_LENGTH = 8, INDEX_QUOTE_LENGTH = 28, INDEX_FULL_LENGTH = 32, QUOTE_LENGTH = 44, FULL_LENGTH = 184 };
+enum { MODE_LTP = 1, MODE_QUOTE = 2, MODE_FULL = 3 };
+enum { FLAG_SNAPSHOT = 1, FLAG_INDEX = 2, FLAG_DEPTH = 4, FLAG_OHLC = 8 };
+enum { QUOTE_WORDS = 11, DEPTH_WIRE_OFFSET = 64, DEPTH_WIRE_BYTES = 120 };
+enum {
+    COUNT_FRAMES, COUNT_BYTES, COUNT_TICKS, COUNT_HEARTBEATS,
+    COUNT_EMPTY, COUNT_TRUNCATED, COUNT_MISSING, COUNT_UNKNOWN_LENGTH, COUNT_TRAILING, COUNT_OFF_BOARD
+};
+
+/* 64 bytes; `words` are token, last_price, last_quantity, average_price, volume, buy_quantity, sell_quantity,
+ * open, high, low, close: the wire's order. */
+typedef struct {
+    int64_t ts_recv_ns;
+    uint32_t words[QUOTE_WORDS];
+    uint32_t oi;
+    uint32_t ts_event_s;
+    uint32_t tail; /* mode | connection << 8 | flags << 16 */
+} kite_tick;
+
+/* 128 bytes: the wire's depth, then two fields; oi_day_low in the padding of the first two levels. */
+typedef struct {
+    uint8_t levels[DEPTH_WIRE_BYTES];
+    uint32_t last_trade_time;
+    uint32_t oi_day_high;
+} kite_depth;
+
+typedef struct {
+    uint32_t version;
+    uint32_t token;
+    int64_t next_sequence;
+} kite_meta;
+
+typedef struct {
+    uint32_t token;
+    uint32_t row_plus_one; /* 0: free */
+} kite_entry;
+
+/* A reader that may be asleep: its flag in the shared page, and the descriptor that wakes it. */
+typedef struct {
+    uint32_t *waiting;
+    int descriptor;
+} kite_sleeper;
+
+typedef struct {
+    kite_tick *ticks;
+    uint32_t *links;
+    kite_depth *depth;
+    kite_meta *meta;
+    kite_tick *board_ticks;
+    kite_depth *board_depth;
+    int64_t *intent, *cursor, *board_rows, *heartbeat_ns;
+    uint64_t *counters;
+    uint64_t mask, depth_mask;
+    int64_t board_capacity;
+    kite_entry *table; /* token -> row, open addressing, at most half full */
+    uint32_t table_mask, table_shift;
+    kite_sleeper *sleepers;
+    int sleeper_count;
+} kite_pass;
+
+/* ---- token -> board row ------------------------------------------------------------------------------------- */
+
+static int kite_pass_make_table(kite_pass *pass)
+{
+    uint32_t bits = 1;
+    while (((int64_t)1 << bits) < pass->board_capacity * 2)
+        bits++;
+    pass->table = (kite_entry *)calloc((size_t)1 << bits, sizeof(kite_entry));
+    pass->table_mask = ((uint32_t)1 << bits) - 1;
+    pass->table_shift = 32 - bits;
+    return pass->table != NULL;
+}
+
+static int64_t kite_pass_add_row(kite_pass *pass, uint32_t at, uint32_t token)
+{
+    int64_t row = *pass->board_rows;
+    if (row >= pass->board_capacity)
+        return -1;
+    pass->table[at].token = token;
+    pass->table[at].row_plus_one = (uint32_t)row + 1;
+    pass->meta[row].token = token;
+    kite_store_release(pass->board_rows, row + 1);
+    return row;
+}
+
+/* Fibonacci hashing: tokens are exchange_token << 8 | segment, so their low byte is the same for a whole segment. */
+KITE_INLINE int64_t kite_pass_row(kite_pass *pass, uint32_t token)
+{
+    uint32_t at = (token * 2654435769u) >> pass->table_shift;
+    for (;;) {
+        kite_entry entry = pass->table[at];
+        if (entry.row_plus_one == 0)
+            return kite_pass_add_row(pass, at, token);
+        if (entry.token == token)
+            return (int64_t)entry.row_plus_one - 1;
+        at = (at + 1) & pass->table_mask;
+    }
+}
+
+/* ---- one packet, to two places ------------------------------------------------------------------------------ */
+
+KITE_INLINE void kite_put_words(kite_tick *KITE_RESTRICT a, kite_tick *KITE_RESTRICT b, const uint8_t *KITE_RESTRICT p)
+{
+    int i;
+    for (i = 0; i < QUOTE_WORDS; i++) {
+        uint32_t word = kite_be32(p + 4 * i);
+        a->words[i] = word;
+        b->words[i] = word;
+    }
+}
+
+KITE_INLINE void kite_put_tail(kite_tick *a, int64_t ts_recv_ns, uint32_t oi, uint32_t ts_event_s, uint32_t tail)
+{
+    a->ts_recv_ns = ts_recv_ns;
+    a->oi = oi;
+    a->ts_event_s = ts_event_s;
+    a->tail = tail;
+}
+
+/* The wire says high, low, open, close; the record open, high, low, close. */
+KITE_INLINE void kite_put_index_words(kite_tick *a, const uint8_t *p)
+{
+    static const uint8_t source[QUOTE_WORDS] = {0, 4, 0, 0, 0, 0, 0, 16, 8, 12, 20};
+    int i;
+    for (i = 0; i < QUOTE_WORDS; i++)
+        a->words[i] = (i < 2 || i > 6) ? kite_be32(p + source[i]) : 0;
+}
+
+KITE_INLINE void kite_put_ltp_words(kite_tick *a, const uint8_t *p)
+{
+    memset(a->words, 0, sizeof a->words);
+    a->words[0] = kite_be32(p);
+    a->words[1] = kite_be32(p + 4);
+}
+
+KITE_INLINE void kite_put_depth(kite_depth *a, const uint8_t *p)
+{
+    uint32_t oi_day_low = kite_be32(p + 56);
+    uint16_t low = (uint16_t)oi_day_low, high = (uint16_t)(oi_day_low >> 16);
+    memcpy(a->levels, p + DEPTH_WIRE_OFFSET, DEPTH_WIRE_BYTES);
+    memcpy(a->levels + 10, &low, 2);
+    memcpy(a->levels + 22, &high, 2);
+    a->last_trade_time = kite_be32(p + 44);
+    a->oi_day_high = kite_be32(p + 52);
+}
+
+/* Decode one packet of a known length into two records, and two depths where it has them. */
+KITE_INLINE void kite_put_packet(kite_tick *a, kite_tick *b, kite_depth *da, kite_depth *db, const uint8_t *p,
+                                 uint32_t length, int64_t ts_recv_ns, uint32_t connection)
+{
+    uint32_t tail = connection << 8, oi = 0, ts_event_s = 0;
+    if (length == FULL_LENGTH) {
+        tail |= MODE_FULL | (uint32_t)(FLAG_DEPTH | FLAG_OHLC) << 16;
+        oi = kite_be32(p + 48);
+        ts_event_s = kite_be32(p + 60);
+        kite_put_words(a, b, p);
+        kite_put_depth(da, p);
+        kite_put_depth(db, p);
+    } else if (length == QUOTE_LENGTH) {
+        tail |= MODE_QUOTE | (uint32_t)FLAG_OHLC << 16;
+        kite_put_words(a, b, p);
+    } else if (length == LTP_LENGTH) {
+        tail |= MODE_LTP;
+        kite_put_ltp_words(a, p);
+        kite_put_ltp_words(b, p);
+    } else {
+        tail |= (length == INDEX_FULL_LENGTH ? MODE_FULL : MODE_QUOTE) | (uint32_t)(FLAG_INDEX | FLAG_OHLC) << 16;
+        if (length == INDEX_FULL_LENGTH)
+            ts_event_s = kite_be32(p + 28);
+        kite_put_index_words(a, p);
+        kite_put_index_words(b, p);
+    }
+    kite_put_tail(a, ts_recv_ns, oi, ts_event_s, tail);
+    kite_put_tail(b, ts_recv_ns, oi, ts_event_s, tail);
+}
+
+KITE_INLINE int kite_known_length(uint32_t length)
+{
+    return length == FULL_LENGTH || length == QUOTE_LENGTH || length == LTP_LENGTH || length == INDEX_QUOTE_LENGTH ||
+           length == INDEX_FULL_LENGTH;
+}
+
+/* ---- one packet into ring and board ------------------------------------------------------------------------- */
+
+KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const uint8_t *p, uint32_t length,
+                               int64_t ts_recv_ns, uint32_t connection)
+{
+    uint64_t slot = (uint64_t)sequence & pass->mask;
+    kite_tick *tick = pass->ticks + slot;
+    kite_depth *depth = pass->depth + ((uint64_t)sequence & pass->depth_mask);
+    int64_t row = kite_pass_row(pass, kite_be32(p));
+    if (KITE_UNLIKELY(row < 0)) {
+        kite_tick nowhere;
+        kite_depth nowhere_deep;
+        kite_put_packet(tick, &nowhere, depth, &nowhere_deep, p, length, ts_recv_ns, connection);
+        pass->links[slot] = 0;
+        pass->counters[COUNT_OFF_BOARD]++;
+        return;
+    }
+    kite_meta *meta = pass->meta + row;
+    int64_t previous = meta->next_sequence, distance = sequence + 1 - previous;
+    pass->links[slot] = previous != 0 && distance <= UINT32_MAX ? (uint32_t)distance : 0;
+    kite_store_release32(&meta->version, meta->version + 1);
+    kite_fence_release();
+    kite_put_packet(tick, pass->board_ticks + row, depth, pass->board_depth + row, p, length, ts_recv_ns, connection);
+    meta->next_sequence = sequence + 1;
+    kite_store_release32(&meta->version, meta->version + 1);
+}
+
+/* Walk a message of at least two bytes; returns the number of ticks written from sequence `start` on. */
+KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t *p, size_t size, int64_t ts_recv_ns,
+                                   uint32_t connection)
+{
+    uint32_t count = kite_be16(p), index;
+    size_t at = 2;
+    int64_t sequence = start;
+    for (index = 0; index < count; index++) {
+        if (KITE_UNLIKELY(at + 2 > size)) {
+            pass->counters[COUNT_MISSING] += count - index;
+            return sequence - start;
+        }
+        uint32_t length = kite_be16(p + at);
+        at += 2;
+        if (KITE_UNLIKELY(at + length > size)) {
+            pass->counters[COUNT_TRUNCATED]++;
+            pass->counters[COUNT_MISSING] += count - index - 1;
+            return sequence - start;
+        }
+        if (KITE_UNLIKELY(!kite_known_length(length)))
+            pass->counters[COUNT_UNKNOWN_LENGTH]++;
+        else
+            kite_pass_put(pass, sequence++, p + at, length, ts_recv_ns, connection);
+        at += length;
+    }
+    if (KITE_UNLIKELY(at < size))
+        pass->counters[COUNT_TRAILING]++;
+    return sequence - start;
+}
+
+/* Only readers that announced their sleep cost a system call; the fence orders the cursor's store before the flag's load,
+ * as the reader's orders its flag's store before its last look at the cursor. */
+static void kite_pass_wake(kite_pass *pass)
+{
+    int i;
+    if (pass->sleeper_count == 0)
+        return;
+    kite_fence_full();
+    for (i = 0; i < pass->sleeper_count; i++) {
+        kite_sleeper *sleeper = pass->sleepers + i;
+        if (kite_load_acquire32(sleeper->waiting)) {
+            kite_store_release32(sleeper->waiting, 0);
+            kite_wake_descriptor(sleeper->descriptor);
+        }
+    }
+}
+
+/* One binary message; returns the number of ticks it brought. */
+static int64_t kite_pass_ingest(kite_pass *pass, const uint8_t *p, size_t size, int64_t ts_recv_ns, uint32_t connection)
+{
+    int64_t start = *pass->cursor, written = 0;
+    pass->counters[COUNT_FRAMES]++;
+    pass->counters[COUNT_BYTES] += size;
+    *pass->heartbeat_ns = ts_recv_ns;
+    if (size >= 2) {
+        /* No packet is shorter than ten bytes with its header, so a lying count can't claim the whole ring. */
+        uint64_t most = (size - 2) / (LTP_LENGTH + 2), count = kite_be16(p);
+        kite_store_release(pass->intent, start + (int64_t)(count < most ? count : most));
+        kite_fence_release();
+        written = kite_pass_walk(pass, start, p, size, ts_recv_ns, connection);
+        kite_store_release(pass->cursor, start + written);
+        kite_store_release(pass->intent, start + written);
+        pass->counters[COUNT_TICKS] += (uint64_t)written;
+        kite_pass_wake(pass);
+    } else {
+        pass->counters[size == 1 ? COUNT_HEARTBEATS : COUNT_EMPTY]++;
+    }
+    return written;
+}
+
+/* ---- reading beside a live writer --------------------------------------------------------------------------- */
+
+typedef struct {
+    const kite_tick *ticks;
+    const uint32_t *links;
+    const kite_depth *depth;
+    const kite_meta *meta;
+    const kite_tick *board_ticks;
+    const kite_depth *board_depth;
+    const int64_t *intent, *cursor, *board_rows, *state, *heartbeat_ns;
+    const uint64_t *counters;
+    uint64_t mask, depth_mask;
+    int64_t capacity;
+} kite_view;
+
+/* Copy `count` slots that may wrap once. */
+static void kite_copy_wrapped(uint8_t *to, const uint8_t *from, uint64_t mask, size_t item, int64_t start, int64_t count)
+{
+    uint64_t first = (uint64_t)start & mask, room = mask + 1 - first;
+    uint64_t head = (uint64_t)count < room ? (uint64_t)count : room;
+    memcpy(to, from + first * item, head * item);
+    memcpy(to + head * item, from, ((uint64_t)count - head) * item);
+}
+
+static int64_t kite_view_copy(const kite_view *view, int64_t start, int64_t count, kite_tick *ticks, kite_depth *depth)
+{
+    kite_copy_wrapped((uint8_t *)ticks, (const uint8_t *)view->ticks, view->mask, sizeof(kite_tick), start, count);
+    if (depth != NULL) {
+        int64_t done = 0; /* a batch may be longer than the depth ring */
+        while (done < count) {
+            int64_t part = count - done, most = (int64_t)view->depth_mask + 1;
+            part = part < most ? part : most;
+            kite_copy_wrapped((uint8_t *)(depth + done), (const uint8_t *)view->depth, view->depth_mask,
+                              sizeof(kite_depth), start + done, part);
+            done += part;
+        }
+    }
+    kite_fence_acquire();
+    return kite_load_acquire(view->intent) - view->capacity;
+}
+
+static int64_t kite_view_history(const kite_view *view, int64_t row, int64_t count, kite_tick *ticks, int64_t *sequences)
+{
+    int64_t found = 0, sequence = kite_load_acquire(&view->meta[row].next_sequence) - 1;
+    while (sequence >= 0 && found < count) {
+        uint64_t slot = (uint64_t)sequence & view->mask;
+        uint32_t link = view->links[slot];
+        ticks[found] = view->ticks[slot];
+        kite_fence_acquire();
+        if (sequence < kite_load_acquire(view->intent) - view->capacity)
+            break;
+        sequences[found++] = sequence;
+        sequence = link ? sequence - (int64_t)link : -1;
+    }
+    return found;
+}
+
+enum { BOARD_TRIES = 1000000 }; /* tens of milliseconds: by then the writer died in the middle of the row */
+
+KITE_INLINE void kite_view_board_row(const kite_view *view, int64_t row, kite_tick *tick, kite_depth *depth,
+                                     int64_t *sequence)
+{
+    const kite_meta *meta = view->meta + row;
+    int tries;
+    for (tries = 0; tries < BOARD_TRIES; tries++) {
+        uint32_t before = kite_load_acquire32(&meta->version);
+        if (!(before & 1)) {
+            *tick = view->board_ticks[row];
+            if (depth != NULL)
+                *depth = view->board_depth[row];
+            *sequence = meta->next_sequence - 1;
+            kite_fence_acquire();
+            if (kite_load_acquire32(&meta->version) == before)
+                return;
+        }
+        kite_pause();
+    }
+    *sequence = -1;
+}
+
+static void kite_view_snapshot(const kite_view *view, int64_t rows, kite_tick *ticks, kite_depth *depth,
+                               int64_t *sequences)
+{
+    int64_t row;
+    for (row = 0; row < rows; row++)
+        kite_view_board_row(view, row, ticks + row, depth == NULL ? NULL : depth + row, sequences + row);
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* What compilers spell differently: byte swaps, unaligned loads and the few memory orders the ring needs. */
+#ifndef KITE_PORTABLE_H
+#define KITE_PORTABLE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#include <stdlib.h>
+#define KITE_INLINE static __forceinline
+#define KITE_RESTRICT __restrict
+#define KITE_UNLIKELY(x) (x)
+#define kite_bswap32(x) _byteswap_ulong(x)
+#define kite_bswap16(x) _byteswap_ushort(x)
+/* volatile loads and stores have acquire and release order with /volatile:ms, MSVC's default on x86 and x64. */
+KITE_INLINE int64_t kite_load_acquire(const int64_t *at) { return *(const volatile int64_t *)at; }
+KITE_INLINE void kite_store_release(int64_t *at, int64_t value) { *(volatile int64_t *)at = value; }
+KITE_INLINE uint32_t kite_load_acquire32(const uint32_t *at) { return *(const volatile uint32_t *)at; }
+KITE_INLINE void kite_store_release32(uint32_t *at, uint32_t value) { *(volatile uint32_t *)at = value; }
+#define kite_fence_acquire() _ReadWriteBarrier()
+#define kite_fence_release() _ReadWriteBarrier()
+#define kite_fence_full() MemoryBarrier()
+#define kite_pause() _mm_pause()
+#define kite_prefetch_write(at) _mm_prefetch((const char *)(at), _MM_HINT_T0)
+#else
+#define KITE_INLINE static inline __attribute__((always_inline))
+#define KITE_RESTRICT __restrict__
+#define KITE_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define kite_bswap32(x) __builtin_bswap32(x)
+#define kite_bswap16(x) __builtin_bswap16(x)
+KITE_INLINE int64_t kite_load_acquire(const int64_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
+KITE_INLINE void kite_store_release(int64_t *at, int64_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+KITE_INLINE uint32_t kite_load_acquire32(const uint32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
+KITE_INLINE void kite_store_release32(uint32_t *at, uint32_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+#define kite_fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define kite_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define kite_fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#if defined(__x86_64__) || defined(__i386__)
+#define kite_pause() __builtin_ia32_pause()
+#else
+#define kite_pause() __asm__ __volatile__("" ::: "memory")
+#endif
+#define kite_prefetch_write(at) __builtin_prefetch((at), 1, 3)
+#endif
+
+/* A full pipe or a reader that is gone needs nothing: the first is awake already, the second is found by its lock. */
+#if defined(_WIN32)
+KITE_INLINE void kite_wake_descriptor(int descriptor) { (void)descriptor; }
+#else
+#include <unistd.h>
+KITE_INLINE void kite_wake_descriptor(int descriptor)
+{
+    ssize_t written = write(descriptor, "w", 1);
+    (void)written;
+}
+#endif
+
+KITE_INLINE uint32_t kite_be32(const uint8_t *at)
+{
+    uint32_t raw;
+    memcpy(&raw, at, 4);
+    return kite_bswap32(raw);
+}
+
+KITE_INLINE uint32_t kite_be16(const uint8_t *at)
+{
+    uint16_t raw;
+    memcpy(&raw, at, 2);
+    return kite_bswap16(raw);
+}
+
+#endif
