@@ -13,7 +13,7 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 import typer
 from typer.core import TyperGroup
@@ -30,7 +30,7 @@ EXIT_BROKEN_PIPE: Final = 128 + 13  # what a program killed by SIGPIPE answers
 EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h
 
 # ClickException. Typer exports only its descendants, and `import click` is another copy of it since Typer 0.29.
-_PARSER_ERROR: Final = typer.BadParameter.__mro__[2]
+_PARSER_ERROR: Final = cast(type[Exception], typer.BadParameter.__mro__[2])
 _SECRET_PARAMETER: Final = re.compile(r"\b(access_token|api_key|api_secret|enctoken|password|request_token)=[^&\s'\"]+")
 
 

@@ -1,0 +1,144 @@
+"""Every setting there is: its section, its type, what it may be, and what is to be said about it.
+
+The defaults stand in config/default.yaml, which ``kite config show`` and docs/configuration.md quote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import time
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Final, get_type_hints
+
+from kitecli.secret import Secret
+from kitecli.settings.values import Choice, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
+
+ENVIRONMENTS: Final = ("prod", "sandbox", "sim")
+MODES: Final = ("ltp", "quote", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class KiteSettings:
+    """Which servers to talk to, and as whom. The secrets come from the process's environment alone."""
+
+    environment: Annotated[str, Choice(ENVIRONMENTS)]
+    api_root: Annotated[str | None, Root("https", "http")]
+    ws_root: Annotated[str | None, Root("wss", "ws")]
+    api_key: Annotated[Secret | None, Hidden()]
+    api_secret: Annotated[Secret | None, Hidden()]
+    user_id: Annotated[Secret | None, Hidden()]
+    password: Annotated[Secret | None, Hidden()]
+    totp_secret: Annotated[Secret | None, Hidden()]
+    access_token: Annotated[Secret | None, Hidden()]
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceSettings:
+    """``ring_buffer_size`` and ``buffer_size`` in ticks, ``tick_aggregation_interval`` in milliseconds."""
+
+    buffer_size: Annotated[int, Whole(1, 1_000_000)]
+    ring_buffer_size: Annotated[int, Whole(64, 2**24)]
+    worker_threads: Annotated[int, Whole(1, 256)]
+    tick_aggregation_interval: Annotated[int, Whole(1, 60_000)]
+    use_mmap: Annotated[bool, Switch()]
+
+    @property
+    def ring_capacity(self) -> int:
+        """``ring_buffer_size`` rounded up to a power of two, so that a slot is a mask away and not a division."""
+        return 1 << (self.ring_buffer_size - 1).bit_length()
+
+
+@dataclass(frozen=True, slots=True)
+class TradingSettings:
+    """Times are Indian; ``risk_per_trade`` is a fraction of capital."""
+
+    market_start: Annotated[time, TimeOfDay()]
+    market_end: Annotated[time, TimeOfDay()]
+    default_quantity: Annotated[int, Whole(1, 10_000_000)]
+    risk_per_trade: Annotated[float, Fraction()]
+
+
+@dataclass(frozen=True, slots=True)
+class DatafeedSettings:
+    """The modes are those used where a subscription names none."""
+
+    primary_source: Annotated[str, Choice(("websocket",))]
+    equity_mode: Annotated[str, Choice(MODES)]
+    futures_mode: Annotated[str, Choice(MODES)]
+    store_ticks: Annotated[bool, Switch()]
+    tick_storage_format: Annotated[str, Choice(("binary",))]
+
+
+SECTIONS: Final = MappingProxyType(
+    {
+        "kite": KiteSettings,
+        "performance": PerformanceSettings,
+        "trading": TradingSettings,
+        "datafeed": DatafeedSettings,
+    }
+)
+
+SECRETS: Final = tuple(
+    f"kite.{name}" for name in ("api_key", "api_secret", "user_id", "password", "totp_secret", "access_token")
+)
+SECRET_VARIABLES: Final = MappingProxyType({f"KITE_{key.partition('.')[2].upper()}": key for key in SECRETS})
+
+ALIASES: Final = MappingProxyType({"performance.store_ticks": "datafeed.store_ticks"})
+
+# Steer kite itself rather than set a value; the last two belong to the build and to the tests.
+CONTROL_VARIABLES: Final = frozenset(
+    {"KITE_CONFIG", "KITE_PROFILE", "KITE_DEBUG", "KITE_PURE", "KITE_RUNTIME_DIR", "KITE_REQUIRE_C", "KITE_MARKET_DATA"}
+)
+
+NOTICES: Final = MappingProxyType(
+    {
+        "performance.worker_threads": (
+            "has no effect: one event loop serves all three sockets and the compiled pass decodes every frame whole; "
+            "Python threads beside it would delay it"
+        ),
+        "performance.tick_aggregation_interval": (
+            "has no effect yet: it will be how often open bars are published; until then every tick is published "
+            "when it arrives"
+        ),
+        "trading.market_start": "has no effect yet: it will narrow the hours in which strategies may trade",
+        "trading.market_end": "has no effect yet: it will narrow the hours in which strategies may trade",
+        "trading.default_quantity": "has no effect yet: it will be the quantity of an order that names none",
+        "trading.risk_per_trade": "has no effect yet: it will bound a single order's risk as a fraction of capital",
+        "datafeed.primary_source": (
+            "websocket is the one live source; for a file of ticks run kite feed --sim --source FILE"
+        ),
+        "datafeed.store_ticks": "has no effect yet: nothing is recorded until the recorder exists",
+        "datafeed.tick_storage_format": (
+            "binary is the one format: frames as received; it takes effect with the recorder"
+        ),
+    }
+)
+"""What is said about keys that do less than their name promises."""
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Every key as ``section.name``, in the order of the sections, with what its value may be."""
+    return MappingProxyType(
+        {
+            f"{section}.{field.name}": hints[field.name].__metadata__[0]
+            for section, cls in SECTIONS.items()
+            for hints in [get_type_hints(cls, include_extras=True)]
+            for field in fields(cls)
+        }
+    )
+
+
+@cache
+def variables() -> Mapping[str, str]:
+    """The environment variables that set a value, each with its key: ``KITE_PERFORMANCE_BUFFER_SIZE`` and so on.
+
+    The section ``kite`` isn't said twice: ``KITE_ENVIRONMENT``.
+    """
+    names = {}
+    for key in (*kinds(), *ALIASES):
+        section, _, name = key.partition(".")
+        names["KITE_" + (name if section == "kite" else f"{section}_{name}").upper()] = key
+    return MappingProxyType(names)

@@ -1,0 +1,149 @@
+"""What a setting's value may be. Every layer hands over text, so a file, a variable and a flag obey the same rules.
+
+YAML's own typing is not used: it reads ``15:30:00`` as 55,800 and ``no`` as False.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from ipaddress import ip_address
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from kitecli.secret import Secret
+
+Value = bool | int | float | str | time | Secret | None
+
+_TRUE: Final = frozenset({"true", "yes", "on", "1"})
+_FALSE: Final = frozenset({"false", "no", "off", "0"})
+_NOTHING: Final = frozenset({"", "null", "~", "none"})
+
+
+class Kind(Protocol):
+    """Reads one kind of value. ``parse`` raises :class:`ValueError`; ``expects`` completes "it must be …"."""
+
+    @property
+    def expects(self) -> str: ...
+
+    def parse(self, text: str) -> Value: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number from ``low`` to ``high``; ``1_000_000`` is read too."""
+
+    low: int
+    high: int
+
+    @property
+    def expects(self) -> str:
+        return f"a whole number from {self.low} to {self.high}"
+
+    def parse(self, text: str) -> int:
+        number = int(text)
+        if not self.low <= number <= self.high:
+            raise ValueError(text)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """A number above 0 and at most 1."""
+
+    @property
+    def expects(self) -> str:
+        return "a number above 0 and at most 1 (0.02 is 2 %)"
+
+    def parse(self, text: str) -> float:
+        number = float(text)
+        if not 0 < number <= 1:
+            raise ValueError(text)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """true or false."""
+
+    @property
+    def expects(self) -> str:
+        return "true or false"
+
+    def parse(self, text: str) -> bool:
+        word = text.lower()
+        if word not in _TRUE | _FALSE:
+            raise ValueError(text)
+        return word in _TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def expects(self) -> str:
+        return self.words[0] if len(self.words) == 1 else "one of " + ", ".join(self.words)
+
+    def parse(self, text: str) -> str:
+        word = text.lower()
+        if word not in self.words:
+            raise ValueError(text)
+        return word
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOfDay:
+    """A time of the day in India."""
+
+    @property
+    def expects(self) -> str:
+        return 'a time of the day as "09:15:00"'
+
+    def parse(self, text: str) -> time:
+        moment = time.fromisoformat(text)
+        if moment.tzinfo is not None or ":" not in text:
+            raise ValueError(text)
+        return moment
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A server's address, or nothing. Without TLS only on this machine: the access token travels in it."""
+
+    tls: str
+    plain: str
+
+    @property
+    def expects(self) -> str:
+        return f"an address as {self.tls}://host, or {self.plain}://127.0.0.1:PORT on this machine"
+
+    def parse(self, text: str) -> str | None:
+        if text.lower() in _NOTHING:
+            return None
+        parts = urlsplit(text)
+        secure = parts.scheme == self.tls or (parts.scheme == self.plain and _is_loopback(parts.hostname or ""))
+        if not (secure and parts.hostname):
+            raise ValueError(text)
+        return text.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A secret: any text, never shown."""
+
+    @property
+    def expects(self) -> str:
+        return "any text"
+
+    def parse(self, text: str) -> Secret | None:
+        return Secret(text) if text else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
