@@ -107,7 +107,7 @@ class Tick:
     @classmethod
     def from_row(cls, row: np.void, depth: np.void | None = None, sequence: int | None = None) -> Tick:
         """A tick from one row of ``TICK_DTYPE`` and its row of ``DEPTH_DTYPE``; copies both."""
-        return cls(_RECORD.unpack(row), None if depth is None else depth.tobytes(), sequence)
+        return cls(_RECORD.unpack(row.data), None if depth is None else depth.tobytes(), sequence)
 
     # Where it came from
 

@@ -1,0 +1,223 @@
+"""The few REST calls that start a feed: the instrument master, whose session this is, last prices.
+
+They cost what ``requests`` costs (0.1 s of import) instead of the official client's 0.8 s with Twisted, they take the
+server's word for nothing (HTTP status, content type and envelope are all checked), and they say what to do when
+refused. Source: Kite Connect v3, "Response structure", "Exceptions", "User", "Market quotes and instruments".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from kitecli.errors import AuthError, BrokerError, KiteError, UsageError
+from kitecli.secret import Secret
+
+if TYPE_CHECKING:
+    import requests
+
+Progress = Callable[[int, int | None], None]
+"""Called during a download with the bytes received and the bytes to come in all, None where the server doesn't say."""
+
+API_VERSION: Final = "3"
+CALL_TIMEOUT_S: Final = 7.0  # the official client's
+DOWNLOAD_TIMEOUT_S: Final = 30.0  # without a byte; the whole master may take longer
+CHUNK_BYTES: Final = 1 << 16
+LTP_LIMIT: Final = 1000
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSession:
+    """Where to call and as whom; ``route_prefix`` is the sandbox's ``/oms``, not used for the instrument master."""
+
+    api_root: str
+    api_key: str = ""
+    access_token: Secret = field(default_factory=lambda: Secret(""))
+    route_prefix: str = ""
+    timeout_s: float = CALL_TIMEOUT_S
+
+
+def fetch_instruments(session: BrokerSession, exchange: str | None = None, *, progress: Progress | None = None) -> str:
+    """Download the instrument master, 10 MB for all exchanges, as CSV text for ``parse_instruments``.
+
+    :raises AuthError: the broker wants a login. :raises BrokerError: any other refusal, an answer that is no CSV,
+        or a download that ended early.
+    """
+    path = f"/instruments/{exchange}" if exchange else "/instruments"
+    timeout_s = max(session.timeout_s, DOWNLOAD_TIMEOUT_S)
+    with _calling(session, path, [], timeout_s) as response:
+        if not response.ok or "csv" not in response.headers.get("content-type", ""):
+            raise _refusal(path, response)
+        return _download(response, progress).decode("utf-8", "replace")
+
+
+def profile(session: BrokerSession) -> dict[str, object]:
+    """Whose session this is: user_id, user_name, exchanges, products and more; the cheapest test of a token.
+
+    :raises AuthError: the session has ended. :raises BrokerError: any other refusal.
+    """
+    data = _call(session, "/user/profile")
+    if not isinstance(data, dict):
+        raise _not_as_documented("/user/profile")
+    return data
+
+
+def ltp(session: BrokerSession, names: Sequence[str]) -> dict[str, float]:
+    """Last prices in rupees by ``NSE:INFY``, at most 1,000 a call and one call a second; names unknown are left out.
+
+    :raises AuthError: the session has ended. :raises BrokerError: any other refusal; without the market-data plan
+        this is where the broker says so, which a websocket's 403 doesn't.
+    """
+    if len(names) > LTP_LIMIT:
+        raise UsageError(f"{len(names):,} last prices in one call", why=f"the broker's limit is {LTP_LIMIT:,}")
+    data = _call(session, "/quote/ltp", [("i", name) for name in names])
+    try:
+        return {name: float(quote["last_price"]) for name, quote in dict(data).items()}  # type: ignore[call-overload]
+    except (TypeError, ValueError, KeyError) as error:
+        raise _not_as_documented("/quote/ltp") from error
+
+
+def _call(session: BrokerSession, path: str, params: Sequence[tuple[str, str]] = ()) -> object:
+    """GET an enveloped answer and return its ``data``."""
+    with _calling(session, session.route_prefix + path, params, session.timeout_s) as response:
+        envelope = _envelope(response)
+        # The status alone won't do: the broker marks errors in the envelope, and a proxy's 200 has none.
+        if not response.ok or envelope.get("status") != "success" or "data" not in envelope:
+            raise _refusal(path, response)
+        return envelope["data"]
+
+
+@contextmanager
+def _calling(
+    session: BrokerSession, path: str, params: Sequence[tuple[str, str]], timeout_s: float
+) -> Iterator[requests.Response]:
+    import requests
+
+    url = session.api_root.rstrip("/") + path
+    with requests.Session() as http:
+        # A proxy from the environment can't reach this machine's simulator.
+        http.trust_env = urlsplit(url).hostname not in LOOPBACK_HOSTS
+        try:
+            with http.get(
+                url,
+                params=list(params),
+                auth=_authorise(session),
+                headers={"X-Kite-Version": API_VERSION, "User-Agent": "kitecli"},
+                timeout=(session.timeout_s, timeout_s),
+                stream=True,
+                allow_redirects=False,  # the interface has none; following one could carry the token elsewhere
+            ) as response:
+                yield response
+        except requests.RequestException as error:
+            raise _unreachable(url, error) from error
+
+
+def _authorise(session: BrokerSession) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Set the header by an auth hook: a plain header would lose to a ~/.netrc entry of the host."""
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if session.access_token:
+            request.headers["Authorization"] = f"token {session.api_key}:{session.access_token.reveal()}"
+        return request
+
+    return sign
+
+
+def _download(response: requests.Response, progress: Progress | None) -> bytes:
+    """Read the body, checking it against the announced length, which ``requests`` leaves to the caller."""
+    announced = response.headers.get("content-length", "")
+    total = int(announced) if announced.isdigit() else None
+    parts: list[bytes] = []
+    for part in response.iter_content(CHUNK_BYTES):
+        parts.append(part)
+        if progress:
+            progress(response.raw.tell(), total)
+    if total is not None and response.raw.tell() < total:
+        raise BrokerError(
+            "The instrument master's download ended early",
+            why=f"{response.raw.tell():,} of {total:,} bytes came",
+            hint="Try again",
+        )
+    return b"".join(parts)
+
+
+def _envelope(response: requests.Response) -> dict[str, object]:
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _refusal(path: str, response: requests.Response) -> KiteError:
+    """Turn an answer that isn't the wanted one into an error with the broker's own words and the next step."""
+    envelope = _envelope(response)
+    kind, message = str(envelope.get("error_type") or ""), str(envelope.get("message") or "")
+    said = f"{message} ({kind}, HTTP {response.status_code})" if message else _describe(response)
+    if kind == "TokenException" or "access_token" in message:
+        return AuthError("The broker doesn't accept this session", why=said, hint=_LOG_IN)
+    return BrokerError(f"The broker refused {path}", why=said, hint=_advice(kind, response.status_code))
+
+
+_LOG_IN: Final = (
+    "Log in again with `kite auth`; a session ends at about 06:00 IST, and when the same app logs in elsewhere"
+)
+
+
+def _advice(kind: str, status: int) -> str:
+    if kind == "PermissionException":
+        return (
+            "Market data needs the paid Connect plan, the free Personal plan has none: see developers.kite.trade. "
+            "Between 05:00 and 08:00 IST it can also mean that the session has ended: log in again"
+        )
+    if status == 429:
+        return "Too many calls: wait a minute; other programs may share this api_key"
+    if status >= 500:
+        return "The broker's servers have a problem: try again in a minute"
+    if status == 404 or 300 <= status < 400:
+        return "Check the endpoints of the chosen environment: `kite config show`"
+    return "If the message doesn't help, run it again with KITE_DEBUG=1"
+
+
+def _describe(response: requests.Response) -> str:
+    """An answer without an envelope: an error page of a gateway, mostly."""
+    text = response.content[:4096].decode("utf-8", "replace")
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    what = "an HTML page" if "<html" in text.lower() or title else "no answer of the documented form"
+    about = f" titled {' '.join(title[1].split())[:80]!r}" if title else ""
+    return f"HTTP {response.status_code} with {what}{about}"
+
+
+def _not_as_documented(path: str) -> BrokerError:
+    return BrokerError(
+        f"The broker's answer to {path} isn't as documented",
+        why="fields are missing",
+        hint="Check for a newer version of kite",
+    )
+
+
+def _unreachable(url: str, error: requests.RequestException) -> BrokerError:
+    import requests
+
+    host = urlsplit(url).netloc
+    if isinstance(error, requests.exceptions.SSLError):
+        why = f"its certificate isn't accepted: {_root_cause(error)}"
+        return BrokerError(f"{host} can't be trusted", why=why, hint="Check the machine's clock and any proxy between")
+    if isinstance(error, requests.Timeout):
+        return BrokerError(f"{host} doesn't answer", why="the call timed out", hint="Check the network and try again")
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        return BrokerError(f"The answer of {host} broke off", why=_root_cause(error), hint="Try again")
+    return BrokerError(f"{host} can't be reached", why=_root_cause(error), hint="Check the network and the address")
+
+
+def _root_cause(error: BaseException) -> str:
+    """The innermost error's words: what requests wraps around them is about its own insides."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
