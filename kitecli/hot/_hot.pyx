@@ -266,13 +266,10 @@ cdef class RingView:
                 done += 1
         return kite_load_acquire(self.state.cursor) > cursor
 
-    def announce_sleep(self, _Bytes page, Py_ssize_t offset, int64_t cursor):
+    def announce_sleep(self, page, Py_ssize_t offset, int64_t cursor):
         """Raise the waiting flag, then look once more; True if nothing came and the reader may sleep."""
-        kite_store_release32(<uint32_t *>page.at(offset, 4), 1)
+        cdef _Bytes held = _Bytes(page, True)
+        kite_store_release32(<uint32_t *>held.at(offset, 4), 1)
         kite_fence_full()
         return kite_load_acquire(self.state.cursor) <= cursor
 
-
-def hold(buffer):
-    """A writable buffer held for :meth:`RingView.announce_sleep`."""
-    return _Bytes(buffer, True)

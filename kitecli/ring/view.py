@@ -6,6 +6,8 @@ The compiled view has the same methods and adds the memory barriers that a write
 
 from __future__ import annotations
 
+from mmap import mmap
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,3 +83,11 @@ class RingView:
             depth[:rows] = self._parts.board_depth[:rows]
         sequences[:rows] = self._parts.meta["next_sequence"][:rows] - 1
         return rows
+
+    def spin(self, cursor: int, rounds: int) -> bool:
+        """The compiled view busy-waits here; within one interpreter that would only keep the writer from running."""
+        return self.cursor() > cursor
+
+    def announce_sleep(self, page: mmap, offset: int, cursor: int) -> bool:
+        """The compiled view raises the waiting flag at ``offset``; without barriers a wake could be lost, so none is asked for."""
+        return self.cursor() <= cursor
