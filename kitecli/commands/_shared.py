@@ -37,8 +37,8 @@ JsonOption: TypeAlias = Annotated[
 ]
 
 
-def settings_of(context: typer.Context) -> Settings:
-    """The settings this command runs with; warnings about them go to stderr, once.
+def settings_of(context: typer.Context, *, quietly: bool = False) -> Settings:
+    """The settings this command runs with; what is to be said about them goes to stderr, unless ``quietly``.
 
     Raises :class:`~kitecli.errors.ConfigError`.
     """
@@ -47,7 +47,7 @@ def settings_of(context: typer.Context) -> Settings:
     given = context.find_root().obj
     options = given if isinstance(given, GlobalOptions) else GlobalOptions()
     settings = load(path=options.config, profile=options.profile, flags=options.overrides)
-    for warning in settings.warnings:
+    for warning in () if quietly else settings.warnings:
         say(f"kite: {warning}")
     return settings
 

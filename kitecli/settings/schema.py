@@ -44,11 +44,6 @@ class PerformanceSettings:
     tick_aggregation_interval: Annotated[int, Whole(1, 60_000)]
     use_mmap: Annotated[bool, Switch()]
 
-    @property
-    def ring_capacity(self) -> int:
-        """``ring_buffer_size`` rounded up to a power of two, so that a slot is a mask away and not a division."""
-        return 1 << (self.ring_buffer_size - 1).bit_length()
-
 
 @dataclass(frozen=True, slots=True)
 class TradingSettings:
