@@ -46,7 +46,13 @@ def decode(
 
     Takes a message as raw bytes, or messages as hex or base64, one a line. What was damaged is counted on stderr.
 
-    Examples: kite decode frame.bin | kite decode --strict frames.hex | echo 0001000800063a0100026683 | kite decode -
+    Examples:
+
+    kite decode frame.bin
+
+    kite decode --strict frames.hex
+
+    echo 0001000800063a0100026683 | kite decode -
     """
     report = Report()
     for frame in decode_frames(payloads(read_bytes(file), form, bare=bare), bare=bare):

@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import Final
 
 from kitecli.errors import DataError, SubscriptionError, UnknownInstrument
+from kitecli.market.segments import SEGMENTS
 
 COLUMNS: Final = (
     "instrument_token",
@@ -35,6 +36,8 @@ COLUMNS: Final = (
 )
 
 DERIVATIVE_TYPES: Final = frozenset({"FUT", "CE", "PE"})
+
+EXCHANGES: Final = frozenset(segment.exchange for segment in SEGMENTS.values())
 
 # Where a bare symbol is looked for first: most people who type INFY mean the National Stock Exchange.
 PREFERRED_EXCHANGES: Final = ("NSE", "BSE")
@@ -123,7 +126,7 @@ def _column_positions(header: Sequence[str], body: str) -> list[int]:
     missing = [name for name in COLUMNS if name not in header]
     if not missing:
         return [header.index(name) for name in COLUMNS]
-    first_line = body.split("\n", 1)[0].strip()[:80]
+    first_line = body.split("\n", 1)[0].strip()[:160]
     if body[:1] in ("<", "{"):
         kind = "an HTML page" if body[:1] == "<" else "a JSON answer"
         raise DataError(
@@ -215,9 +218,9 @@ def _bad_width(line: int, found: int, width: int, is_last: bool) -> DataError:
 
 
 def _refuse_cut_last_field(body: str, rows: Sequence[Instrument]) -> None:
-    """A file cut inside its last field has all twelve: only an exchange nobody else has ("NS") gives it away."""
+    """A file cut inside its last field has all twelve: only an exchange nobody knows ("NS") gives it away."""
     last = rows[-1].exchange
-    if body.endswith("\n") or len(rows) == 1 or any(row.exchange == last for row in rows[:-1]):
+    if body.endswith("\n") or last in EXCHANGES or any(row.exchange == last for row in rows[:-1]):
         return
     raise DataError(
         "The instrument master is cut short",
