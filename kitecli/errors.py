@@ -13,7 +13,8 @@
     │   │   └── TooManyInstruments
     │   ├── HandshakeRateLimited             HTTP 429: too many connections of this api_key
     │   ├── HandshakeBadRequest              HTTP 400: parameters missing or garbled
-    │   └── ConnectionFailed                 DNS, TCP, TLS, or a server that is no ticker
+    │   └── ConnectionFailed                 DNS, TCP, a connection cut, or a server that is no ticker
+    │       └── CertificateRefused           TLS: the server can't prove who it is
     ├── DataError                   exit 6   a file or a recording can't be read
     ├── BrokerError                 exit 7   the broker's REST interface answered with an error
     └── EnvironmentProblem          exit 8   this machine lacks something: a package, memory, a compiler
@@ -99,6 +100,10 @@ class HandshakeBadRequest(FeedError):
 
 class ConnectionFailed(FeedError):
     reference = "connection-failed"
+
+
+class CertificateRefused(ConnectionFailed):
+    reference = "certificate-refused"
 
 
 class DataError(KiteError):

@@ -1,0 +1,180 @@
+"""The seam to the websocket library: everything above it sees messages, links and our errors, nothing of picows.
+
+picows has one maintainer; should it fail us, another library fits behind :class:`Transport` in a hundred lines. It is
+the one we use because it costs as much CPU per frame as a C program does (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+
+from kitecli.errors import (
+    CertificateRefused,
+    ConnectionFailed,
+    HandshakeBadRequest,
+    HandshakeForbidden,
+    HandshakeRateLimited,
+    KiteError,
+)
+from kitecli.secret import Secret
+
+HANDSHAKE_TIMEOUT_S: Final = 10.0
+MAX_MESSAGE_BYTES: Final = 10 * 1024 * 1024
+"""3,000 full packets are 558 kB; a message of 65,535 packets, the format's limit, still fits with room."""
+
+
+class Receiver(Protocol):
+    """Who gets the messages. The memory of a binary message is valid during the call only."""
+
+    def on_binary(self, payload: memoryview | bytes) -> None: ...
+    def on_text(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How a connection ended: the websocket close code, 1006 where there was no farewell."""
+
+    code: int
+    reason: str
+
+
+class Link(Protocol):
+    """An open websocket."""
+
+    def send_text(self, text: str) -> None: ...
+    def close(self) -> None: ...
+    async def wait_closed(self) -> Closed: ...
+
+
+class Transport(Protocol):
+    """Opens websockets. Raises the handshake errors of kitecli.errors, never the library's own."""
+
+    async def open(self, url: Secret, receiver: Receiver) -> Link: ...
+
+
+class PicowsTransport:
+    """picows on asyncio; TLS is always verified and redirects are refused, because the URL carries the access token."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+
+    async def open(self, url: Secret, receiver: Receiver) -> Link:
+        try:
+            transport, _ = await ws_connect(
+                lambda: _Listener(receiver),
+                url.reveal(),
+                ssl_context=self._context(url),
+                websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                max_frame_size=MAX_MESSAGE_BYTES,
+                extra_headers={"X-Kite-Version": "3"},
+                max_redirects=0,
+            )
+        except (WSHandshakeError, OSError, TimeoutError) as cause:
+            raise _translated(cause) from None  # the library's traceback shows the URL, and so the token
+        return _PicowsLink(transport)
+
+    def _context(self, url: Secret) -> ssl.SSLContext | None:
+        if not url.reveal().startswith("wss:"):
+            return None
+        if self._tls is None:
+            self._tls = ssl.create_default_context()  # reads the trust store: 10-20 ms, once
+        return self._tls
+
+
+class _Listener(WSListener):
+    """Whole messages to the receiver. picows joins no fragments, so that is done here."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        super().__init__()
+        self._on_binary = receiver.on_binary
+        self._on_text = receiver.on_text
+        self._parts: list[bytes] = []
+        self._first = WSMsgType.BINARY
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind is WSMsgType.BINARY and frame.fin:
+            self._on_binary(frame.get_payload_as_memoryview())
+        elif kind is WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._join(frame)
+
+    def _join(self, frame: WSFrame) -> None:
+        if frame.msg_type is not WSMsgType.CONTINUATION:
+            self._parts, self._first = [], frame.msg_type
+        self._parts.append(frame.get_payload_as_bytes())
+        if frame.fin:
+            whole, self._parts = b"".join(self._parts), []
+            if self._first is WSMsgType.TEXT:
+                self._on_text(whole.decode("utf-8", "replace"))
+            else:
+                self._on_binary(whole)
+
+
+class _PicowsLink:
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def send_text(self, text: str) -> None:
+        self._transport.send(WSMsgType.TEXT, text.encode())
+
+    def close(self) -> None:
+        if not self._transport.is_disconnected:
+            self._transport.send_close()
+            self._transport.disconnect()
+
+    async def wait_closed(self) -> Closed:
+        try:
+            await self._transport.wait_disconnected()
+        except OSError as cause:
+            return Closed(1006, cause.strerror or type(cause).__name__)
+        said = self._transport.close_handshake.recv if self._transport.close_handshake else None
+        return Closed(said.code.value, said.reason) if said else Closed(1006, "the connection was cut")
+
+
+def _translated(cause: Exception) -> KiteError:
+    if isinstance(cause, WSHandshakeError):
+        return _refused(cause)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return CertificateRefused(
+            "The ticker's TLS certificate is not valid",
+            why=cause.verify_message,
+            hint="check the clock, a proxy that opens TLS, and the trust store (kite doctor); never turn checking off",
+        )
+    reason = "no answer in time" if isinstance(cause, TimeoutError) else str(cause) or type(cause).__name__
+    return ConnectionFailed("The ticker can't be reached", why=reason, hint="check the network and the address")
+
+
+def _refused(cause: WSHandshakeError) -> KiteError:
+    status = int(cause.response.status) if cause.response is not None else 0
+    if status == HTTPStatus.FORBIDDEN:
+        return HandshakeForbidden(
+            "The ticker refused the access token (HTTP 403)",
+            why="it has expired (about 06:00 IST), another login ended it, or the app has no market-data subscription",
+            hint="log in again; if REST works and quotes don't, the plan lacks market data",
+        )
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return HandshakeRateLimited(
+            "The ticker refused another connection (HTTP 429)",
+            why="three are open with this api_key already",
+            hint="stop another feed or script of this account; a feed can serve many readers",
+        )
+    if status == HTTPStatus.BAD_REQUEST:
+        return HandshakeBadRequest(
+            "The ticker did not understand the request (HTTP 400)",
+            why="api_key or access_token is missing or garbled",
+            hint="check both for stray characters",
+        )
+    what = f"answered HTTP {status}" if status else "did not speak websocket"
+    return ConnectionFailed(f"The server {what} instead of opening a ticker", why=_body(cause), hint="check the address")
+
+
+def _body(cause: WSHandshakeError) -> str:
+    return (cause.raw_body or b"")[:200].decode("utf-8", "replace").strip()
