@@ -41,7 +41,7 @@ BOOK = InstrumentBook(
 
 
 def test_a_row_has_the_types_of_the_official_client():
-    infy, option = parse_instruments("\n".join([HEADER, INFY, OPTION]) + "\n")
+    infy, option = parse_instruments(f"{HEADER}\n{INFY}\n{OPTION}\n")
     assert infy == Instrument(408065, "1594", "INFY", "INFOSYS, LIMITED", 0.0, None, 0.0, 0.1, 1, "EQ", "NSE", "NSE")
     assert infy.key == "NSE:INFY"
     assert not infy.is_derivative
@@ -50,8 +50,8 @@ def test_a_row_has_the_types_of_the_official_client():
 
 
 def test_line_ends_a_byte_order_mark_and_more_columns_do_not_matter():
-    plain = parse_instruments("\n".join([HEADER, INFY]))
-    assert parse_instruments("\ufeff" + "\r\n".join([HEADER, INFY, ""])) == plain
+    plain = parse_instruments(f"{HEADER}\n{INFY}")
+    assert parse_instruments(f"\ufeff{HEADER}\r\n{INFY}\r\n") == plain
     moved = "isin," + HEADER
     assert parse_instruments(f"{moved}\nINE009A01021,{INFY}\n") == plain
 
