@@ -1,0 +1,179 @@
+"""A running gateway as its starter holds it: events out, requests in, and the memory to read."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+from kitecli.errors import EnvironmentProblem, FeedError
+from kitecli.gateway.core import Gateway, seats_path
+from kitecli.gateway.spec import (
+    STOP_REQUEST,
+    GatewayEvent,
+    GatewaySpec,
+    subscribe_request,
+    unsubscribe_request,
+)
+from kitecli.hot import COMPILED, WHY_NOT, RingView
+from kitecli.ring.location import runtime_dir, sweep
+from kitecli.ring.memory import RingMemory
+from kitecli.ring.reader import RingReader
+from kitecli.ring.seats import Seat
+
+START_TIMEOUT_S: Final = 20.0
+STOP_TIMEOUT_S: Final = 5.0
+
+
+class GatewayHandle(Protocol):
+    """What a child process and a thread have in common."""
+
+    events: queue.SimpleQueue[GatewayEvent]
+    memory: RingMemory
+    pid: int | None
+
+    def ask(self, request: str) -> None: ...
+    def close(self) -> None: ...
+
+
+def subscribe(handle: GatewayHandle, modes: Mapping[int, str]) -> None:
+    handle.ask(subscribe_request(modes))
+
+
+def unsubscribe(handle: GatewayHandle, tokens: list[int]) -> None:
+    handle.ask(unsubscribe_request(tokens))
+
+
+def attach(memory: RingMemory, *, batch: int, depth: bool, spin: bool = False, from_oldest: bool = True) -> RingReader:
+    """A reader of a gateway's ring, woken through a seat where the ring is a file."""
+    seat = Seat.take(seats_path(memory.path)) if memory.path else None
+    return RingReader(RingView(memory), seat=seat, batch=batch, depth=depth, spin=spin, from_oldest=from_oldest)
+
+
+def ring_path(name: str) -> Path:
+    """Where a gateway started by this process keeps its ring; sweeps away what dead ones left."""
+    folder = runtime_dir()
+    sweep(folder)
+    return folder / f"feed-{name}.ring"
+
+
+class ChildGateway:
+    """A gateway in a process of its own: what runs here can't slow it down."""
+
+    def __init__(self, spec: GatewaySpec) -> None:
+        if not COMPILED:
+            raise EnvironmentProblem("A feed process needs the compiled pass", why=WHY_NOT, hint="run embedded instead")
+        self.events: queue.SimpleQueue[GatewayEvent] = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kitecli.gateway"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid: int | None = self._process.pid
+        self.ask(spec.to_line())
+        self._listener = threading.Thread(target=self._listen, daemon=True, name="gateway events")
+        self._listener.start()
+        self.memory = self._attached(spec)
+
+    def ask(self, request: str) -> None:
+        try:
+            print(request, file=_pipe(self._process.stdin), flush=True)
+        except (BrokenPipeError, ValueError):
+            return  # it is gone; its last event says why
+
+    def close(self) -> None:
+        """Ask it to stop, wait, and end it if it won't."""
+        self.ask(STOP_REQUEST)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            self.memory.remove()
+        self._listener.join(STOP_TIMEOUT_S)
+        for pipe in (self._process.stdin, self._process.stdout):
+            _pipe(pipe).close()
+
+    def _listen(self) -> None:
+        ended = False
+        for line in _pipe(self._process.stdout):
+            event = GatewayEvent.from_line(line)
+            ended = ended or event.kind in ("stopped", "failed")
+            self.events.put(event)
+        if not ended:
+            self.events.put(GatewayEvent("failed", error=_died(self._process.wait()).as_dict()))
+
+    def _attached(self, spec: GatewaySpec) -> RingMemory:
+        try:
+            first = self.events.get(timeout=START_TIMEOUT_S)
+        except queue.Empty:
+            self._process.kill()
+            raise FeedError("The feed process did not start", why=f"no word in {START_TIMEOUT_S:.0f} s") from None
+        if failure := first.failure():
+            self._process.wait()
+            raise failure
+        return RingMemory.attach(Path(str(spec.ring_path)))
+
+
+class EmbeddedGateway:
+    """A gateway on a thread of this process, in private memory: what a machine without the compiled pass can have.
+
+    One interpreter runs both, so a busy reader delays the feed. It is told, not hidden: see ``kite doctor``.
+    """
+
+    def __init__(self, spec: GatewaySpec) -> None:
+        self.events: queue.SimpleQueue[GatewayEvent] = queue.SimpleQueue()
+        self.pid: int | None = None
+        self._started: queue.SimpleQueue[Gateway | BaseException] = queue.SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, args=(spec,), daemon=True, name="embedded gateway")
+        self._thread.start()
+        gateway = self._started.get()
+        if isinstance(gateway, BaseException):
+            raise gateway
+        self._gateway = gateway
+        self.memory = gateway.memory
+
+    def ask(self, request: str) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._gateway.request, request)
+
+    def close(self) -> None:
+        self.ask(STOP_REQUEST)
+        self._thread.join(STOP_TIMEOUT_S)
+
+    def _run(self, spec: GatewaySpec) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._serve(spec))
+            except FeedError as failure:
+                self.events.put(GatewayEvent("failed", error=failure.as_dict()))
+            else:
+                self.events.put(GatewayEvent("stopped"))
+
+    async def _serve(self, spec: GatewaySpec) -> None:
+        try:
+            gateway = Gateway(spec, self.events.put)
+        except BaseException as failure:
+            self._started.put(failure)
+            return
+        self._started.put(gateway)
+        try:
+            await gateway.run()
+        finally:
+            gateway.close()
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None  # all of them were asked for
+    return stream
+
+
+def _died(exit_code: int) -> FeedError:
+    return FeedError("The feed process died", why=f"exit code {exit_code}", hint="run kite doctor, then try again")
