@@ -69,7 +69,8 @@ class Gateway:
         """Do what one line of JSON asks; a bad request is answered by an event and changes nothing."""
         try:
             self._do(json.loads(line))
-        except KiteError as refusal:
+        except (KiteError, ValueError) as cause:
+            refusal = cause if isinstance(cause, KiteError) else KiteError("Not a request", why=str(cause))
             self._say(GatewayEvent("message", state="refused", error=refusal.as_dict()))
 
     def stop(self) -> None:

@@ -1,0 +1,143 @@
+"""A running feed as its reader sees it: batches of ticks, the latest of every instrument, and the figures.
+
+::
+
+    with Feed(handle, reader) as feed:
+        for batch in feed.batches(until=...):
+            ...
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kitecli.errors import KiteError
+from kitecli.gateway.handle import GatewayHandle
+from kitecli.gateway.spec import GatewayEvent
+from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
+from kitecli.metrics import LatencyHistogram
+from kitecli.ring.layout import COUNTERS
+from kitecli.ring.reader import Batch, RingReader
+
+TURN_S: Final = 0.05
+"""How long a reader sleeps at most when nothing comes: how late it notices events and the end of its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFigures:
+    """What a feed has done since it started. ``counters`` are the writer's, by name; the rest is this reader's."""
+
+    elapsed_s: float
+    ticks: int
+    lost: int
+    latency_ns_p50: int | None
+    latency_ns_p99: int | None
+    latency_ns_max: int
+    counters: dict[str, int]
+    connections: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def damaged(self) -> dict[str, int]:
+        """Kinds of damage met, with how often."""
+        kinds = ("empty", "truncated", "missing", "unknown_length", "trailing")
+        return {kind: self.counters[kind] for kind in kinds if self.counters[kind]}
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "elapsed_s": round(self.elapsed_s, 3),
+            "ticks": self.ticks,
+            "lost": self.lost,
+            "latency_ns": {"p50": self.latency_ns_p50, "p99": self.latency_ns_p99, "max": self.latency_ns_max},
+            "feed": self.counters,
+            "connections": {str(index): state for index, state in self.connections.items()},
+        }
+
+
+class Feed:
+    """A reader of a gateway that this process started. Closing it stops the gateway."""
+
+    def __init__(self, handle: GatewayHandle, reader: RingReader, on_event: Callable[[GatewayEvent], None]) -> None:
+        self.reader = reader
+        self.connections: dict[int, str] = {}
+        self._handle = handle
+        self._on_event = on_event
+        self._latency = LatencyHistogram()
+        self._started_ns = time.monotonic_ns()
+
+    @property
+    def gateway_pid(self) -> int | None:
+        """The feed process, or None where the feed runs in this one."""
+        return self._handle.pid
+
+    def batches(self, duration_s: float | None = None) -> Iterator[Batch | None]:
+        """Batches as they come, None at least every ``TURN_S`` without one, until ``duration_s`` has passed or the feed ends.
+
+        Raises what ended the feed, if it wasn't asked to. A batch is valid until the next one is asked for.
+        """
+        deadline_ns = None if duration_s is None else time.monotonic_ns() + round(duration_s * 1e9)
+        while deadline_ns is None or time.monotonic_ns() < deadline_ns:
+            batch = self.reader.read(TURN_S)
+            if batch is not None:
+                self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
+            elif self.reader.view.closed():
+                self._take_events()
+                return
+            yield batch
+            self._take_events()
+
+    def latest(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """The latest tick of every instrument seen, one row each, and its depth."""
+        rows = self.reader.view.board_rows()
+        ticks, depth = np.zeros(rows, TICK_DTYPE), np.zeros(rows, DEPTH_DTYPE)
+        sequences = np.zeros(rows, np.int64)
+        found = self.reader.view.snapshot(ticks, depth, sequences)
+        whole = sequences[:found] >= 0
+        return ticks[:found][whole], depth[:found][whole]
+
+    def figures(self) -> FeedFigures:
+        counters = (int(count) for count in self.reader.view.counters())
+        return FeedFigures(
+            elapsed_s=(time.monotonic_ns() - self._started_ns) / 1e9,
+            ticks=self.reader.delivered,
+            lost=self.reader.lost,
+            latency_ns_p50=self._latency.percentile_ns(50),
+            latency_ns_p99=self._latency.percentile_ns(99),
+            latency_ns_max=self._latency.max_ns,
+            counters=dict(zip(COUNTERS, counters, strict=True)),
+            connections=dict(self.connections),
+        )
+
+    def close(self) -> None:
+        self._handle.close()
+        self.reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take_events(self) -> None:
+        while True:
+            try:
+                event = self._handle.events.get_nowait()
+            except queue.Empty:
+                return
+            self._take(event)
+
+    def _take(self, event: GatewayEvent) -> None:
+        if event.kind == "connection" and event.connection is not None:
+            self.connections[event.connection] = event.state
+        self._on_event(event)
+        if event.kind == "failed":
+            raise event.failure() or KiteError("The feed ended", hint="run kite doctor")

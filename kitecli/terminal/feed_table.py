@@ -1,0 +1,138 @@
+"""The live table of ``kite feed``: what each instrument does now, and below it how the feed is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from kitecli.gateway.feed import Feed, FeedFigures
+from kitecli.market.segments import divisor_of
+from kitecli.market.view import Tick, ticks_of
+from kitecli.terminal.numbers import age, compact, duration, grouped, price_decimals
+
+LADDER_INSTRUMENTS: Final = 3
+"""Up to this many instruments in full mode show their five levels."""
+_CHROME_LINES: Final = 5
+_LADDER_LINES: Final = 8
+_WIDE: Final = 100
+_MEDIUM: Final = 72
+
+
+class FeedTable:
+    """A Rich renderable over a running feed; every drawing asks the board anew."""
+
+    def __init__(self, feed: Feed, labels: Mapping[int, str], title: str) -> None:
+        self._feed = feed
+        self._labels = labels
+        self._title = title
+        self._seen_ticks = 0
+        self._seen_frames = 0
+        self._seen_s = 0.0
+        self._rates = (0.0, 0.0)
+        self.now_ns = 0
+
+    def refresh(self, now_ns: int) -> None:
+        """Bring the rates up to date; called once per drawing."""
+        figures = self._feed.figures()
+        passed_s = figures.elapsed_s - self._seen_s
+        if passed_s > 0:
+            ticks, frames = figures.counters["ticks"], figures.counters["frames"]
+            self._rates = ((ticks - self._seen_ticks) / passed_s, (frames - self._seen_frames) / passed_s)
+            self._seen_ticks, self._seen_frames, self._seen_s = ticks, frames, figures.elapsed_s
+        self.now_ns = now_ns
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        ticks = list(ticks_of(*self._feed.latest()))
+        ladders = [tick for tick in ticks if tick.depth] if len(ticks) <= LADDER_INSTRUMENTS else []
+        height = (options.height or console.height) - _CHROME_LINES - _LADDER_LINES * bool(ladders)
+        shown = ticks[: max(1, height)]
+        parts = [self._table(shown, options.max_width)]
+        parts += [self._ladders(ladders)] if ladders else []
+        yield Group(*parts, self._footer(len(shown), len(ticks)))
+
+    def _table(self, ticks: list[Tick], width: int) -> Table:
+        table = Table(title=self._title, title_justify="left", box=None, pad_edge=False, expand=width < _WIDE)
+        table.add_column("SYMBOL", no_wrap=True, overflow="ellipsis")
+        for head in _heads(width):
+            table.add_column(head, justify="right", no_wrap=True)
+        for tick in ticks:
+            table.add_row(self._label(tick), *self._cells(tick, width))
+        return table
+
+    def _cells(self, tick: Tick, width: int) -> list[Text | str]:
+        decimals = price_decimals(divisor_of(tick.instrument_token))
+        cells: list[Text | str] = [grouped(tick.last_price, decimals), _change(tick.change)]
+        if width >= _MEDIUM:
+            cells.append("" if tick.volume_traded is None else compact(tick.volume_traded))
+        if width >= _WIDE:
+            cells += _best(tick, decimals)
+        return [*cells, age((self.now_ns - tick.ts_recv_ns) / 1e9)]
+
+    def _ladders(self, ticks: list[Tick]) -> Table:
+        """Five levels a side for each instrument, side by side."""
+        grid = Table.grid(padding=(0, 4))
+        grid.add_row(*(_ladder(self._label(tick), tick) for tick in ticks))
+        return grid
+
+    def _footer(self, shown: int, known: int) -> Text:
+        figures = self._feed.figures()
+        ticks_rate, frames_rate = self._rates
+        lines = [
+            f"{grouped(ticks_rate, 0)} ticks/s in {grouped(frames_rate, 0)} frames/s · {shown} of {known} instruments",
+            f"{grouped(figures.ticks, 0)} ticks · lost {figures.lost} · receive-to-reader p50 "
+            f"{duration(figures.latency_ns_p50)}, p99 {duration(figures.latency_ns_p99)} · {_links(figures)}",
+        ]
+        return Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
+
+    def _label(self, tick: Tick) -> str:
+        return self._labels.get(tick.instrument_token, str(tick.instrument_token))
+
+
+def _heads(width: int) -> list[str]:
+    return [
+        "LTP",
+        "CHG %",
+        *(["VOLUME"] if width >= _MEDIUM else []),
+        *(["BID", "ASK"] if width >= _WIDE else []),
+        "AGE",
+    ]
+
+
+def _change(percent: float | None) -> Text:
+    if percent is None:
+        return Text("")
+    style = "green" if percent > 0 else "red" if percent < 0 else ""
+    return Text(f"{percent:+.2f}", style)
+
+
+def _best(tick: Tick, decimals: int) -> list[Text | str]:
+    """The best bid and offer with their quantities; without depth, the day's total quantities stand in."""
+    depth = tick.depth
+    if depth:
+        sides = ((depth["buy"][0], "cyan"), (depth["sell"][0], "magenta"))
+        return [Text(f"{level['quantity']} × {grouped(level['price'], decimals)}", style) for level, style in sides]
+    totals = (tick.total_buy_quantity, tick.total_sell_quantity)
+    return ["" if total is None else f"Σ {compact(total)}" for total in totals]
+
+
+def _ladder(label: str, tick: Tick) -> Table:
+    depth, decimals = tick.depth, price_decimals(divisor_of(tick.instrument_token))
+    table = Table(title=label, box=None, pad_edge=False, title_justify="left")
+    for head in ("ORDERS", "QTY", "BID", "ASK", "QTY", "ORDERS"):
+        table.add_column(head, justify="right", no_wrap=True)
+    if depth:
+        for buy, sell in zip(depth["buy"], depth["sell"], strict=True):
+            bid = Text(grouped(buy["price"], decimals), "cyan")
+            ask = Text(grouped(sell["price"], decimals), "magenta")
+            bought, sold = grouped(buy["quantity"], 0), grouped(sell["quantity"], 0)
+            table.add_row(str(buy["orders"]), bought, bid, ask, sold, str(sell["orders"]))
+    return table
+
+
+def _links(figures: FeedFigures) -> str:
+    up = sum(state == "open" for state in figures.connections.values())
+    return f"{up} of {len(figures.connections)} connections up"

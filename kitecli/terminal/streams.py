@@ -1,0 +1,71 @@
+"""Ticks as lines for other programs: NDJSON with the official client's names, or CSV with a fixed set of columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from typing import Final, TextIO
+
+from kitecli.market.view import Tick, ticks_of
+from kitecli.ring.reader import Batch
+
+CSV_COLUMNS: Final = (
+    "ts_recv",
+    "instrument",
+    "instrument_token",
+    "mode",
+    "last_price",
+    "last_traded_quantity",
+    "average_traded_price",
+    "volume_traded",
+    "total_buy_quantity",
+    "total_sell_quantity",
+    "open",
+    "high",
+    "low",
+    "close",
+    "oi",
+    "exchange_timestamp",
+)
+
+Writer = Callable[[Batch], None]
+
+
+def ndjson_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
+    """One JSON object a tick: :meth:`Tick.to_json_dict` with the ring's sequence and the receive time in nanoseconds."""
+
+    def write(batch: Batch) -> None:
+        out.writelines(
+            json.dumps(
+                {
+                    **tick.to_json_dict(labels.get(tick.instrument_token)),
+                    "sequence": tick.sequence,
+                    "ts_recv_ns": tick.ts_recv_ns,
+                },
+                separators=(",", ":"),
+            )
+            + "\n"
+            for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence)
+        )
+        out.flush()
+
+    return write
+
+
+def csv_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
+    """A header, then a row a tick; what the mode doesn't carry stays empty, depth is left out."""
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(CSV_COLUMNS)
+
+    def write(batch: Batch) -> None:
+        rows.writerows(_row(tick, labels) for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence))
+        out.flush()
+
+    return write
+
+
+def _row(tick: Tick, labels: Mapping[int, str]) -> list[object]:
+    special = {"ts_recv": tick.ts_recv_ns, "instrument": labels.get(tick.instrument_token, "")}
+    values = (special[name] if name in special else getattr(tick, name) for name in CSV_COLUMNS)
+    return ["" if value is None else value for value in values]
