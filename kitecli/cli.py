@@ -45,6 +45,16 @@ class Boundary(TyperGroup):
     """The root command: runs the verb, and turns whatever it raises into a message and an exit code."""
 
     # Any: the context's class is click's before Typer 0.29 and Typer's own since.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Completing a verb needs none of the global options, and Typer 0.29 loads pydantic (150 ms) to read them."""
+        if not ctx.resilient_parsing or (args and args[0].startswith("-")):
+            return super().parse_args(ctx, args)
+        options, self.params, self.add_help_option = self.params, [], False
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            self.params, self.add_help_option = options, True
+
     def invoke(self, ctx: Any) -> Any:
         try:
             result = super().invoke(ctx)

@@ -1,0 +1,207 @@
+"""The command line as a whole: help, the error boundary, exit codes, and what starting it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from kitecli.cli import Boundary, app
+from kitecli.commands._shared import JsonOption
+from kitecli.errors import BrokerError, KiteError, UsageError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+HEAVY = ("numpy", "kiteconnect", "twisted", "cryptography", "yaml", "pydantic", "picows")
+
+
+def verbs(root: typer.Typer = app, before: str = "") -> Iterator[str]:
+    for command in root.registered_commands:
+        yield f"{before}{command.name or command.callback.__name__}"
+    for group in root.registered_groups:
+        yield from verbs(group.typer_instance, f"{before}{group.name} ")
+
+
+def raising(error: BaseException) -> typer.Typer:
+    """An app of ours whose one command fails."""
+    planted = typer.Typer(cls=Boundary, pretty_exceptions_enable=False)
+
+    @planted.callback()
+    def root() -> None: ...
+
+    @planted.command()
+    def fail(as_json: JsonOption = False) -> None:
+        raise error
+
+    return planted
+
+
+def in_process(code: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+# --- help ---
+
+
+def test_help_names_every_verb():
+    printed = CliRunner().invoke(app, ["--help"]).stdout
+    assert all(verb.split()[0] in printed for verb in verbs())
+
+
+@pytest.mark.parametrize("verb", list(verbs()))
+def test_every_verb_has_help_with_an_example_and_stands_in_the_reference(verb: str):
+    result = CliRunner().invoke(app, [*verb.split(), "--help"])
+    assert result.exit_code == 0
+    assert f"kite {verb}" in result.stdout.replace("Usage: kite", "")
+    assert f"## kite {verb}" in (CHECKOUT / "docs" / "cli.md").read_text()
+
+
+def test_no_arguments_print_help_and_an_unknown_verb_is_a_usage_error(run_kite):
+    assert "Usage" in run_kite().stdout
+    wrong = run_kite("stream")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "stream" in wrong.stderr
+
+
+def test_version(run_kite):
+    from importlib.metadata import version
+
+    assert run_kite("--version").stdout == f"kite {version('kitecli')}\n"
+
+
+# --- the error boundary ---
+
+
+def test_an_error_is_what_why_next_on_stderr_with_its_exit_code():
+    result = CliRunner().invoke(raising(BrokerError("no quote", why="it is closed", hint="wait")), ["fail"])
+    assert (result.exit_code, result.stdout) == (7, "")
+    assert result.stderr == "kite: no quote\n  why:  it is closed\n  next: wait\n"
+
+
+def test_parts_that_are_not_known_are_not_printed():
+    assert CliRunner().invoke(raising(KiteError("it broke")), ["fail"]).stderr == "kite: it broke\n"
+
+
+def test_with_json_an_error_is_one_json_line_on_stderr():
+    error = UsageError("no such thing", why="it is gone", hint="look elsewhere")
+    result = CliRunner().invoke(raising(error), ["fail", "--json"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert json.loads(result.stderr) == error.as_dict()
+
+
+def test_a_defect_says_where_and_exits_70():
+    result = CliRunner().invoke(raising(ZeroDivisionError("by nought")), ["fail"])
+    assert result.exit_code == 70
+    assert "ZeroDivisionError at test_cli.py:" in result.stderr
+    assert "by nought" in result.stderr
+    assert "KITE_DEBUG=1" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_no_output_quotes_a_secret(monkeypatch: pytest.MonkeyPatch, debug: str):
+    monkeypatch.setenv("KITE_DEBUG", debug)
+    monkeypatch.setenv("KITE_PASSWORD", "canary-password")
+    leaky = ValueError("GET wss://ws?api_key=canary-key&access_token=canary-token as canary-password")
+    shown = CliRunner().invoke(raising(leaky), ["fail"]).stderr
+    assert "********" in shown
+    assert "canary" not in shown
+    assert ("Traceback" in shown) == bool(debug)
+
+
+def test_interruption_exits_130():
+    assert CliRunner().invoke(raising(KeyboardInterrupt()), ["fail"]).exit_code == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C can't be sent to one process there")
+def test_ctrl_c_in_a_real_process_exits_130_and_says_nothing():
+    code = """
+import time
+from kitecli.cli import app, main
+@app.command()
+def hang():
+    print("ready", flush=True)
+    time.sleep(60)
+import sys
+sys.argv = ["kite", "hang"]
+main()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently there")
+def test_a_reader_that_goes_away_ends_the_command_quietly():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        process = subprocess.run(
+            [sys.executable, "-m", "kitecli", "config", "show"],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (process.returncode, process.stderr) == (141, "")
+
+
+# --- global options ---
+
+
+def test_set_needs_a_value_and_knows_the_keys(run_kite):
+    assert run_kite("--set", "performance.buffer_size", "config", "show").returncode == 2
+    wrong = run_kite("--set", "performance.bufer_size=5", "config", "show")
+    assert wrong.returncode == 3
+    assert "did you mean buffer_size?" in wrong.stderr
+
+
+# --- what starting costs ---
+
+
+def test_help_and_completion_load_nothing_heavy():
+    loaded = "import sys; sys.stderr.write(' '.join(m for m in %r if m in sys.modules))" % (HEAVY,)
+    main = "import sys, atexit; sys.argv = ['kite', *sys.argv[1:]]\nfrom kitecli.cli import main\n"
+    at_exit = f"import atexit; atexit.register(lambda: exec({loaded!r}))\n"
+    helped = in_process(at_exit + main.replace("*sys.argv[1:]", "'--help'") + "main()")
+    assert "Usage" in helped.stdout
+    assert helped.stderr == ""
+    completed = in_process(
+        at_exit + main + "main()", _KITE_COMPLETE="complete_bash", COMP_WORDS="kite doc", COMP_CWORD="1"
+    )
+    assert completed.stdout.split() == ["doctor"]
+    assert completed.stderr == ""
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, kitecli; print([m for m in %r if m in sys.modules])" % ((*HEAVY, "typer", "rich"),)
+    assert in_process(code).stdout == "[]\n"
+
+
+@pytest.mark.slow
+def test_help_starts_within_three_imports_of_typer():
+    """Rich draws the help and costs 2.4 of the three; the best of interleaved rounds, because machines are shared."""
+    commands = {"typer": ["-c", "import typer"], "help": ["-m", "kitecli", "--help"]}
+    best = dict.fromkeys(commands, float("inf"))
+    for _ in range(20):
+        for name, arguments in commands.items():
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+            best[name] = min(best[name], time.perf_counter() - begun)
+        if best["help"] <= 3 * best["typer"]:
+            return
+    pytest.fail(f"kite --help takes {best['help'] / best['typer']:.1f} times as long as importing typer")
