@@ -46,13 +46,20 @@ class FeedTable:
         self.now_ns = now_ns
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        ticks = list(ticks_of(*self._feed.latest()))
-        ladders = [tick for tick in ticks if tick.depth] if len(ticks) <= LADDER_INSTRUMENTS else []
-        height = (options.height or console.height) - _CHROME_LINES - _LADDER_LINES * bool(ladders)
-        shown = ticks[: max(1, height)]
+        records, books = self._feed.latest()
+        room = max(1, (options.height or console.height) - _CHROME_LINES)
+        few = records.size <= LADDER_INSTRUMENTS
+        rows = self._rows_as_asked(records["token"].tolist())[: room - _LADDER_LINES if few else room]
+        shown = list(ticks_of(records[rows], books[rows]))
+        ladders = [tick for tick in shown if tick.depth] if few else []
         parts = [self._table(shown, options.max_width)]
         parts += [self._ladders(ladders)] if ladders else []
-        yield Group(*parts, self._footer(len(shown), len(ticks)))
+        yield Group(*parts, self._footer(len(shown), records.size))
+
+    def _rows_as_asked(self, tokens: list[int]) -> list[int]:
+        """The board's rows in the order the instruments were asked for; the board has them as they first ticked."""
+        row_of = {token: row for row, token in enumerate(tokens)}
+        return [row_of[token] for token in self._labels if token in row_of]
 
     def _table(self, ticks: list[Tick], width: int) -> Table:
         table = Table(title=self._title, title_justify="left", box=None, pad_edge=False, expand=width < _WIDE)

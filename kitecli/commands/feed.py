@@ -1,0 +1,128 @@
+"""``kite feed``: stream ticks to a terminal, or as lines to another program."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kitecli.commands._shared import JsonOption, say, settings_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kitecli.gateway.feed import Feed, FeedFigures
+    from kitecli.gateway.spec import GatewayEvent
+    from kitecli.market.selection import Selection
+    from kitecli.settings import Settings
+    from kitecli.sim.options import SimOptions
+    from kitecli.wiring import FeedPlan, Market, Wanted
+
+EPILOG = """\b
+Examples:
+  kite feed --sim                                    every instrument of the simulated exchange
+  kite feed --sim NSE:INFY RELIANCE --mode full      two of them, with the order book
+  kite feed --sim --json --duration 10 > ticks.ndjson
+  kite feed --sim --source ticks.parquet --speed 60  a table of real ticks, a minute a second
+  kite feed NSE:INFY "NIFTY 50"                      the broker's feed; needs an account
+  kite feed --universe 'NFO:NIFTY*' --watchlist my.txt
+"""
+
+
+class Mode(StrEnum):
+    ltp = "ltp"
+    quote = "quote"
+    full = "full"
+
+
+def feed(
+    context: typer.Context,
+    symbols: Annotated[list[str] | None, typer.Argument(help="NSE:INFY, INFY, 'NIFTY 50' or a token.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="What a tick carries. Default: by kind of instrument.")] = None,
+    universe: Annotated[list[str] | None, typer.Option(help="A pattern, as 'NSE:*'; repeatable.")] = None,
+    watchlist: Annotated[Path | None, typer.Option(help="A file of symbols, one a line.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds to stream; otherwise until Ctrl-C.", min=0)] = None,
+    connections: Annotated[int | None, typer.Option(help="Sockets to open at least.", min=1, max=3)] = None,
+    spin: Annotated[bool, typer.Option("--spin", help="Busy-wait for ticks: less latency for a whole core.")] = False,
+    sim: Annotated[bool, typer.Option("--sim", help="Start the simulated exchange and stream from it.")] = False,
+    source: Annotated[str | None, typer.Option(help="For --sim: synthetic, or a CSV or Parquet of ticks.")] = None,
+    speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
+    start: Annotated[str | None, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = None,
+    instruments: Annotated[int | None, typer.Option(help="For --sim: how many instruments it has.", min=1)] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print ticks as CSV.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stream live ticks: a table on a terminal, NDJSON with --json, CSV with --csv or into a pipe."""
+    from kitecli.wiring import FeedPlan, Wanted, open_market
+
+    settings = settings_of(context)
+    wanted = Wanted(tuple(symbols or ()), tuple(universe or ()), watchlist, mode.value if mode else None)
+    exchange = sim_options(source, speed, start, instruments) if sim or source else None
+    with open_market(settings, exchange) as market:
+        form = "json" if as_json else "csv" if csv or not sys.stdout.isatty() else "table"
+        figures = stream(settings, market, wanted, FeedPlan(connections, spin=spin), form, duration)
+    report(figures)
+
+
+def sim_options(source: str | None, speed: float, start: str | None, instruments: int | None) -> SimOptions:
+    """The simulated exchange that ``--sim`` starts."""
+    from kitecli.sim.options import SimOptions
+
+    chosen = {"instruments": instruments} if instruments else {}
+    return SimOptions(source=source or "synthetic", speed=speed, start=start, **chosen)
+
+
+def stream(
+    settings: Settings, market: Market, wanted: Wanted, plan: FeedPlan, form: str, duration_s: float | None
+) -> FeedFigures:
+    """Stream until the time is up or Ctrl-C; returns what there was."""
+    from rich.console import Console
+
+    from kitecli.wiring import choose, load_book, start_feed
+
+    errors = Console(stderr=True)
+    with errors.status("fetching the day's instruments") if errors.is_terminal else errors:
+        selection = choose(settings, market, load_book(market), wanted)
+    with start_feed(settings, market, selection, plan, tell) as feed:
+        try:
+            show(feed, selection, form, duration_s, Console())
+        except KeyboardInterrupt:
+            say("")  # the shell's ^C stands on this line
+        return feed.figures()
+
+
+def show(feed: Feed, selection: Selection, form: str, duration_s: float | None, console: Console) -> None:
+    """Run the feed into one of its three forms."""
+    from kitecli.terminal.live import show_live
+    from kitecli.terminal.streams import csv_writer, ndjson_writer
+
+    if form == "table":
+        show_live(feed, selection.labels, f"{len(selection):,} instruments", duration_s, console)
+        return
+    write = (ndjson_writer if form == "json" else csv_writer)(sys.stdout, selection.labels)
+    for batch in feed.batches(duration_s):
+        if batch is not None:
+            write(batch)
+
+
+def tell(event: GatewayEvent) -> None:
+    """Say on stderr what people need to know of a connection."""
+    error = event.failure()
+    if event.kind == "failed":
+        return  # raised, and said at the boundary
+    if error is not None:
+        again = "" if event.retry_in_s is None else f"; trying again in {event.retry_in_s:.0f} s"
+        say(f"kite: {error.what}: {error.why}{again}")
+    elif event.kind == "message" and event.state in ("error", "message"):
+        say(f"kite: the broker says: {event.data}")
+
+
+def report(figures: FeedFigures) -> None:
+    """The closing figures, on stderr: stdout is ticks."""
+    from kitecli.terminal.summary import summary_lines
+
+    for line in summary_lines(figures):
+        say(line)

@@ -1,0 +1,168 @@
+"""Puts the parts together: plain functions, no container. Commands call these and render what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from kitecli.errors import AuthError
+from kitecli.secret import Secret
+from kitecli.settings import Settings
+from kitecli.settings.endpoints import load_endpoints, load_feed_limits
+
+if TYPE_CHECKING:
+    from kitecli.broker.rest import BrokerSession
+    from kitecli.gateway.feed import Feed
+    from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+    from kitecli.market.instruments import InstrumentBook
+    from kitecli.market.selection import Selection, Wish
+    from kitecli.sim.options import SimOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Where ticks and instruments come from, and as whom we ask."""
+
+    ws_root: str
+    session: BrokerSession
+    user_id: Secret | None = None
+    """Only the sandbox's ticker asks for it."""
+    simulated: bool = False
+
+    def ticker_url(self) -> Secret:
+        """The websocket's address with the access token in it."""
+        query = {"api_key": self.session.api_key, "access_token": self.session.access_token.reveal()}
+        if self.user_id is not None:
+            query["user_id"] = self.user_id.reveal()
+        return Secret(f"{self.ws_root}?{urlencode(query)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user asks to stream, as he said it."""
+
+    symbols: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    watchlist: Path | None = None
+    mode: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.symbols or self.patterns or self.watchlist)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlan:
+    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need."""
+
+    connections: int | None = None
+    depth: bool = True
+    spin: bool = False
+
+
+def open_market(settings: Settings, sim: SimOptions | None) -> AbstractContextManager[Market]:
+    """The market to stream from: a simulated exchange started for the occasion, or the configured environment.
+
+    Raises :class:`AuthError` where the environment needs an api_key and access_token and there are none.
+    """
+    return _simulated(sim) if sim is not None else nullcontext(_configured(settings))
+
+
+def load_book(market: Market, progress: Callable[[int, int | None], None] | None = None) -> InstrumentBook:
+    """Download the day's instruments."""
+    from kitecli.broker.rest import fetch_instruments
+    from kitecli.market.instruments import InstrumentBook, parse_instruments
+
+    return InstrumentBook(parse_instruments(fetch_instruments(market.session, progress=progress)))
+
+
+def choose(settings: Settings, market: Market, book: InstrumentBook, wanted: Wanted) -> Selection:
+    """Resolve what was asked for against the instruments and the account's limits."""
+    from kitecli.market.selection import read_watchlist, select, split_names
+
+    limits = load_feed_limits()
+    wishes = [wish for symbol in wanted.symbols for wish in split_names(symbol)]
+    wishes += read_watchlist(wanted.watchlist) if wanted.watchlist else []
+    if not wanted:
+        wishes = _unasked(market, book)
+    return select(
+        book,
+        wishes,
+        wanted.patterns,
+        mode=wanted.mode,
+        equity_mode=settings.datafeed.equity_mode,
+        futures_mode=settings.datafeed.futures_mode,
+        limit=limits.connections * limits.instruments_per_connection,
+    )
+
+
+def start_feed(
+    settings: Settings, market: Market, selection: Selection, plan: FeedPlan, on_event: Callable[[GatewayEvent], None]
+) -> Feed:
+    """Start a gateway for ``selection`` and attach a reader: in a process of its own where that can be had."""
+    from kitecli.gateway.feed import Feed
+    from kitecli.gateway.handle import ChildGateway, EmbeddedGateway, attach
+    from kitecli.hot import COMPILED
+
+    spec = _spec(settings, market, selection, plan)
+    handle = ChildGateway(spec) if COMPILED and settings.performance.use_mmap else EmbeddedGateway(spec)
+    reader = attach(handle.memory, batch=settings.performance.buffer_size, depth=plan.depth, spin=plan.spin)
+    return Feed(handle, reader, on_event)
+
+
+def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
+    """What to stream when nobody says: all of a simulated exchange, a few well-known names of a real one."""
+    from kitecli.market.selection import Wish, read_watchlist
+    from kitecli.settings.layers import defaults_dir
+
+    if market.simulated:
+        return [Wish(str(row.instrument_token)) for row in book]
+    return read_watchlist(defaults_dir() / "watchlist.txt")
+
+
+def _spec(settings: Settings, market: Market, selection: Selection, plan: FeedPlan) -> GatewaySpec:
+    import os
+
+    from kitecli.gateway.handle import ring_path
+    from kitecli.gateway.spec import GatewaySpec
+    from kitecli.hot import COMPILED
+
+    limits = load_feed_limits()
+    shared = COMPILED and settings.performance.use_mmap
+    return GatewaySpec(
+        ws_url=market.ticker_url(),
+        modes=selection.modes,
+        ring_size=settings.performance.ring_buffer_size,
+        ring_path=str(ring_path(str(os.getpid()))) if shared else None,
+        connections=limits.connections,
+        instruments_per_connection=limits.instruments_per_connection,
+        at_least=plan.connections or 1,
+    )
+
+
+@contextmanager
+def _simulated(options: SimOptions) -> Iterator[Market]:
+    from kitecli.broker.rest import BrokerSession
+    from kitecli.sim.launcher import launch
+
+    with launch(options) as sim:
+        session = BrokerSession(sim.api_url, sim.api_key, Secret(sim.access_token))
+        yield Market(sim.ws_url, session, simulated=True)
+
+
+def _configured(settings: Settings) -> Market:
+    from kitecli.broker.rest import BrokerSession
+
+    endpoints = load_endpoints(settings.kite)
+    api_key = settings.kite.api_key.reveal() if settings.kite.api_key else endpoints.shared_api_key
+    if not api_key or not settings.kite.access_token:
+        raise AuthError(
+            f"No {'access_token' if api_key else 'api_key'} for the {settings.kite.environment} environment",
+            why="streaming from the broker needs both, and neither is ever kept in YAML",
+            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN in the environment, or try without an account: kite feed --sim",
+        )
+    session = BrokerSession(endpoints.api_root, api_key, settings.kite.access_token, endpoints.route_prefix)
+    return Market(endpoints.ws_root, session, settings.kite.user_id if endpoints.ws_needs_user_id else None)

@@ -1,0 +1,51 @@
+"""Different failures, different behaviour."""
+
+import pytest
+
+from kitecli.errors import (
+    CertificateRefused,
+    ConnectionFailed,
+    HandshakeBadRequest,
+    HandshakeForbidden,
+    HandshakeRateLimited,
+)
+from kitecli.feed.policy import ATTEMPTS_BEFORE_FIRST_SUCCESS, LAST_CEILING_S, ReconnectPolicy
+
+
+def policy(draw=1.0, *, connected=True):
+    made = ReconnectPolicy(lambda: draw)
+    if connected:
+        made.succeeded()
+    return made
+
+
+@pytest.mark.parametrize("failure", [HandshakeForbidden("403"), HandshakeBadRequest("400"), CertificateRefused("tls")])
+def test_what_trying_again_cannot_mend_stops(failure):
+    assert policy().delay_s(failure) is None
+
+
+def test_a_fourth_connection_waits_a_minute_or_more():
+    assert policy(draw=0.0).delay_s(HandshakeRateLimited("429")) == 60
+    assert policy(draw=1.0).delay_s(HandshakeRateLimited("429")) == 120
+
+
+def test_backoff_doubles_to_a_minute_and_starts_again_after_success():
+    backoff = policy()
+    delays = [backoff.delay_s(ConnectionFailed("cut")) for _ in range(9)]
+    assert delays == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    backoff.succeeded()
+    assert backoff.delay_s(ConnectionFailed("cut")) == 1
+
+
+def test_the_whole_delay_is_drawn():
+    assert policy(draw=0.0).delay_s(ConnectionFailed("cut")) == 0
+    assert policy(draw=0.25).delay_s(ConnectionFailed("cut")) == 0.25
+
+
+def test_a_feed_that_never_connected_gives_up_soon_and_one_that_did_never():
+    fresh = policy(connected=False)
+    delays = [fresh.delay_s(ConnectionFailed("refused")) for _ in range(ATTEMPTS_BEFORE_FIRST_SUCCESS)]
+    assert delays[-1] is None
+    assert None not in delays[:-1]
+    old = policy()
+    assert [old.delay_s(ConnectionFailed("cut")) for _ in range(5_000)][-1] == LAST_CEILING_S
