@@ -1,0 +1,103 @@
+"""pass.h compiled as a plain C library: for versions of it with planted bugs, and for running it under sanitizers."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import kitecli.hot
+from kitecli.ring.layout import (
+    BOARD_ROWS_OFFSET,
+    COUNTERS_OFFSET,
+    CURSOR_OFFSET,
+    HEARTBEAT_OFFSET,
+    INTENT_OFFSET,
+)
+from kitecli.ring.memory import RingMemory
+
+HEADERS = Path(kitecli.hot.__file__).parent
+COMPILER = shutil.which("cc") if sys.platform != "win32" else None
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler on the path as cc")
+
+_SOURCE = """
+#include "pass.h"
+kite_pass *native_open(uint8_t *base, const uint64_t *at)
+{
+    kite_pass *pass = calloc(1, sizeof *pass);
+    pass->ticks = (kite_tick *)(base + at[0]);
+    pass->links = (uint32_t *)(base + at[1]);
+    pass->depth = (kite_depth *)(base + at[2]);
+    pass->meta = (kite_meta *)(base + at[3]);
+    pass->board_ticks = (kite_tick *)(base + at[4]);
+    pass->board_depth = (kite_depth *)(base + at[5]);
+    pass->intent = (int64_t *)(base + at[6]);
+    pass->cursor = (int64_t *)(base + at[7]);
+    pass->board_rows = (int64_t *)(base + at[8]);
+    pass->heartbeat_ns = (int64_t *)(base + at[9]);
+    pass->counters = (uint64_t *)(base + at[10]);
+    pass->mask = at[11] - 1;
+    pass->depth_mask = at[12] - 1;
+    pass->board_capacity = (int64_t)at[13];
+    kite_pass_make_table(pass);
+    return pass;
+}
+int64_t native_ingest(kite_pass *pass, const uint8_t *p, size_t size, int64_t ts_recv_ns, uint32_t connection)
+{
+    return kite_pass_ingest(pass, p, size, ts_recv_ns, connection);
+}
+void native_close(kite_pass *pass)
+{
+    free(pass->table);
+    free(pass);
+}
+"""
+
+
+def compile_pass(folder: Path, sources: Mapping[str, str]) -> ctypes.CDLL:
+    """A shared library of these headers, built in ``folder``."""
+    for name, text in {**sources, "native.c": _SOURCE}.items():
+        (folder / name).write_text(text)
+    built = folder / "native.so"
+    subprocess.run(
+        [str(COMPILER), "-O0", "-w", "-shared", "-fPIC", "-fno-strict-aliasing", "native.c", "-o", str(built)],
+        cwd=folder,
+        check=True,
+    )
+    library = ctypes.CDLL(str(built))
+    library.native_open.restype = ctypes.c_void_p
+    library.native_open.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64)]
+    library.native_ingest.restype = ctypes.c_int64
+    library.native_ingest.argtypes = [
+        ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint32
+    ]  # fmt: skip
+    library.native_close.argtypes = [ctypes.c_void_p]
+    return library
+
+
+class NativePass:
+    """``FramePass`` over such a library."""
+
+    def __init__(self, library: ctypes.CDLL, memory: RingMemory) -> None:
+        layout = memory.layout
+        parts = ("ticks", "links", "depth", "meta", "board_ticks", "board_depth")
+        offsets = [
+            *(getattr(layout, f"{part}_offset") for part in parts),
+            *(INTENT_OFFSET, CURSOR_OFFSET, BOARD_ROWS_OFFSET, HEARTBEAT_OFFSET, COUNTERS_OFFSET),
+            *(layout.capacity, layout.depth_capacity, layout.board_capacity),
+        ]
+        self._memory = (ctypes.c_char * layout.total_bytes).from_buffer(memory.buffer)
+        self._library = library
+        self._state = library.native_open(ctypes.addressof(self._memory), (ctypes.c_uint64 * len(offsets))(*offsets))
+
+    def ingest(self, message: bytes, ts_recv_ns: int, connection: int) -> int:
+        written: int = self._library.native_ingest(self._state, message, len(message), ts_recv_ns, connection)
+        return written
+
+    def __del__(self) -> None:
+        self._library.native_close(self._state)
