@@ -36,9 +36,13 @@ class Source(Protocol):
     ``lossless``: nothing may be left out, so a slow client makes the source wait (True) or is passed over (False).
     """
 
-    instruments: Sequence[Instrument]
     mode: int
     lossless: bool
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """What it has ticks of; a slot is a position here."""
+        ...
 
     @property
     def ended(self) -> bool:

@@ -1,0 +1,49 @@
+"""``python -m kitecli.sim``: a simulated exchange as a child process. See :mod:`~kitecli.sim.launcher`.
+
+The first line of stdin is the options as JSON; the one line of stdout is where it listens, or an error, as JSON. The
+child ends when its stdin does, so it never outlives whoever started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import threading
+
+from kitecli.errors import KiteError
+from kitecli.sim.options import Ready, SimOptions
+
+
+def main() -> int:
+    # Ctrl-C in a terminal reaches the whole group; the parent decides when the exchange closes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    options = SimOptions.from_json(sys.stdin.readline())
+    try:
+        asyncio.run(_serve(options))
+    except KiteError as error:
+        print(json.dumps(error.as_dict()), flush=True)  # noqa: T201 - the answer to the parent
+        return error.exit_code
+    return 0
+
+
+async def _serve(options: SimOptions) -> None:
+    from kitecli.sim.server import serve
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wait_for_the_parent() -> None:
+        sys.stdin.read()
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait_for_the_parent, daemon=True).start()
+    await serve(options, _print_ready, stop)
+
+
+def _print_ready(ready: Ready) -> None:
+    print(ready.to_json(), flush=True)  # noqa: T201 - the answer to the parent
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Starts a simulated exchange in a process of its own and stops it: what ``--sim``, the demo and the tests use."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from types import TracebackType
+from typing import IO, Any, Final, Self
+
+from kitecli.errors import DataError, EnvironmentProblem, KiteError, UsageError
+from kitecli.sim.options import Ready, SimOptions
+
+START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
+STOP_TIMEOUT_S: Final = 5.0
+_ERRORS: Final = {kind.reference: kind for kind in (DataError, EnvironmentProblem, UsageError)}
+
+
+def launch(options: SimOptions, *, timeout_s: float = START_TIMEOUT_S) -> SimProcess:
+    """Start a simulated exchange and wait until it listens. Use it in ``with``, or call ``stop``.
+
+    Raises what the exchange raised (DataError, EnvironmentProblem, UsageError), and EnvironmentProblem when it doesn't
+    come up in time.
+    """
+    return SimProcess(options, timeout_s)
+
+
+class SimProcess:
+    """A running simulated exchange. ``ready``: where it is and how to get in."""
+
+    def __init__(self, options: SimOptions, timeout_s: float) -> None:
+        # A file, not a pipe: nobody drains it while the exchange runs.
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kitecli.sim"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+        )
+        try:
+            self._pipe_to_it().write(options.to_json().encode() + b"\n")
+            self._pipe_to_it().flush()
+            self.ready = _as_ready(self._first_line(timeout_s))
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def ws_url(self) -> str:
+        return self.ready.ws_url
+
+    @property
+    def api_url(self) -> str:
+        return self.ready.api_url
+
+    @property
+    def api_key(self) -> str:
+        return self.ready.api_key
+
+    @property
+    def access_token(self) -> str:
+        return self.ready.access_token
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ledger(self) -> dict[str, Any]:
+        """What it has sent so far; see :meth:`kitecli.sim.ledger.Ledger.as_dict`."""
+        return self._get("/sim/ledger")
+
+    def status(self) -> dict[str, Any]:
+        """``state`` is waiting, running or ended; and totals."""
+        return self._get("/sim/status")
+
+    def stop(self) -> None:
+        """End it, kindly at first. May be called twice."""
+        with contextlib.suppress(OSError):  # it is gone already
+            self._pipe_to_it().close()
+        for insist in (self._process.terminate, self._process.kill):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_S)
+                break
+            insist()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._complaints.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _pipe_to_it(self) -> IO[bytes]:
+        assert self._process.stdin is not None  # Popen was given PIPE
+        return self._process.stdin
+
+    def _first_line(self, timeout_s: float) -> bytes:
+        """A thread reads it, because a pipe can't be waited for with a timeout on every system."""
+        lines: queue.Queue[bytes] = queue.Queue()
+        out = self._process.stdout
+        if out:
+            threading.Thread(target=lambda: lines.put(out.readline()), daemon=True).start()
+        try:
+            line = lines.get(timeout=timeout_s)
+        except queue.Empty:
+            raise self._silent(f"it said nothing for {timeout_s:g} s") from None
+        if not line:
+            raise self._silent(f"it ended with code {self._process.wait(STOP_TIMEOUT_S)}")
+        return line
+
+    def _silent(self, why: str) -> EnvironmentProblem:
+        self._complaints.seek(0)
+        last = self._complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return EnvironmentProblem(
+            "The simulated exchange didn't start",
+            why=f"{why}: {last}" if last else why,
+            hint="Run `kite sim` to see what it says",
+        )
+
+    def _get(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(self.api_url + path, timeout=STOP_TIMEOUT_S) as response:  # noqa: S310 - loopback
+            answer: dict[str, Any] = json.load(response)["data"]
+        return answer
+
+
+def _as_ready(line: bytes) -> Ready:
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        kind = _ERRORS.get(answer["error"], KiteError)
+        raise kind(answer["what"], why=answer["why"], hint=answer["hint"])
+    return Ready(**answer)

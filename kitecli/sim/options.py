@@ -1,0 +1,65 @@
+"""What a simulated exchange can be told. Imports nothing heavy: the command line reads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+SYNTHETIC: Final = "synthetic"
+
+
+@dataclass(frozen=True, slots=True)
+class SimOptions:
+    """One simulated exchange.
+
+    ``source``: "synthetic", or the path of a table of ticks. ``speed``, ``start``, ``start_on_subscribe``: of a table
+    only; a table waits for the first subscription unless told otherwise, so that nothing is missed. ``seed``,
+    ``rate`` (updates a second of each instrument), ``instruments`` (0: those that have names): synthetic only.
+    Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:
+    whether REST calls are limited as the broker's are.
+    """
+
+    source: str = SYNTHETIC
+    speed: float = 1.0
+    start: str = ""
+    start_on_subscribe: bool = True
+    seed: int = 1
+    rate: float = 1.0
+    instruments: int = 0
+    packets_per_frame: int = 100
+    ws_port: int = 0
+    api_port: int = 0
+    ledger: str = ""
+    rate_limits: bool = True
+
+    @property
+    def is_synthetic(self) -> bool:
+        return self.source == SYNTHETIC
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> SimOptions:
+        """The inverse of :meth:`to_json`."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where a running simulator is and how to get in. Its credentials open nothing but itself: they are no secrets."""
+
+    ws_url: str
+    api_url: str
+    api_key: str
+    access_token: str
+    api_secret: str
+    request_token: str
+    pid: int
+    source: str
+    instruments: int
+    note: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))

@@ -1,0 +1,270 @@
+"""The thin shell of the simulated exchange: sockets, the clock and the loop. Everything it decides, the core decides.
+
+One asyncio loop serves the ticker (picows) and REST on loopback, and moves the source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
+
+from kitecli.clock import NS_PER_S, Clock, SystemClock, ist
+from kitecli.errors import UsageError
+from kitecli.sim.http import serve_http
+from kitecli.sim.ledger import Ledger
+from kitecli.sim.market import SyntheticMarket
+from kitecli.sim.options import Ready, SimOptions
+from kitecli.sim.rest import JSON, Request, Response, RestApi
+from kitecli.sim.sessions import Refusal, Sessions
+from kitecli.sim.source import Source
+from kitecli.sim.tape import TableSource
+from kitecli.sim.ticker import TickerSession
+from kitecli.sim.universe import build_universe
+
+HOST: Final = "127.0.0.1"
+# A client that lags by this much is passed over (market) or waited for (table). 5,000 full packets.
+MAX_UNSENT_BYTES: Final = 1024 * 1024
+# A table starts when subscriptions have been quiet for this long: pools subscribe in several messages.
+QUIET_NS: Final = 250_000_000
+LONGEST_SLEEP_S: Final = 0.05
+HEARTBEAT_CHECK_S: Final = 0.1
+
+
+def build_source(options: SimOptions, now_ns: int) -> Source:
+    """Raises DataError, EnvironmentProblem or UsageError, as the source's constructor."""
+    if not options.is_synthetic:
+        return TableSource(Path(options.source), speed=options.speed, start=options.start)
+    universe = build_universe(ist(now_ns // NS_PER_S).date(), options.instruments)
+    return SyntheticMarket(universe, seed=options.seed, rate=options.rate, start_ns=now_ns)
+
+
+async def serve(
+    options: SimOptions, ready: Callable[[Ready], None], stop: asyncio.Event, clock: Clock | None = None
+) -> Ledger:
+    """Serve until ``stop`` is set; call ``ready`` once both ports listen. Returns what was sent.
+
+    Raises UsageError for a port that is taken and for options that don't fit, and as :func:`build_source`.
+    """
+    exchange = SimulatedExchange(options, clock or SystemClock())
+    servers = [await exchange.listen_ticker(), await exchange.listen_rest()]
+    ready(exchange.ready(*(server.sockets[0].getsockname()[1] for server in servers)))
+    tasks = [asyncio.ensure_future(work) for work in (exchange.send_ticks(), exchange.send_heartbeats(), stop.wait())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        for server in servers:
+            server.close()
+        exchange.close()
+        _write_ledger(options, exchange.ledger)
+    return exchange.ledger
+
+
+class SimulatedExchange:
+    """What the ticker's connections and REST share. ``room``: set when a socket takes more again."""
+
+    def __init__(self, options: SimOptions, clock: Clock) -> None:
+        _check_packets_per_frame(options.packets_per_frame)
+        self.options = options
+        self.clock = clock
+        now_ns = clock.now_ns()
+        self.source = build_source(options, now_ns)
+        tokens = [instrument.instrument_token for instrument in self.source.instruments]
+        self.slot_of = {token: slot for slot, token in enumerate(tokens)}
+        self.ledger = Ledger(tokens)
+        self.sessions = Sessions(lambda: secrets.token_hex(16), now_ns)
+        self.clients: set[Client] = set()
+        self.state = "running" if options.is_synthetic else "waiting"
+        self.room = asyncio.Event()
+        self._asked_ns = now_ns
+        self._rest = RestApi(self.source, self.sessions, self.ledger, self.status, limited=options.rate_limits)
+
+    async def listen_ticker(self) -> asyncio.Server:
+        return await _listening(ws_create_server(self.accept, HOST, self.options.ws_port), self.options.ws_port)
+
+    async def listen_rest(self) -> asyncio.Server:
+        return await _listening(serve_http(self.answer, HOST, self.options.api_port), self.options.api_port)
+
+    def ready(self, ws_port: int, api_port: int) -> Ready:
+        session = self.sessions.current
+        waits = not self.options.is_synthetic and self.options.start_on_subscribe
+        return Ready(
+            ws_url=f"ws://{HOST}:{ws_port}",
+            api_url=f"http://{HOST}:{api_port}",
+            api_key=self.sessions.api_key,
+            access_token=session.access_token if session else "",
+            api_secret=self.sessions.api_secret,
+            request_token=self.sessions.new_request_token(self.clock.now_ns()),
+            pid=os.getpid(),
+            source=self.options.source,
+            instruments=len(self.source.instruments),
+            note="the table starts with the first subscription" if waits else "ticking",
+        )
+
+    def status(self) -> dict[str, object]:
+        """``state``: waiting (a table, for its first subscription), running or ended."""
+        return {
+            "state": "ended" if self.source.ended else self.state,
+            "source": self.options.source,
+            "instruments": len(self.source.instruments),
+            "connections": len(self.clients),
+            **self.ledger.totals(),
+        }
+
+    def accept(self, request: WSUpgradeRequest) -> Client | WSUpgradeResponseWithListener:
+        """The handshake: a listener, or an HTTP error with the broker's body."""
+        query = parse_qs(urlsplit(request.path.decode("latin-1")).query)
+        api_key, access_token = (query.get(name, [""])[0] for name in ("api_key", "access_token"))
+        refusal = self.sessions.admit(api_key, access_token, len(self.clients), self.clock.now_ns())
+        return _refused(refusal) if refusal else Client(self)
+
+    def answer(self, request: Request) -> Response:
+        return self._rest.handle(request, self.clock.now_ns())
+
+    def open_session(self) -> TickerSession:
+        packets = self.options.packets_per_frame
+        return TickerSession(self.source, self.slot_of, self.ledger, packets, self.clock.now_ns())
+
+    def note_request(self) -> None:
+        self._asked_ns = self.clock.now_ns()
+
+    async def send_ticks(self) -> None:
+        if not self.options.is_synthetic:
+            await self._wait_for_subscriptions()
+        self.source.begin(self.clock.now_ns())
+        self.state = "running"
+        while not self.source.ended:
+            if self.source.lossless:
+                await self._wait_for_readers()
+            now_ns = self.clock.now_ns()
+            batch = self.source.advance(now_ns)
+            if batch.slots.size:
+                for client in tuple(self.clients):
+                    client.send_frames(client.session.route(batch, now_ns, congested=client.congested))
+            pause_s = (self.source.next_ns() - self.clock.now_ns()) / NS_PER_S
+            await asyncio.sleep(min(max(pause_s, 0), LONGEST_SLEEP_S))
+        await asyncio.Event().wait()  # the heartbeats go on
+
+    async def send_heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_CHECK_S)
+            now_ns = self.clock.now_ns()
+            for client in tuple(self.clients):
+                if not client.congested and (beat := client.session.heartbeat(now_ns)):
+                    client.send_frames([beat])
+
+    def close(self) -> None:
+        for client in tuple(self.clients):
+            client.transport.disconnect()
+
+    async def _wait_for_subscriptions(self) -> None:
+        while self.options.start_on_subscribe:
+            quiet = self.clock.now_ns() - self._asked_ns >= QUIET_NS
+            if quiet and any(client.session.has_subscriptions for client in self.clients):
+                return
+            await asyncio.sleep(QUIET_NS / 10 / NS_PER_S)
+
+    async def _wait_for_readers(self) -> None:
+        while any(client.congested and client.session.has_subscriptions for client in self.clients):
+            self.room.clear()
+            await self.room.wait()
+
+
+class Client(WSListener):
+    """One connection. picows calls these methods; ``congested`` is true while the socket doesn't take more."""
+
+    transport: WSTransport
+    session: TickerSession
+
+    def __init__(self, exchange: SimulatedExchange) -> None:
+        self._exchange = exchange
+        self._parts: list[bytes] = []
+        self.congested = False
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        transport.underlying_transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES)
+        self.session = self._exchange.open_session()
+        self._exchange.clients.add(self)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows's signature
+        self._exchange.clients.discard(self)
+        self._exchange.room.set()
+        self.session.close()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Pings are answered by picows; a bare pong is never sent (it makes the official client hang up)."""
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
+            self._parts.append(frame.get_payload_as_bytes())
+            if frame.fin:
+                text, self._parts = b"".join(self._parts), []
+                self._receive(text)
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        self._exchange.room.set()
+
+    def send_frames(self, frames: list[bytes]) -> None:
+        send, kind = self.transport.send, WSMsgType.BINARY
+        for frame in frames:
+            send(kind, frame)
+
+    def _receive(self, text: bytes) -> None:
+        self._exchange.note_request()
+        for answer in self.session.receive_text(text, self._exchange.clock.now_ns()):
+            kind = WSMsgType.TEXT if isinstance(answer, str) else WSMsgType.BINARY
+            self.transport.send(kind, answer.encode() if isinstance(answer, str) else answer)
+
+
+def _refused(refusal: Refusal) -> WSUpgradeResponseWithListener:
+    response = WSUpgradeResponse.create_error_response(refusal.status, refusal.body(), {"Content-Type": JSON})
+    return WSUpgradeResponseWithListener(response, None)
+
+
+async def _listening(server: Awaitable[asyncio.Server], port: int) -> asyncio.Server:
+    try:
+        return await server
+    except OSError as error:
+        raise UsageError(
+            f"Port {port} can't be listened on", why=str(error), hint="Choose another, or 0 for a free one"
+        ) from None
+
+
+def _check_packets_per_frame(packets: int) -> None:
+    if not 1 <= packets <= 65535:
+        raise UsageError(
+            f"{packets} packets in a frame aren't possible",
+            why="a message's count has 16 bits",
+            hint="Give --packets-per-frame a number from 1 to 65535",
+        )
+
+
+def _write_ledger(options: SimOptions, ledger: Ledger) -> None:
+    if options.ledger:
+        Path(options.ledger).write_text(json.dumps(ledger.as_dict(), indent=1) + "\n", encoding="utf-8")
