@@ -173,23 +173,42 @@ def test_set_needs_a_value_and_knows_the_keys(run_kite):
 # --- what starting costs ---
 
 
-def test_help_and_completion_load_nothing_heavy():
-    loaded = "import sys; sys.stderr.write(' '.join(m for m in %r if m in sys.modules))" % (HEAVY,)
-    main = "import sys, atexit; sys.argv = ['kite', *sys.argv[1:]]\nfrom kitecli.cli import main\n"
-    at_exit = f"import atexit; atexit.register(lambda: exec({loaded!r}))\n"
-    helped = in_process(at_exit + main.replace("*sys.argv[1:]", "'--help'") + "main()")
+SAY_WHAT_IS_HEAVY = f"""
+import atexit, sys
+atexit.register(lambda: sys.stderr.write(" ".join(name for name in {HEAVY!r} if name in sys.modules)))
+"""
+START = """
+from kitecli.cli import main
+sys.argv = ["kite", "--help"]
+main()
+"""
+
+
+def test_help_loads_nothing_heavy():
+    helped = in_process(SAY_WHAT_IS_HEAVY + START)
     assert "Usage" in helped.stdout
     assert helped.stderr == ""
-    completed = in_process(
-        at_exit + main + "main()", _KITE_COMPLETE="complete_bash", COMP_WORDS="kite doc", COMP_CWORD="1"
-    )
+
+
+def test_completing_a_verb_loads_nothing_heavy():
+    asked = {"_KITE_COMPLETE": "complete_bash", "COMP_WORDS": "kite doc", "COMP_CWORD": "1"}
+    completed = in_process(SAY_WHAT_IS_HEAVY + START, **asked)
     assert completed.stdout.split() == ["doctor"]
     assert completed.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("kite --prof", "--profile"), ("kite --profile maximum-speed doc", "doctor"), ("kite doctor --js", "--json")],
+)
+def test_completion_knows_options_too(words: str, offered: str):
+    asked = {"_KITE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert in_process(SAY_WHAT_IS_HEAVY + START, **asked).stdout.split() == [offered]
+
+
 def test_importing_the_package_loads_nothing_heavy():
-    code = "import sys, kitecli; print([m for m in %r if m in sys.modules])" % ((*HEAVY, "typer", "rich"),)
-    assert in_process(code).stdout == "[]\n"
+    heavy = (*HEAVY, "typer", "rich")
+    assert in_process(f"import sys, kitecli; print([name for name in {heavy} if name in sys.modules])").stdout == "[]\n"
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ CANARY = "canary-7f3a"
 
 
 @pytest.mark.parametrize(
-    "shown", [str, repr, "{}".format, "{:>20}".format, lambda secret: f"{[secret]}", lambda secret: "%s" % (secret,)]
+    "shown", [str, repr, "{}".format, "{:>20}".format, lambda secret: f"{[secret]}", lambda secret: f"{secret!s:.99}"]
 )
 def test_it_is_masked_wherever_it_is_printed(shown):
     assert CANARY not in shown(Secret(CANARY))

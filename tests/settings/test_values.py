@@ -1,0 +1,67 @@
+"""What each kind of value reads, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import time
+
+import pytest
+
+from kitecli.secret import Secret
+from kitecli.settings.values import Choice, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
+
+HTTPS = Root("https", "http")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Whole(1, 10), "1", 1),
+        (Whole(1, 10), "10", 10),
+        (Whole(1, 10**7), "1_000_000", 1_000_000),
+        (Fraction(), "1", 1.0),
+        (Fraction(), "0.02", 0.02),
+        (Switch(), "true", True),
+        (Switch(), "No", False),
+        (Switch(), "on", True),
+        (Switch(), "0", False),
+        (Choice(("ltp", "full")), "FULL", "full"),
+        (TimeOfDay(), "09:15", time(9, 15)),
+        (TimeOfDay(), "15:30:00", time(15, 30)),
+        (HTTPS, "https://api.kite.trade/", "https://api.kite.trade"),
+        (HTTPS, "http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        (HTTPS, "http://localhost:8765", "http://localhost:8765"),
+        (HTTPS, "http://[::1]:8765", "http://[::1]:8765"),
+        (HTTPS, "null", None),
+        (HTTPS, "", None),
+        (Hidden(), "abc", Secret("abc")),
+        (Hidden(), "", None),
+    ],
+)
+def test_it_reads(kind: Kind, text: str, value: object):
+    read = kind.parse(text)
+    assert read == value
+    assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (Whole(1, 10), ["0", "11", "-1", "1.0", "many", "", "True", "5e0"]),
+        (Fraction(), ["0", "1.01", "-0.1", "nan", "inf", "2%", ""]),
+        (Switch(), ["2", "maybe", ""]),
+        (Choice(("ltp", "full")), ["", "quote", "ltp,full"]),
+        (TimeOfDay(), ["24:00", "9:15", "915", "09", "09:15:00+05:30", "", "morning"]),
+        # A token in clear text across a network, or no address at all.
+        (HTTPS, ["http://api.kite.trade", "http://10.0.0.1:80", "wss://ws.kite.trade", "https://", "api.kite.trade"]),
+        (HTTPS, ["http://127.0.0.1.evil.example", "http://localhost.evil.example"]),
+    ],
+)
+def test_it_refuses(kind: Kind, texts: list[str]):
+    for text in texts:
+        with pytest.raises(ValueError):
+            kind.parse(text)
+
+
+@pytest.mark.parametrize("kind", [Whole(1, 2), Fraction(), Switch(), Choice(("a",)), TimeOfDay(), HTTPS, Hidden()])
+def test_it_says_what_it_expects(kind: Kind):
+    assert kind.expects

@@ -1,0 +1,136 @@
+"""The checks behind ``kite doctor``, each with a machine that lacks something."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+
+import pytest
+
+from kitecli import machine
+from kitecli.errors import ConfigError
+from kitecli.machine import (
+    EARLIEST_NS,
+    Check,
+    check_clock,
+    check_compiled,
+    check_cpus,
+    check_machine,
+    check_memory,
+    check_package,
+    check_platform,
+    check_python,
+    check_ring,
+    check_trust,
+    usable,
+)
+from kitecli.settings import load
+
+
+def settings(**environ: str):
+    return load(environ=environ)
+
+
+def test_every_check_is_made_once_and_says_what_to_do_unless_ok():
+    checks = check_machine(settings)
+    names = [check.name for check in checks]
+    assert len(set(names)) == len(names)
+    assert {"Python", "compiled pass", "package numpy", "configuration", "shared memory", "TLS trust", "clock"} <= {
+        *names
+    }
+    assert all(bool(check.advice) == (check.state != "ok") for check in checks)
+    assert usable(checks)
+
+
+def test_a_failure_makes_it_unusable_and_a_warning_does_not():
+    assert usable([Check("a", "ok", ""), Check("b", "warn", "", "x")])
+    assert not usable([Check("a", "ok", ""), Check("b", "fail", "", "x")])
+
+
+@pytest.mark.parametrize(("version", "state"), [((3, 10, 9), "fail"), ((3, 11, 0), "ok"), ((3, 14, 1), "ok")])
+def test_python(version: tuple[int, ...], state: str):
+    assert check_python(version).state == state
+
+
+@pytest.mark.parametrize(("name", "state"), [("linux", "ok"), ("darwin", "warn"), ("win32", "warn")])
+def test_platform(name: str, state: str):
+    assert check_platform(name).state == state
+
+
+@pytest.mark.parametrize(("count", "state"), [(1, "warn"), (2, "ok")])
+def test_processors(count: int, state: str):
+    assert check_cpus(count).state == state
+
+
+@pytest.mark.parametrize(("advised", "state"), [(1, "ok"), (10**18, "warn")])
+@pytest.mark.skipif(sys.platform == "win32", reason="not told there")
+def test_memory(monkeypatch: pytest.MonkeyPatch, advised: int, state: str):
+    monkeypatch.setattr(machine, "MEMORY_ADVISED_BYTES", advised)
+    assert [check.state for check in check_memory()] == [state]
+
+
+def test_compiled_pass(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("KITE_PURE", raising=False)
+    monkeypatch.setattr("kitecli.hot.COMPILED", True)
+    assert check_compiled() == Check("compiled pass", "ok", "live")
+    monkeypatch.setattr("kitecli.hot.COMPILED", False)
+    monkeypatch.setattr("kitecli.hot.WHY_NOT", "no compiler")
+    missing = check_compiled()
+    assert missing.state == "warn"
+    assert "no compiler" in missing.found
+    assert "apt-get install gcc" in missing.advice
+    monkeypatch.setenv("KITE_PURE", "1")
+    assert "unset KITE_PURE" in check_compiled().advice
+
+
+def test_packages():
+    assert check_package("numpy").state == "ok"
+    missing = check_package("no_such_package")
+    assert missing.state == "fail"
+    assert "pip install" in missing.advice
+
+
+def test_the_ring_must_fit(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path))
+    assert check_ring(settings()).state == "ok"
+    monkeypatch.setattr("kitecli.ring.location.free_bytes", lambda folder: 64 * 2**20)
+    full = check_ring(settings())
+    assert full.state == "fail"
+    assert "67 MB free, the ring takes 91 MB" in full.found
+    assert "memory-efficiency" in full.advice
+    assert check_ring(settings(KITE_PROFILE="memory-efficiency")).state == "ok"
+    assert check_ring(settings(KITE_PERFORMANCE_USE_MMAP="false")).state == "ok"
+
+
+def test_a_runtime_folder_that_cant_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path / "file"))
+    assert check_ring(settings()).state == "fail"
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path / "link"))
+    assert "not yours" in check_ring(settings()).found
+
+
+def test_without_a_configuration_the_ring_is_not_checked():
+    def broken():
+        raise ConfigError("performance.buffer_size is 'many'", why="line 3", hint="correct line 3")
+
+    checks = {check.name: check for check in check_machine(broken)}
+    assert checks["configuration"] == Check(
+        "configuration", "fail", "performance.buffer_size is 'many': line 3", "correct line 3"
+    )
+    assert checks["shared memory"].state == "warn"
+
+
+def test_trust_store(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    paths = ssl.get_default_verify_paths()
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths._replace(capath=str(tmp_path)))
+    assert check_trust(empty).state == "fail"
+    (tmp_path / "ca.pem").write_text("")
+    assert check_trust(empty).state == "ok"
+
+
+def test_clock():
+    assert check_clock(EARLIEST_NS).state == "ok"
+    assert check_clock(0).found == "says 1970"
