@@ -20,7 +20,9 @@ from typer.core import TyperGroup
 
 from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
 from kitecli.commands.config import app as config_app
+from kitecli.commands.decode import decode
 from kitecli.commands.doctor import doctor
+from kitecli.commands.feed import feed
 from kitecli.commands.init import init
 from kitecli.errors import KiteError, UsageError
 from kitecli.secret import MASK
@@ -150,8 +152,10 @@ def kite(
     context.obj = GlobalOptions(config, profile, dict(_override(text) for text in overrides or ()))
 
 
-app.add_typer(config_app, name="config")
+app.command()(feed)
+app.command()(decode)
 app.command()(init)
+app.add_typer(config_app, name="config")
 app.command()(doctor)
 
 
