@@ -50,8 +50,8 @@ def feed(
     sim: Annotated[bool, typer.Option("--sim", help="Start the simulated exchange and stream from it.")] = False,
     source: Annotated[str | None, typer.Option(help="For --sim: synthetic, or a CSV or Parquet of ticks.")] = None,
     speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
-    start: Annotated[str | None, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = None,
-    instruments: Annotated[int | None, typer.Option(help="For --sim: how many instruments it has.", min=1)] = None,
+    start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
+    instruments: Annotated[int, typer.Option(help="For --sim: how many instruments; 0: those with names.", min=0)] = 0,
     csv: Annotated[bool, typer.Option("--csv", help="Print ticks as CSV.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,12 +67,11 @@ def feed(
     report(figures)
 
 
-def sim_options(source: str | None, speed: float, start: str | None, instruments: int | None) -> SimOptions:
+def sim_options(source: str | None, speed: float, start: str, instruments: int) -> SimOptions:
     """The simulated exchange that ``--sim`` starts."""
-    from kitecli.sim.options import SimOptions
+    from kitecli.sim.options import SYNTHETIC, SimOptions
 
-    chosen = {"instruments": instruments} if instruments else {}
-    return SimOptions(source=source or "synthetic", speed=speed, start=start, **chosen)
+    return SimOptions(source=source or SYNTHETIC, speed=speed, start=start, instruments=instruments)
 
 
 def stream(

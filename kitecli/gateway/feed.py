@@ -71,6 +71,7 @@ class Feed:
         self._on_event = on_event
         self._latency = LatencyHistogram()
         self._started_ns = time.monotonic_ns()
+        self._finished = False
 
     @property
     def gateway_pid(self) -> int | None:
@@ -78,12 +79,12 @@ class Feed:
         return self._handle.pid
 
     def batches(self, duration_s: float | None = None) -> Iterator[Batch | None]:
-        """Batches as they come, None at least every ``TURN_S`` without one, until ``duration_s`` has passed or the feed ends.
+        """Batches as they come, None every ``TURN_S`` without one, until ``duration_s`` has passed or the feed ends.
 
         Raises what ended the feed, if it wasn't asked to. A batch is valid until the next one is asked for.
         """
         deadline_ns = None if duration_s is None else time.monotonic_ns() + round(duration_s * 1e9)
-        while deadline_ns is None or time.monotonic_ns() < deadline_ns:
+        while not self._finished and (deadline_ns is None or time.monotonic_ns() < deadline_ns):
             batch = self.reader.read(TURN_S)
             if batch is not None:
                 self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
@@ -92,6 +93,10 @@ class Feed:
                 return
             yield batch
             self._take_events()
+
+    def finish(self) -> None:
+        """End :meth:`batches`, from whatever thread; the feed itself goes on until closed."""
+        self._finished = True
 
     def latest(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
         """The latest tick of every instrument seen, one row each, and its depth."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -16,8 +16,10 @@ from kitecli.terminal.numbers import age, compact, duration, grouped, price_deci
 
 LADDER_INSTRUMENTS: Final = 3
 """Up to this many instruments in full mode show their five levels."""
-_CHROME_LINES: Final = 5
-_LADDER_LINES: Final = 8
+RATE_WINDOW_S: Final = 1.0
+"""Rates are of the last whole second: shorter ones only flicker."""
+_CHROME_LINES: Final = 6
+_LADDER_LINES: Final = 9
 _WIDE: Final = 100
 _MEDIUM: Final = 72
 
@@ -39,7 +41,7 @@ class FeedTable:
         """Bring the rates up to date; called once per drawing."""
         figures = self._feed.figures()
         passed_s = figures.elapsed_s - self._seen_s
-        if passed_s > 0:
+        if passed_s >= RATE_WINDOW_S:
             ticks, frames = figures.counters["ticks"], figures.counters["frames"]
             self._rates = ((ticks - self._seen_ticks) / passed_s, (frames - self._seen_frames) / passed_s)
             self._seen_ticks, self._seen_frames, self._seen_s = ticks, frames, figures.elapsed_s
@@ -52,8 +54,8 @@ class FeedTable:
         rows = self._rows_as_asked(records["token"].tolist())[: room - _LADDER_LINES if few else room]
         shown = list(ticks_of(records[rows], books[rows]))
         ladders = [tick for tick in shown if tick.depth] if few else []
-        parts = [self._table(shown, options.max_width)]
-        parts += [self._ladders(ladders)] if ladders else []
+        parts: list[RenderableType] = [self._table(shown, options.max_width), ""]
+        parts += [self._ladders(ladders), ""] if ladders else []
         yield Group(*parts, self._footer(len(shown), records.size))
 
     def _rows_as_asked(self, tokens: list[int]) -> list[int]:

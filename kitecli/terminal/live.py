@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
 from rich.console import Console
@@ -14,16 +16,31 @@ from kitecli.terminal.feed_table import FeedTable
 
 DRAW_S: Final = 0.2
 """Five drawings a second: more can't be read, and costs the feed's neighbour a core."""
+_SWITCH_INTERVAL_S: Final = 0.0005
+"""A drawing takes 10-30 ms; with Python's 5 ms turns the reader's thread would wait that long for its own."""
 
 
 def show_live(feed: Feed, labels: Mapping[int, str], title: str, duration_s: float | None, console: Console) -> None:
-    """Draw until ``duration_s`` has passed, the feed ends, or Ctrl-C."""
+    """Draw until ``duration_s`` has passed, the feed ends, or Ctrl-C. Reading goes on beside the drawing."""
     table = FeedTable(feed, labels, title)
-    with Live(table, console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
-        due_ns = 0
-        for _ in feed.batches(duration_s):
-            now_ns = time.time_ns()
-            if now_ns >= due_ns:
-                table.refresh(now_ns)
-                live.refresh()
-                due_ns = now_ns + round(DRAW_S * 1e9)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    with ThreadPoolExecutor(1, "reader") as threads:
+        reading = threads.submit(_read_all, feed, duration_s)
+        try:
+            _draw(table, reading, console)
+        finally:
+            feed.finish()
+        reading.result()
+
+
+def _draw(table: FeedTable, reading: Future[None], console: Console) -> None:
+    with Live(table, console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while not reading.done():
+            table.refresh(time.time_ns())
+            live.refresh()
+            wait([reading], DRAW_S)
+
+
+def _read_all(feed: Feed, duration_s: float | None) -> None:
+    for _ in feed.batches(duration_s):
+        pass
