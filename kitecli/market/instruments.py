@@ -182,7 +182,7 @@ def _expiry(text: str) -> date | None:
     if not text:
         return None
     # Only YYYY-MM-DD: 04-05-2024, as spreadsheets save it, could be April or May.
-    if len(text) != 10 or text[4] != "-":
+    if len(text) != 10:
         raise ValueError(text)
     return date.fromisoformat(text)
 

@@ -200,7 +200,7 @@ def test_a_refusal_has_the_broker_s_words_and_the_next_step(
         Answer(200, b'{"status": "success", "data": {"NSE:INFY": 5}}'),
         Answer(500, b'{"status": "success", "data": {}}'),
         Answer(200, b"\xff\xfe\x00{"),
-        Answer(302, b"", headers={"Location": "https://example.com/login"}),
+        Answer(302, b"", headers={"Location": "/elsewhere"}),
     ],
 )
 def test_an_answer_that_is_none_of_the_documented_is_an_error(broker: FakeBroker, answer: Answer):

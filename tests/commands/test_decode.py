@@ -75,6 +75,18 @@ def test_several_messages_stand_one_a_line(encode):
     assert "messages 4 · ticks 4 · heartbeats 1" in result.stderr
 
 
+def test_eight_heartbeats_are_no_packet_of_eight_bytes():
+    result = kite_decode(b"00\n" * 8)
+    assert shown(result) == []
+    assert "heartbeats 8" in result.stderr
+
+
+def test_a_sound_message_as_long_as_a_packet_is_a_message():
+    three = message(LTP, LTP, LTP)
+    assert len(three) == 32
+    assert len(shown(kite_decode(three))) == 3
+
+
 @pytest.mark.parametrize("packet", [LTP, INDEX, QUOTE, FULL], ids=len)
 @pytest.mark.parametrize("options", [[], ["--bare"], ["--bare", "--format", "raw"]])
 def test_a_packet_without_its_header_is_recognised(packet: bytes, options: list[str]):

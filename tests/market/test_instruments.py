@@ -28,6 +28,7 @@ BOOK = InstrumentBook(
         row("BSE:INFY", 500209 << 8 | 4, name="INFOSYS LTD."),
         row("NSE:INFY", 408065, name="INFOSYS LIMITED"),
         row("NSE:NIFTY 50", 256265),
+        row("NSE:EQWEIGHT", 256 << 8 | 1, name="NIFTY50 EQUAL WEIGHT"),
         row("NSE:NINSYS", 257 << 8 | 1),
         row("BSE:ONLYBSE", 4 << 8 | 4),
         row("MCX:ONLYBSE", 5 << 8 | 7),
@@ -81,6 +82,7 @@ def test_the_columns_may_stand_in_another_order():
             "expiry is '26-02-2026', not a date",
         ),
         ("\n".join([HEADER, OPTION.replace("2026-02-26", "2026-02-30")]), "Line 2", "expiry is '2026-02-30'"),
+        (f"{HEADER}\n{OPTION.replace('2026-02-26', '20260226')}", "Line 2", "expiry is '20260226'"),
     ],
 )
 def test_a_file_that_is_not_the_whole_master_is_refused_with_the_reason(text: str, what: str, why: str):
@@ -195,7 +197,7 @@ def test_a_key_that_stands_twice_is_its_first_row():
 
 def test_a_book_keeps_the_order_of_the_master():
     assert [one.key for one in BOOK][:2] == ["BSE:INFY", "NSE:INFY"]
-    assert len(BOOK) == 11
+    assert len(BOOK) == 12
 
 
 def test_the_whole_market_is_read_and_searched_in_time(market_data):
