@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count, repeat
 from math import nan
 from struct import Struct
 from typing import TYPE_CHECKING, Final, TypedDict
@@ -53,7 +54,7 @@ _INDEX: Final = 2
 _DEPTH: Final = 4
 _OHLC: Final = 8
 
-_DEPTH_BYTES: Final = 128
+_OPAQUE_DEPTH: Final = "V128"  # a row of DEPTH_DTYPE as its bytes
 _LEVELS: Final = Struct(">" + 10 * "IiH2x")
 _DEPTH_TAIL: Final = Struct("<II")
 _DEPTH_TAIL_AT: Final = 120
@@ -107,7 +108,9 @@ class Tick:
     @classmethod
     def from_row(cls, row: np.void, depth: np.void | None = None, sequence: int | None = None) -> Tick:
         """A tick from one row of ``TICK_DTYPE`` and its row of ``DEPTH_DTYPE``; copies both."""
-        return cls(_RECORD.unpack(row.data), None if depth is None else depth.tobytes(), sequence)
+        # A row hands its bytes out without a copy; row.data would take 5 us to describe them first.
+        record = _RECORD.unpack(row)  # type: ignore[arg-type]
+        return cls(record, None if depth is None else depth.tobytes(), sequence)
 
     # Where it came from
 
@@ -305,12 +308,9 @@ def ticks_of(
 
     Cheaper than :meth:`Tick.from_row` one by one; ``first_sequence`` numbers them upwards.
     """
-    books = None if depth is None else depth.tobytes()
-    for index, record in enumerate(_RECORD.iter_unpack(ticks.tobytes())):
-        book = None
-        if books is not None and record[_FLAGS] & _DEPTH:
-            book = books[index * _DEPTH_BYTES : (index + 1) * _DEPTH_BYTES]
-        yield Tick(record, book, None if first_sequence is None else first_sequence + index)
+    records = _RECORD.iter_unpack(ticks.tobytes())
+    books = repeat(None) if depth is None else depth.view(_OPAQUE_DEPTH).tolist()
+    return map(Tick, records, books, repeat(None) if first_sequence is None else count(first_sequence))
 
 
 def _time(epoch_s: int) -> datetime | None:
