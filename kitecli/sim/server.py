@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,12 @@ HEARTBEAT_CHECK_S: Final = 0.1
 
 def build_source(options: SimOptions, now_ns: int) -> Source:
     """Raises DataError, EnvironmentProblem or UsageError, as the source's constructor."""
+    if options.is_synthetic and (options.start or options.speed != 1):
+        raise UsageError(
+            "The synthetic market has no recorded times",
+            why="--start and --speed say where and how fast to play a table of ticks",
+            hint="Leave them out, or give a table with --source FILE; --rate makes the market faster",
+        )
     if not options.is_synthetic:
         return TableSource(Path(options.source), speed=options.speed, start=options.start)
     universe = build_universe(ist(now_ns // NS_PER_S).date(), options.instruments)
@@ -78,6 +85,24 @@ async def serve(
         exchange.close()
         _write_ledger(options, exchange.ledger)
     return exchange.ledger
+
+
+def serve_until_interrupted(options: SimOptions, ready: Callable[[Ready], None]) -> Ledger:
+    """As :func:`serve`, in this process, until Ctrl-C or SIGTERM. Call it on the main thread."""
+
+    async def work() -> Ledger:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        before = {
+            kind: signal.signal(kind, lambda *_: loop.call_soon_threadsafe(stop.set))
+            for kind in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return await serve(options, ready, stop)
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+    return asyncio.run(work())
 
 
 class SimulatedExchange:

@@ -1,0 +1,90 @@
+"""``kite sim``: the simulated exchange, on its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kitecli.commands._shared import JsonOption, print_rows, say
+
+if TYPE_CHECKING:
+    from kitecli.sim.ledger import Ledger
+    from kitecli.sim.options import Ready
+
+
+def sim(
+    *,
+    source: Annotated[str, typer.Option(help="synthetic, or a CSV or Parquet of ticks.")] = "synthetic",
+    speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
+    start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
+    rate: Annotated[float, typer.Option(help="Synthetic: updates a second of each instrument.")] = 1.0,
+    instruments: Annotated[int, typer.Option(help="Synthetic: how many; 0: those with names.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Synthetic: the same seed, the same walk.", min=0)] = 1,
+    packets_per_frame: Annotated[int, typer.Option(help="At most this many ticks in a message.")] = 100,
+    ws_port: Annotated[int, typer.Option(help="The ticker's port; 0: a free one.", min=0, max=65535)] = 0,
+    api_port: Annotated[int, typer.Option(help="REST's port; 0: a free one.", min=0, max=65535)] = 0,
+    ledger: Annotated[Path | None, typer.Option(help="Write what was sent to this file at the end.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run an exchange on this machine that speaks the broker's websocket and REST, until Ctrl-C.
+
+    Official clients work with it by changing their roots only. The credentials it prints open nothing but itself.
+
+    Examples:
+
+      kite sim --ws-port 8765 --api-port 8766
+
+      kite sim --instruments 9000 --rate 2
+
+      kite sim --source ticks.parquet --speed 60 --start 10:15
+
+      kite sim --json
+    """
+    from kitecli.sim.options import SimOptions
+    from kitecli.sim.server import serve_until_interrupted
+
+    options = SimOptions(
+        source=source,
+        speed=speed,
+        start=start,
+        rate=rate,
+        instruments=instruments,
+        seed=seed,
+        packets_per_frame=packets_per_frame,
+        ws_port=ws_port,
+        api_port=api_port,
+        ledger=str(ledger or ""),
+    )
+    sent = serve_until_interrupted(options, _print_json if as_json else _print_ready)
+    _say_summary(sent)
+
+
+def _print_json(ready: Ready) -> None:
+    print(ready.to_json(), flush=True)  # noqa: T201 - flushed, because who reads it waits for it
+
+
+def _print_ready(ready: Ready) -> None:
+    print_rows(
+        ("", "simulated exchange"),
+        [
+            ("websocket", ready.ws_url),
+            ("rest", ready.api_url),
+            ("api_key", ready.api_key),
+            ("access_token", ready.access_token),
+            ("api_secret", ready.api_secret),
+        ],
+    )
+    sys.stdout.flush()  # who reads it through a pipe waits for it
+    say(f"{ready.instruments:,} instruments from {ready.source}; {ready.note}. Ctrl-C ends it.")
+
+
+def _say_summary(sent: Ledger) -> None:
+    totals = sent.totals()
+    say(
+        f"Sent {totals['live']:,} ticks and {totals['snapshots']:,} snapshots in {totals['frames']:,} messages, "
+        f"{totals['heartbeats']:,} heartbeats, over {len(sent.connections)} connections; "
+        f"withheld {totals['withheld']:,} from slow ones."
+    )
