@@ -24,8 +24,10 @@ from cryptography.x509.oid import NameOID
 from kitecli.broker import rest
 from kitecli.broker.rest import BrokerSession, fetch_instruments, ltp, profile
 from kitecli.errors import AuthError, BrokerError, UsageError
-from kitecli.market.instruments import parse_instruments
+from kitecli.market.instruments import InstrumentBook, parse_instruments
 from kitecli.secret import Secret
+from kitecli.sim.launcher import launch
+from kitecli.sim.options import SimOptions
 
 TOKEN = "t0psecret"
 CSV = (
@@ -272,6 +274,17 @@ def test_no_error_shows_the_token(broker: FakeBroker):
     with pytest.raises(AuthError) as refused:
         profile(session(broker))
     assert TOKEN not in repr(refused.value) + str(refused.value) + repr(session(broker))
+
+
+def test_a_feed_can_be_started_from_the_simulated_exchange():
+    with launch(SimOptions()) as exchange:
+        ours = BrokerSession(exchange.api_url, exchange.api_key, Secret(exchange.access_token))
+        book = InstrumentBook(parse_instruments(fetch_instruments(ours)))
+        name = next(iter(book)).key
+        assert profile(ours)["user_id"]
+        assert ltp(ours, [name, "NSE:NOSUCH"])[name] > 0
+        with pytest.raises(AuthError, match="Log in again"):
+            profile(BrokerSession(exchange.api_url, exchange.api_key, Secret("expired")))
 
 
 def test_importing_it_costs_nothing():
