@@ -6,25 +6,24 @@ Delivered + lost = produced since the reader started, exactly. A reader can't de
 from __future__ import annotations
 
 import select
+import time
 from dataclasses import dataclass
 from mmap import mmap
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.market.tick import DEPTH_DTYPE, FLAG_DEPTH, TICK_DTYPE
 from kitecli.ring.layout import RingLayout
-
-if TYPE_CHECKING:
-    from kitecli.ring.seats import Seat
+from kitecli.ring.seats import UNWOKEN_WAIT_S, Seat
 
 DEFAULT_BATCH: Final = 10_000
 _HEADROOM_SHARE: Final = 8
-"""A lapped reader goes on an eighth of the ring above the oldest tick, or the writer would lap it again at once."""
+"""A lapped reader goes on an eighth of the ring above the oldest tick."""
+_CATCH_UPS: Final = 8
+"""How often one poll jumps after a writer that laps it again and again, before it gives its caller a turn."""
 _SPIN_ROUNDS: Final = 20_000
-_UNWOKEN_WAIT_S: Final = 0.001
-"""How long a reader sleeps that nobody will wake: no seat, or one the writer hasn't noticed yet."""
 
 
 class View(Protocol):
@@ -37,9 +36,7 @@ class View(Protocol):
     def board_rows(self) -> int: ...
     def counters(self) -> NDArray[np.uint64]: ...
     def copy(self, start: int, count: int, ticks: NDArray[np.void], depth: NDArray[np.void] | None) -> int: ...
-    def history(
-        self, row: int, count: int, ticks: NDArray[np.void], sequences: NDArray[np.int64]
-    ) -> int: ...
+    def history(self, row: int, count: int, ticks: NDArray[np.void], sequences: NDArray[np.int64]) -> int: ...
     def tokens(self, start: int, stop: int) -> NDArray[np.uint32]: ...
     def snapshot(
         self, ticks: NDArray[np.void], depth: NDArray[np.void] | None, sequences: NDArray[np.int64]
@@ -53,6 +50,8 @@ class Batch:
     """Ticks in the order they came. The arrays belong to the reader and are overwritten by its next read.
 
     ``ticks[i]`` has sequence ``first_sequence + i``; ``lost`` ticks before the first one were overwritten unread.
+    The lengths and losses of all batches add up to what was produced, without a gap. A row of ``depth`` belongs to its
+    tick where the tick's flags carry ``FLAG_DEPTH``.
     """
 
     ticks: NDArray[np.void]
@@ -77,6 +76,8 @@ class RingReader:
         from_oldest: bool = False,
         spin: bool = False,
     ) -> None:
+        if batch < 1:
+            raise ValueError(f"a reader can't take {batch} ticks at a time")
         self.view = view
         self._seat = seat
         size = min(batch, view.layout.capacity)
@@ -86,6 +87,7 @@ class RingReader:
         self.delivered = 0
         self.lost = 0
         self.depth_lost = 0
+        self._untold = 0  # lost since the last batch
         self._spin = spin
 
     def lag(self) -> int:
@@ -93,15 +95,18 @@ class RingReader:
         return self.view.cursor() - self.position
 
     def poll(self) -> Batch | None:
-        """The next ticks, at most a batch of them, or None where there is nothing new."""
-        count = min(self.lag(), len(self._ticks))
-        if count <= 0:
-            return None
-        start = self.position
-        oldest = self.view.copy(start, count, self._ticks, self._depth)
-        if oldest > start:
-            return self._recover(start, count, oldest)
-        return self._deliver(start, 0, count, oldest, lost=0)
+        """The next ticks, at most a batch of them, or None where nothing new can be had."""
+        for _ in range(_CATCH_UPS):
+            count = min(self.lag(), len(self._ticks))
+            if count <= 0:
+                return None
+            oldest = self.view.copy(self.position, count, self._ticks, self._depth)
+            overwritten = max(0, oldest - self.position)
+            self._lose(min(overwritten, count))
+            if overwritten < count:
+                return self._deliver(overwritten, count, oldest)
+            self._jump(oldest)
+        return None
 
     def read(self, timeout_s: float) -> Batch | None:
         """Like :meth:`poll`, but waits up to ``timeout_s`` for something to come."""
@@ -111,14 +116,15 @@ class RingReader:
         return batch
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep until there is something new; False if there isn't after ``timeout_s``."""
+        """Sleep until there is something new; False if there isn't after ``timeout_s``, or the writer has closed."""
         if self._spin and self.view.spin(self.position, _SPIN_ROUNDS):
             return True
-        if self._seat is None:
-            if self.lag() <= 0:
-                select.select([], [], [], min(timeout_s, _UNWOKEN_WAIT_S))
-        elif self.view.announce_sleep(self._seat.page, self._seat.waiting_offset, self.position):
-            self._seat.block(timeout_s if self._seat.attached() else min(timeout_s, _UNWOKEN_WAIT_S))
+        deadline = time.monotonic() + timeout_s
+        while self.lag() <= 0 and not self.view.closed():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            self._sleep(left_s)
         return self.lag() > 0
 
     def close(self) -> None:
@@ -127,28 +133,34 @@ class RingReader:
             self._seat.leave()
             self._seat = None
 
-    def _recover(self, start: int, count: int, oldest: int) -> Batch | None:
-        """We were lapped: keep what was certainly whole, or jump ahead and say what that cost."""
-        kept = start + count - oldest
-        if kept > 0:
-            return self._deliver(start, oldest - start, kept, oldest, lost=oldest - start)
-        capacity = self.view.layout.capacity
-        target = min(oldest + capacity // _HEADROOM_SHARE, self.view.cursor())
-        skipped = target - start
-        self.position = target
-        self.lost += skipped
-        batch = self.poll()
-        return None if batch is None else Batch(batch.ticks, batch.depth, batch.first_sequence, batch.lost + skipped)
+    def _sleep(self, timeout_s: float) -> None:
+        """Once; it may end early, woken for a tick that was already read."""
+        if self._seat is None:
+            select.select([], [], [], min(timeout_s, UNWOKEN_WAIT_S))
+        elif self.view.announce_sleep(self._seat.page, self._seat.waiting_offset, self.position):
+            self._seat.block(timeout_s)
 
-    def _deliver(self, start: int, skip: int, count: int, oldest: int, *, lost: int) -> Batch:
-        ticks = self._ticks[skip : skip + count]
-        depth = None if self._depth is None else self._depth[skip : skip + count]
-        first = start + skip
+    def _lose(self, count: int) -> None:
+        self.position += count
+        self.lost += count
+        self._untold += count
+
+    def _jump(self, oldest: int) -> None:
+        """All of it was overwritten: go on some way above the oldest tick, or the writer would lap us again at once."""
+        headroom = self.view.layout.capacity // _HEADROOM_SHARE
+        # A message larger than the headroom lifts the oldest tick above all that is published yet.
+        self._lose(min(oldest + headroom, self.view.cursor()) - self.position)
+
+    def _deliver(self, skip: int, count: int, oldest: int) -> Batch:
+        """What was certainly whole: the ticks of the last copy but the first ``skip``."""
+        ticks = self._ticks[skip:count]
+        depth = None if self._depth is None else self._depth[skip:count]
+        first, lost = self.position, self._untold
         if depth is not None:
             self._drop_stale_depth(ticks, first, oldest)
-        self.position = first + count
-        self.delivered += count
-        self.lost += lost
+        self.position = first + len(ticks)
+        self.delivered += len(ticks)
+        self._untold = 0
         if self._seat is not None:
             self._seat.report(self.position, self.delivered, self.lost)
         return Batch(ticks, depth, first, lost)

@@ -12,6 +12,10 @@ A reader about to sleep raises ``waiting`` and blocks on its named pipe; the wri
 and writes a byte into the pipe. So a frame costs a system call only for readers that really sleep, and the kernel tells
 both sides of the other's death (a pipe without its other end). Where there are no named pipes, readers look again
 every millisecond.
+
+Who sits where changes under the file's lock. The writer asks for it but never waits: a reader stopped while it holds
+the lock may keep others from sitting down, but not ticks from coming. ``attached`` is the writer's word that it will
+wake this reader; a new taker of a seat lowers it, and so a seat that changed hands unseen is told from one still held.
 """
 
 from __future__ import annotations
@@ -22,14 +26,14 @@ import os
 import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kitecli.errors import EnvironmentProblem
+from kitecli.errors import DataError, EnvironmentProblem
 
 SEATS: Final = 64
 _MAGIC: Final = b"KITESEAT"
@@ -44,16 +48,18 @@ _SEAT_DTYPE: Final = np.dtype(
     }
 )
 _WAITING: Final = 16
+_FILE_BYTES: Final = _SEATS_OFFSET + SEATS * _SEAT_DTYPE.itemsize
+UNWOKEN_WAIT_S: Final = 0.001
+"""How long a reader sleeps that nobody will wake: no seat, or one the writer hasn't noticed yet."""
 _HAS_PIPES: Final = hasattr(os, "mkfifo")
 
 
 class SeatMap:
-    """The seats file, mapped for reading and writing."""
+    """The seats file, mapped for reading and writing; raises :class:`DataError` where it is none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with path.open("r+b") as file:
-            self.buffer = mmap.mmap(file.fileno(), 0)
+        self.buffer, self._descriptor = _mapped(path)
         self.seats: NDArray[np.void] = np.frombuffer(self.buffer, _SEAT_DTYPE, SEATS, _SEATS_OFFSET)
         self.generation: NDArray[np.uint64] = np.frombuffer(self.buffer, np.uint64, 1, _GENERATION_OFFSET)
 
@@ -62,18 +68,27 @@ class SeatMap:
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_MAGIC.ljust(_SEATS_OFFSET, b"\0") + bytes(_SEAT_DTYPE.itemsize * SEATS))
+            file.write(_MAGIC.ljust(_FILE_BYTES, b"\0"))
         return cls(path)
 
     def pipe(self, index: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{index:02d}")
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One taker of seats at a time; the lock goes with its holder's life."""
-        with self.path.open("r+b") as file:
-            _lock(file.fileno())
-            yield
+    def locked(self, *, wait: bool = True) -> Iterator[bool]:
+        """The right to change who sits where, or False where another has it and ``wait`` is False.
+
+        It goes with its holder's life.
+        """
+        held = _lock(self._descriptor, wait)
+        try:
+            yield held
+        finally:
+            if held:
+                _unlock(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 class Seat:
@@ -86,17 +101,26 @@ class Seat:
         self.page = seats.buffer
         self.waiting_offset = _SEATS_OFFSET + index * _SEAT_DTYPE.itemsize + _WAITING
         self.descriptor = _open_pipe(self._pipe_path)
+        self._left = False
 
     @classmethod
     def take(cls, path: Path) -> Seat:
         """Take a free seat of the ring whose seats file is ``path``; raises where all are taken."""
         seats = SeatMap(path)
-        with seats.locked():
-            seat = cls(seats, _free_index(seats))
-            seat._row["pid"], seat._row["attached"], seat._row["waiting"] = os.getpid(), 0, 0
-            seat.report(0, 0, 0)
-            seat._row["taken"] = 1
-            seats.generation += np.uint64(1)
+        try:
+            with seats.locked():
+                return cls._sit_down(seats)
+        except BaseException:
+            seats.close()
+            raise
+
+    @classmethod
+    def _sit_down(cls, seats: SeatMap) -> Seat:
+        seat = cls(seats, _free_index(seats))
+        seat._row["pid"], seat._row["attached"], seat._row["waiting"] = os.getpid(), 0, 0
+        seat.report(0, 0, 0)
+        seat._row["taken"] = 1
+        seats.generation += np.uint64(1)
         return seat
 
     def report(self, position: int, delivered: int, lost: int) -> None:
@@ -108,22 +132,29 @@ class Seat:
         return bool(self._row["attached"][0])
 
     def block(self, timeout_s: float) -> None:
-        """Sleep until woken or ``timeout_s`` has passed."""
-        if self.descriptor < 0:
-            select.select([], [], [], min(timeout_s, 0.001))
+        """Sleep until woken or ``timeout_s`` has passed; ``UNWOKEN_WAIT_S`` at most where nobody will wake us."""
+        if self.descriptor < 0 or not self.attached():
+            select.select([], [], [], min(timeout_s, UNWOKEN_WAIT_S))
             return
         poller = select.poll()
         poller.register(self.descriptor, select.POLLIN)
-        if poller.poll(timeout_s * 1000):
-            os.read(self.descriptor, 4096)
+        for _, event in poller.poll(timeout_s * 1000):
+            if event & select.POLLIN:
+                os.read(self.descriptor, 4096)
+            else:
+                self._row["attached"] = 0  # the writer is gone: from now on every poll would return at once
 
     def leave(self) -> None:
-        self._row["taken"] = 0
-        self._map.generation += np.uint64(1)
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-            self._pipe_path.unlink(missing_ok=True)
+        """Give the seat back; a second time does nothing."""
+        if self._left:
+            return
+        self._left = True
+        with self._map.locked():
+            if self.descriptor >= 0:
+                _remove_pipe(self._pipe_path, self.descriptor)
+            self._row["attached"] = self._row["taken"] = 0
+            self._map.generation += np.uint64(1)
+        self._map.close()
 
 
 class SeatKeeper:
@@ -136,33 +167,42 @@ class SeatKeeper:
         self.page = self._map.buffer
 
     def refresh(self) -> list[tuple[int, int]] | None:
-        """The sleepers to wake, as (offset of the waiting flag, descriptor); None where nothing has changed."""
-        self._release_dead()
-        generation = int(self._map.generation[0])
-        if generation == self._seen:
+        """The sleepers to wake, as (offset of the waiting flag, descriptor); None where nothing has changed.
+
+        Give a list to ``FramePass.wake`` before anything else is ingested: descriptors of the former one are closed.
+        """
+        dead = self._dead()
+        if not dead and int(self._map.generation[0]) == self._seen:
             return None
-        self._seen = generation
-        for index in range(SEATS):
-            self._look_at(index)
+        with self._map.locked(wait=False) as held:
+            if not held:
+                return None  # somebody is sitting down or leaving right now: we look again
+            self._seen = int(self._map.generation[0])
+            for index in dead:
+                self._release(index)
+            for index in range(SEATS):
+                self._look_at(index)
         return [(_SEATS_OFFSET + index * _SEAT_DTYPE.itemsize + _WAITING, pipe) for index, pipe in self._pipes.items()]
 
     def readers(self) -> NDArray[np.void]:
         """A copy of the taken seats: pid, position, delivered, lost."""
-        return self._map.seats[self._map.seats["taken"] == 1].copy()
+        taken: NDArray[np.void] = self._map.seats[self._map.seats["taken"] == 1].copy()
+        return taken
 
     def close(self) -> None:
-        for pipe in self._pipes.values():
-            os.close(pipe)
-        self._pipes.clear()
+        """Remove the files. What is ingested after this would be told to closed pipes: there must be nothing."""
+        for index in list(self._pipes):
+            self._forget(index)
         for index in range(SEATS):
             self._map.pipe(index).unlink(missing_ok=True)
         self._map.path.unlink(missing_ok=True)
+        self._map.close()
 
     def _look_at(self, index: int) -> None:
         seat = self._map.seats[index]
-        if not seat["taken"]:
+        if not (seat["taken"] and seat["attached"]):
             self._forget(index)
-        elif index not in self._pipes and _HAS_PIPES:
+        if seat["taken"] and index not in self._pipes and _HAS_PIPES:
             pipe = _open_writing(self._map.pipe(index))
             if pipe is None:
                 seat["taken"] = 0
@@ -170,20 +210,46 @@ class SeatKeeper:
                 self._pipes[index] = pipe
                 seat["attached"] = 1
 
-    def _release_dead(self) -> None:
-        """A pipe whose reading end is gone reports an error: its reader left without saying so."""
-        for index, pipe in list(self._pipes.items()):
+    def _dead(self) -> list[int]:
+        """Seats whose pipe reports an error, because its reading end is gone: their readers left, or died."""
+        dead = []
+        for index, pipe in self._pipes.items():
             poller = select.poll()
             poller.register(pipe, 0)
             if poller.poll(0):
-                self._map.seats[index]["taken"] = 0
-                self._forget(index)
-                self._seen = -1
+                dead.append(index)
+        return dead
+
+    def _release(self, index: int) -> None:
+        self._forget(index)
+        seat = self._map.seats[index]
+        if seat["attached"]:  # else it has a new taker already, who isn't the one that died
+            seat["taken"] = seat["attached"] = 0
 
     def _forget(self, index: int) -> None:
         pipe = self._pipes.pop(index, None)
         if pipe is not None:
             os.close(pipe)
+
+
+def _mapped(path: Path) -> tuple[mmap.mmap, int]:
+    """The file's bytes, and a descriptor of our own to lock it by: its name may have gone to a later feed."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    except OSError as cause:
+        raise DataError(
+            f"No reader seats at {path}", why=str(cause.strerror), hint="start a feed first: kite feed --sim"
+        ) from cause
+    if os.fstat(descriptor).st_size == _FILE_BYTES:
+        buffer = mmap.mmap(descriptor, _FILE_BYTES)
+        if buffer[: len(_MAGIC)] == _MAGIC:
+            return buffer, descriptor
+    os.close(descriptor)
+    raise DataError(
+        f"{path} holds no reader seats of this version of kite",
+        why="its size or its first bytes are wrong",
+        hint="run the feed and its readers from the same installation",
+    )
 
 
 def _free_index(seats: SeatMap) -> int:
@@ -205,6 +271,14 @@ def _open_pipe(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
+def _remove_pipe(path: Path, descriptor: int) -> None:
+    """Close it, and remove its file unless that is another's by now: a later feed's reader may have the same seat."""
+    with suppress(FileNotFoundError):
+        if os.path.samestat(path.stat(), os.fstat(descriptor)):
+            path.unlink()
+    os.close(descriptor)
+
+
 def _open_writing(path: Path) -> int | None:
     try:
         return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -217,11 +291,29 @@ def _open_writing(path: Path) -> int | None:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+    def _lock(descriptor: int, wait: bool) -> bool:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            if wait:
+                raise
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    def _lock(descriptor: int, wait: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

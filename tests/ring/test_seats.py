@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kitecli.errors import DataError, EnvironmentProblem
+from kitecli.ring.seats import SEATS, UNWOKEN_WAIT_S, Seat, SeatKeeper, SeatMap
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="readers sleep in named pipes, which this lacks")
+
+SITTER = """
+import sys, time
+from pathlib import Path
+from kitecli.ring.seats import Seat
+seat = Seat.take(Path(sys.argv[1]))
+print("sitting", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "feed.seats"
+
+
+@pytest.fixture
+def keeper(path: Path) -> Iterator[SeatKeeper]:
+    keeper = SeatKeeper(path)
+    yield keeper
+    keeper.close()
+
+
+@pytest.fixture
+def sitter(keeper: SeatKeeper, path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A reader in another process, in its seat."""
+    process = subprocess.Popen([sys.executable, "-c", SITTER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "sitting\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def pids(keeper: SeatKeeper) -> list[int]:
+    return [int(pid) for pid in keeper.readers()["pid"]]
+
+
+def test_nobody_sits_at_first_and_nothing_changes_by_itself(keeper: SeatKeeper):
+    assert keeper.refresh() == []
+    assert keeper.refresh() is None
+
+
+def test_a_reader_is_woken_once_the_writer_has_looked(keeper: SeatKeeper, path: Path):
+    seat = Seat.take(path)
+    assert not seat.attached()
+    [(offset, descriptor)] = keeper.refresh() or []
+    assert seat.attached()
+    assert offset == seat.waiting_offset
+    os.write(descriptor, b"w")
+    seat.block(60)  # returns, or the test's time limit says otherwise
+    assert keeper.refresh() is None
+    seat.leave()
+
+
+def test_what_a_reader_reports_is_what_the_writer_reads(keeper: SeatKeeper, path: Path):
+    seat = Seat.take(path)
+    seat.report(700, 600, 100)
+    [row] = keeper.readers()
+    assert (row["pid"], row["position"], row["delivered"], row["lost"]) == (os.getpid(), 700, 600, 100)
+    seat.leave()
+
+
+def test_a_seat_given_back_is_free_and_its_pipe_gone(keeper: SeatKeeper, path: Path):
+    seat = Seat.take(path)
+    keeper.refresh()
+    seat.leave()
+    seat.leave()
+    assert keeper.refresh() == []
+    assert pids(keeper) == []
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_a_seat_that_changed_hands_between_two_looks_belongs_to_its_new_taker(keeper: SeatKeeper, path: Path):
+    former = Seat.take(path)
+    keeper.refresh()
+    former.leave()
+    latter = Seat.take(path)
+    assert latter.waiting_offset == former.waiting_offset
+    for _ in range(3):
+        keeper.refresh()
+    assert latter.attached()
+    assert pids(keeper) == [os.getpid()]
+    latter.leave()
+
+
+def test_a_reader_of_a_former_feed_leaves_the_seats_of_the_new_one_alone(path: Path):
+    former_feed = SeatKeeper(path)
+    former = Seat.take(path)
+    former_feed.refresh()
+    with_new = SeatKeeper(path)  # the former one was killed: nobody removed its files
+    latter = Seat.take(path)
+    former.leave()
+    with_new.refresh()
+    assert latter.attached()
+    latter.leave()
+    former_feed.close()
+    with_new.close()
+
+
+def test_the_sixty_fifth_reader_is_told_and_finds_room_when_one_leaves(keeper: SeatKeeper, path: Path):
+    seats = [Seat.take(path) for _ in range(SEATS)]
+    assert len(keeper.refresh() or []) == SEATS
+    with pytest.raises(EnvironmentProblem, match=f"All {SEATS} reader seats of this ring are taken"):
+        Seat.take(path)
+    seats.pop(7).leave()
+    seats.append(Seat.take(path))
+    assert len(keeper.refresh() or []) == SEATS
+    for seat in seats:
+        seat.leave()
+
+
+def test_a_killed_reader_s_seat_is_released(keeper: SeatKeeper, sitter: subprocess.Popen[str], path: Path):
+    assert len(keeper.refresh() or []) == 1
+    assert pids(keeper) == [sitter.pid]
+    sitter.send_signal(signal.SIGKILL)
+    sitter.wait()
+    assert keeper.refresh() == []
+    assert pids(keeper) == []
+
+
+def test_a_reader_killed_before_the_writer_saw_it_is_released(
+    keeper: SeatKeeper, sitter: subprocess.Popen[str], path: Path
+):
+    sitter.send_signal(signal.SIGKILL)
+    sitter.wait()
+    assert keeper.refresh() == []
+    assert pids(keeper) == []
+    seat = Seat.take(path)
+    assert len(keeper.refresh() or []) == 1
+    seat.leave()
+
+
+def test_a_stopped_reader_delays_neither_the_writer_nor_another_s_seat(
+    keeper: SeatKeeper, sitter: subprocess.Popen[str], path: Path
+):
+    sitter.send_signal(signal.SIGSTOP)
+    assert len(keeper.refresh() or []) == 1
+    seat = Seat.take(path)
+    assert len(keeper.refresh() or []) == 2
+    seat.leave()
+
+
+def test_the_writer_never_waits_for_the_lock(keeper: SeatKeeper, path: Path):
+    keeper.refresh()
+    seat = Seat.take(path)
+    in_the_way = SeatMap(path)
+    with in_the_way.locked() as held:
+        assert held
+        assert keeper.refresh() is None
+        assert not seat.attached()
+    assert len(keeper.refresh() or []) == 1
+    in_the_way.close()
+    seat.leave()
+
+
+def test_the_lock_keeps_others_out_and_goes_with_its_holder(keeper: SeatKeeper, path: Path):
+    ours, theirs = SeatMap(path), SeatMap(path)
+    with ours.locked(), theirs.locked(wait=False) as held:
+        assert not held
+    with theirs.locked(wait=False) as held:
+        assert held
+    ours.close()
+    theirs.close()
+
+
+def test_a_reader_whose_writer_is_gone_sleeps_instead_of_spinning(path: Path):
+    keeper = SeatKeeper(path)
+    seat = Seat.take(path)
+    keeper.refresh()
+    keeper.close()
+    seat.block(60)  # the pipe says at once that its other end is gone
+    assert not seat.attached()
+    before = time.monotonic()
+    seat.block(60)
+    assert time.monotonic() - before >= UNWOKEN_WAIT_S * 0.9
+    seat.leave()
+
+
+def test_the_writer_s_death_wakes_its_readers(path: Path):
+    code = (
+        "import sys, time; from pathlib import Path; from kitecli.ring.seats import SeatKeeper\n"
+        "keeper = SeatKeeper(Path(sys.argv[1])); print('ready', flush=True)\n"
+        "while not keeper.refresh(): time.sleep(0.01)\n"
+        "print('seen', flush=True); time.sleep(60)"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "ready\n"
+    seat = Seat.take(path)
+    assert writer.stdout.readline() == "seen\n"
+    assert seat.attached()
+    writer.kill()
+    seat.block(60)
+    assert not seat.attached()
+    writer.wait()
+    writer.stdout.close()
+    seat.leave()
+
+
+def test_only_its_owner_may_open_seats_and_pipes(keeper: SeatKeeper, path: Path):
+    seat = Seat.take(path)
+    assert {stat.S_IMODE(found.stat().st_mode) for found in path.parent.iterdir()} == {0o600}
+    seat.leave()
+
+
+def test_what_is_no_seats_file_is_refused_in_words(path: Path):
+    with pytest.raises(DataError, match="No reader seats"):
+        Seat.take(path)
+    for wrong in (b"", b"KITESEAT", bytes(4096 + 128 * SEATS)):
+        path.write_bytes(wrong)
+        with pytest.raises(DataError, match="holds no reader seats"):
+            Seat.take(path)
+
+
+def test_closing_removes_the_files_and_tells_the_sleepers(path: Path):
+    keeper = SeatKeeper(path)
+    seat = Seat.take(path)
+    keeper.refresh()
+    keeper.close()
+    assert list(path.parent.iterdir()) == []
+    poller = select.poll()
+    poller.register(seat.descriptor, select.POLLIN)
+    assert poller.poll(0)
+    seat.leave()
