@@ -21,9 +21,12 @@ from typer.core import TyperGroup
 from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
 from kitecli.commands.config import app as config_app
 from kitecli.commands.decode import decode
+from kitecli.commands.demo import demo
 from kitecli.commands.doctor import doctor
+from kitecli.commands.feed import EPILOG as FEED_EXAMPLES
 from kitecli.commands.feed import feed
 from kitecli.commands.init import init
+from kitecli.commands.sim import sim
 from kitecli.errors import KiteError, UsageError
 from kitecli.secret import MASK
 
@@ -152,7 +155,9 @@ def kite(
     context.obj = GlobalOptions(config, profile, dict(_override(text) for text in overrides or ()))
 
 
-app.command()(feed)
+app.command(epilog="Example: kite demo --seconds 60")(demo)
+app.command(epilog=FEED_EXAMPLES)(feed)
+app.command()(sim)
 app.command()(decode)
 app.command()(init)
 app.add_typer(config_app, name="config")

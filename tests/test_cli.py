@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,12 +59,19 @@ def test_help_names_every_verb():
     assert all(verb.split()[0] in printed for verb in verbs())
 
 
+def section_of(verb: str) -> str:
+    reference = (CHECKOUT / "docs" / "cli.md").read_text()
+    assert f"\n## kite {verb}\n" in reference
+    return reference.partition(f"\n## kite {verb}\n")[2].partition("\n## ")[0]
+
+
 @pytest.mark.parametrize("verb", list(verbs()))
 def test_every_verb_has_help_with_an_example_and_stands_in_the_reference(verb: str):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert result.exit_code == 0
     assert f"kite {verb}" in result.stdout.replace("Usage: kite", "")
-    assert f"## kite {verb}" in (CHECKOUT / "docs" / "cli.md").read_text()
+    options = set(re.findall(r"--[a-z][a-z-]+", result.stdout.partition("─ Options ")[2])) - {"--help", "--no"}
+    assert {option for option in options if option not in section_of(verb)} == set()
 
 
 def test_no_arguments_print_help_and_an_unknown_verb_is_a_usage_error(run_kite):
