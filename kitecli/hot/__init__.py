@@ -23,9 +23,9 @@ def _look() -> tuple[bool, str]:
     return True, ""
 
 
-COMPILED: Final
-WHY_NOT: Final
-COMPILED, WHY_NOT = _look()
+_FOUND: Final = _look()
+COMPILED: Final = _FOUND[0]
+WHY_NOT: Final = _FOUND[1]
 
 if not TYPE_CHECKING:
     if COMPILED:

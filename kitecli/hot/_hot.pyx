@@ -83,6 +83,7 @@ cdef extern from "pass.h":
                               int64_t *sequences) nogil
     void kite_view_snapshot(const kite_view *view, int64_t rows, kite_tick *ticks, kite_depth *depth,
                             int64_t *sequences) nogil
+    void kite_pass_wake(kite_pass *state) nogil
     int64_t kite_load_acquire(const int64_t *at) nogil
     void kite_store_release(int64_t *at, int64_t value) nogil
     void kite_store_release32(uint32_t *at, uint32_t value) nogil
@@ -145,7 +146,7 @@ cdef class FramePass:
         free(self.state.table)
         free(self.state.sleepers)
 
-    def ingest(self, payload, int64_t ts_recv_ns, uint32_t connection=0):
+    def ingest(self, payload, int64_t ts_recv_ns, uint8_t connection=0):
         """Take one binary message in; returns the number of ticks it brought. Never raises on bad bytes."""
         cdef Py_buffer view
         cdef int64_t written
@@ -161,10 +162,14 @@ cdef class FramePass:
         cdef int index = 0
         if fresh == NULL:
             raise MemoryError("the list of sleepers")
-        for offset, descriptor in sleepers:
-            fresh[index].waiting = <uint32_t *>held.at(offset, 4)
-            fresh[index].descriptor = descriptor
-            index += 1
+        try:
+            for offset, descriptor in sleepers:
+                fresh[index].waiting = <uint32_t *>held.at(offset, 4)
+                fresh[index].descriptor = descriptor
+                index += 1
+        except BaseException:
+            free(fresh)
+            raise
         self.state.sleeper_count = 0
         free(self.state.sleepers)
         self.state.sleepers = fresh
@@ -172,8 +177,9 @@ cdef class FramePass:
         self.seats = held
 
     def close(self):
-        """Tell readers that nothing will come any more."""
+        """Tell readers that nothing will come any more, also those that sleep."""
         kite_store_release(self.closed, STATE_CLOSED)
+        kite_pass_wake(&self.state)
 
 
 cdef class RingView:
@@ -236,6 +242,7 @@ cdef class RingView:
         cdef _Bytes numbers = _Bytes(sequences, True)
         if not 0 <= row < kite_load_acquire(self.state.board_rows):
             raise ValueError(f"the board has no row {row}")
+        count = min(count, self.state.capacity)  # the ring holds no more, and count * 64 mustn't overflow
         return kite_view_history(&self.state, row, count, <kite_tick *>to.at(0, count * 64),
                                  <int64_t *>numbers.at(0, count * 8))
 

@@ -218,7 +218,8 @@ KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const uint8_t 
     kite_store_release32(&meta->version, meta->version + 1);
     kite_fence_release();
     kite_put_packet(tick, pass->board_ticks + row, depth, pass->board_depth + row, p, length, ts_recv_ns, connection);
-    meta->next_sequence = sequence + 1;
+    /* Released, because history follows it into the ring without asking for the version. */
+    kite_store_release(&meta->next_sequence, sequence + 1);
     kite_store_release32(&meta->version, meta->version + 1);
 }
 

@@ -41,17 +41,17 @@ class RingParts:
     @classmethod
     def of(cls, memory: RingMemory) -> RingParts:
         layout, buffer = memory.layout, memory.buffer
-        scalar = [
-            np.frombuffer(buffer, np.int64, 1, offset)
-            for offset in (INTENT_OFFSET, CURSOR_OFFSET, BOARD_ROWS_OFFSET, STATE_OFFSET, HEARTBEAT_OFFSET)
-        ]
         return cls(
-            np.frombuffer(buffer, TICK_DTYPE, layout.capacity, layout.ticks_offset),
-            np.frombuffer(buffer, np.uint32, layout.capacity, layout.links_offset),
-            np.frombuffer(buffer, DEPTH_DTYPE, layout.depth_capacity, layout.depth_offset),
-            np.frombuffer(buffer, META_DTYPE, layout.board_capacity, layout.meta_offset),
-            np.frombuffer(buffer, TICK_DTYPE, layout.board_capacity, layout.board_ticks_offset),
-            np.frombuffer(buffer, DEPTH_DTYPE, layout.board_capacity, layout.board_depth_offset),
-            *scalar,
-            np.frombuffer(buffer, np.uint64, len(COUNTERS), COUNTERS_OFFSET),
+            ticks=np.frombuffer(buffer, TICK_DTYPE, layout.capacity, layout.ticks_offset),
+            links=np.frombuffer(buffer, np.uint32, layout.capacity, layout.links_offset),
+            depth=np.frombuffer(buffer, DEPTH_DTYPE, layout.depth_capacity, layout.depth_offset),
+            meta=np.frombuffer(buffer, META_DTYPE, layout.board_capacity, layout.meta_offset),
+            board_ticks=np.frombuffer(buffer, TICK_DTYPE, layout.board_capacity, layout.board_ticks_offset),
+            board_depth=np.frombuffer(buffer, DEPTH_DTYPE, layout.board_capacity, layout.board_depth_offset),
+            intent=np.frombuffer(buffer, np.int64, 1, INTENT_OFFSET),
+            cursor=np.frombuffer(buffer, np.int64, 1, CURSOR_OFFSET),
+            board_rows=np.frombuffer(buffer, np.int64, 1, BOARD_ROWS_OFFSET),
+            state=np.frombuffer(buffer, np.int64, 1, STATE_OFFSET),
+            heartbeat_ns=np.frombuffer(buffer, np.int64, 1, HEARTBEAT_OFFSET),
+            counters=np.frombuffer(buffer, np.uint64, len(COUNTERS), COUNTERS_OFFSET),
         )
