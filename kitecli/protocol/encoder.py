@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.market.segments import INDICES
-from kitecli.market.tick import MODE_FULL, MODE_LTP, MODE_QUOTE
+from kitecli.market.tick import DEPTH_DTYPE, MODE_FULL, MODE_LTP, MODE_QUOTE
 from kitecli.protocol.layout import DEPTH_BYTES, DEPTH_OFFSET, LENGTH_BYTES
 
 Records = NDArray[np.void]
@@ -164,7 +164,7 @@ def _full_rows(ticks: Records, depth: Records | None) -> Records:
     rows["oi"] = ticks["oi"]
     rows["exchange_timestamp"] = ticks["ts_event_s"]
     if depth is not None:
-        _fill_depth(rows, np.ascontiguousarray(depth))
+        _fill_depth(rows, np.ascontiguousarray(depth, DEPTH_DTYPE))  # arithmetic on records makes them native-endian
     return rows
 
 

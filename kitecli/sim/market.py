@@ -29,7 +29,7 @@ from kitecli.market.tick import (
 )
 from kitecli.sim.books import Books, make_books
 from kitecli.sim.prices import SESSION_S, FairPrices
-from kitecli.sim.source import Batch, Slots, put_depth, take_depth, take_ticks
+from kitecli.sim.source import Batch, Slots, join, put_depth, take_depth, take_ticks
 from kitecli.sim.universe import Listing
 
 STEP_NS: Final = 20_000_000
@@ -84,7 +84,7 @@ class SyntheticMarket:
             self._update(due)
             self._reschedule(due)
             batches.append(self.cached(due))
-        return _joined(batches) if len(batches) != 1 else batches[0]
+        return join(batches)
 
     def cached(self, slots: Slots) -> Batch:
         return Batch(slots, take_ticks(self._board, slots), take_depth(self._depth, slots))
@@ -232,14 +232,3 @@ def day_share(session_s: float) -> float:
     """The share of the day's volume done by then: :func:`volume_curve` summed up."""
     at = min(session_s, SESSION_S) / SESSION_S
     return 0.55 * at + 1.8 * ((at - 0.5) ** 3 + 0.125)
-
-
-def _joined(batches: list[Batch]) -> Batch:
-    if not batches:
-        return Batch(np.zeros(0, np.intp), np.zeros(0, TICK_DTYPE), np.zeros(0, DEPTH_DTYPE))
-    depths = [batch.depth for batch in batches if batch.depth is not None]
-    return Batch(
-        np.concatenate([batch.slots for batch in batches]),
-        np.concatenate([batch.ticks for batch in batches]),
-        np.concatenate(depths),
-    )

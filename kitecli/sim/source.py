@@ -76,6 +76,23 @@ def take_depth(records: Records, rows: Slots) -> Records:
     return records.view(_DEPTH)[rows].view(DEPTH_DTYPE)
 
 
+def join(batches: Sequence[Batch]) -> Batch:
+    """Batches of one source in a row; no ticks of no batches.
+
+    As opaque bytes: NumPy's concatenate would turn the depth's big-endian fields into native ones.
+    """
+    if len(batches) == 1:
+        return batches[0]
+    if not batches:
+        return Batch(np.zeros(0, np.intp), np.zeros(0, TICK_DTYPE), None)
+    depths = [batch.depth.view(_DEPTH) for batch in batches if batch.depth is not None]
+    return Batch(
+        np.concatenate([batch.slots for batch in batches]),
+        np.concatenate([batch.ticks.view(_TICK) for batch in batches]).view(TICK_DTYPE),
+        np.concatenate(depths).view(DEPTH_DTYPE) if depths else None,
+    )
+
+
 def put_depth(records: Records, rows: Slots, values: Records) -> None:
     records.view(_DEPTH)[rows] = values.view(_DEPTH)
 

@@ -107,6 +107,13 @@ def test_full_tick_without_depth_has_an_empty_book() -> None:
     assert struct.unpack_from(">I", packet, 48) == (7,)
 
 
+def test_depth_that_numpy_made_native_endian_is_sent_as_it_reads():
+    ticks, depth = np.zeros(2, TICK_DTYPE), np.zeros(2, DEPTH_DTYPE)
+    ticks["token"], ticks["mode"], depth["buy"]["price"] = 408065, MODE_FULL, 157340
+    native = np.concatenate([depth[:1], depth[1:]])
+    assert encode_packets(ticks, native) == encode_packets(ticks, depth)
+
+
 @pytest.mark.parametrize("mode", [0, 4, 7, 131, 255])
 def test_mode_the_wire_does_not_know_is_refused(mode: int) -> None:
     ticks = np.zeros(1, TICK_DTYPE)
