@@ -29,6 +29,7 @@ from kitecli.ring.reader import Batch, RingReader
 
 TURN_S: Final = 0.05
 """How long a reader sleeps at most when nothing comes: how late it notices events and the end of its time."""
+LAST_WORD_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Feed:
             if batch is not None:
                 self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
             elif self.reader.view.closed():
-                self._take_events()
+                self._take_last_events()
                 return
             yield batch
             self._take_events()
@@ -139,6 +140,17 @@ class Feed:
             except queue.Empty:
                 return
             self._take(event)
+
+    def _take_last_events(self) -> None:
+        """The ring is closed a moment before the gateway says why: wait for that word."""
+        while True:
+            try:
+                event = self._handle.events.get(timeout=LAST_WORD_S)
+            except queue.Empty:
+                return
+            self._take(event)
+            if event.kind == "stopped":
+                return
 
     def _take(self, event: GatewayEvent) -> None:
         if event.kind == "connection" and event.connection is not None:

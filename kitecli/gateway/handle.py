@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from kitecli.errors import EnvironmentProblem, FeedError
+from kitecli.errors import EnvironmentProblem, FeedError, KiteError
 from kitecli.gateway.core import Gateway, seats_path
 from kitecli.gateway.spec import (
     STOP_REQUEST,
@@ -79,7 +80,12 @@ class ChildGateway:
         self.ask(spec.to_line())
         self._listener = threading.Thread(target=self._listen, daemon=True, name="gateway events")
         self._listener.start()
-        self.memory = self._attached(spec)
+        try:
+            self.memory = self._attached(spec)
+        except BaseException:
+            self._process.kill()
+            self._release()
+            raise
 
     def ask(self, request: str) -> None:
         try:
@@ -94,11 +100,15 @@ class ChildGateway:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
             self.memory.remove()
+        self._release()
+
+    def _release(self) -> None:
+        self._process.wait()
         self._listener.join(STOP_TIMEOUT_S)
-        for pipe in (self._process.stdin, self._process.stdout):
-            _pipe(pipe).close()
+        with suppress(BrokenPipeError):  # a request that never left
+            _pipe(self._process.stdin).close()
+        _pipe(self._process.stdout).close()
 
     def _listen(self) -> None:
         ended = False
@@ -113,10 +123,8 @@ class ChildGateway:
         try:
             first = self.events.get(timeout=START_TIMEOUT_S)
         except queue.Empty:
-            self._process.kill()
             raise FeedError("The feed process did not start", why=f"no word in {START_TIMEOUT_S:.0f} s") from None
         if failure := first.failure():
-            self._process.wait()
             raise failure
         return RingMemory.attach(Path(str(spec.ring_path)))
 
@@ -152,7 +160,7 @@ class EmbeddedGateway:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             try:
                 runner.run(self._serve(spec))
-            except FeedError as failure:
+            except KiteError as failure:
                 self.events.put(GatewayEvent("failed", error=failure.as_dict()))
             else:
                 self.events.put(GatewayEvent("stopped"))

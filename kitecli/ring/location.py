@@ -57,7 +57,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove rings whose feed died without removing them; their names carry its process id."""
-    for path in folder.glob("feed-*.ring*"):
+    for path in folder.glob("feed-*"):
         pid = path.name.removeprefix("feed-").partition(".")[0]
         if pid.isdigit() and not _alive(int(pid)):
             path.unlink(missing_ok=True)
