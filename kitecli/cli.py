@@ -136,6 +136,7 @@ app = typer.Typer(
     help="Market data for Zerodha's Kite Connect, with a simulated exchange built in.",
     epilog="No account is needed for `kite demo` and `kite feed --sim`. Not advice; not affiliated with Zerodha.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # Rich's help would cost as much as everything else together
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,  # locals hold tokens
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -155,13 +156,13 @@ def kite(
     context.obj = GlobalOptions(config, profile, dict(_override(text) for text in overrides or ()))
 
 
-app.command(epilog="Example: kite demo --seconds 60")(demo)
-app.command(epilog=FEED_EXAMPLES)(feed)
-app.command()(sim)
-app.command()(decode)
-app.command()(init)
-app.add_typer(config_app, name="config")
-app.command()(doctor)
+app.command(short_help="See ticks stream, with no account.", epilog="Example: kite demo --seconds 60")(demo)
+app.command(short_help="Stream live ticks.", epilog=FEED_EXAMPLES)(feed)
+app.command(short_help="Run a simulated exchange on this machine.")(sim)
+app.command(short_help="Print the ticks of captured messages.")(decode)
+app.command(short_help="Write a configuration file to edit.")(init)
+app.command(short_help="Check what kite needs of this machine.")(doctor)
+app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")
 
 
 def main() -> None:

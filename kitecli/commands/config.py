@@ -11,9 +11,10 @@ app = typer.Typer(help="Show the settings in force, and where each came from.", 
 
 @app.command()
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Print every setting with its value and origin, and what is to be said about it.
+    """Print every setting with its value and origin.
 
-    Secrets are masked. Values are set in the configuration file, by a profile, in the environment or with --set.
+    A note stands beside a key that does less than its name promises. Secrets are masked. Values are set in the
+    configuration file, by a profile, in the environment or with --set.
 
     Examples:
 
@@ -33,7 +34,9 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def path(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Print the configuration file in force; where it is looked for goes to stderr.
+    """Print the configuration file in force.
+
+    Where it is looked for goes to stderr.
 
     Example:
 
