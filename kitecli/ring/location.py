@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -12,12 +13,19 @@ from kitecli.errors import EnvironmentProblem
 
 
 def runtime_dir() -> Path:
-    """The runtime folder, created 0700: ``$KITE_RUNTIME_DIR``, ``$XDG_RUNTIME_DIR/kite``, else shared memory, else temporary.
+    """The runtime folder, 0700: ``$KITE_RUNTIME_DIR``, ``$XDG_RUNTIME_DIR/kite``, else shared memory, else temporary.
 
-    Raises :class:`EnvironmentProblem` when the folder belongs to somebody else.
+    Raises :class:`EnvironmentProblem` when it can't be made, or belongs to somebody else, or to everybody.
     """
     folder = _candidate()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as cause:
+        raise EnvironmentProblem(
+            f"The runtime folder {folder} can't be made",
+            why=str(cause.strerror),
+            hint="set KITE_RUNTIME_DIR to a folder of your own",
+        ) from cause
     _refuse_foreign(folder)
     return folder
 
@@ -50,6 +58,12 @@ def _refuse_foreign(folder: Path) -> None:
             f"The runtime folder {folder} is not yours",
             why="it is a link or belongs to another user, who could read or alter your ticks",
             hint="set KITE_RUNTIME_DIR to a folder of your own",
+        )
+    if status.st_mode & stat.S_ISVTX:  # closing it would lock everybody else out of it
+        raise EnvironmentProblem(
+            f"The runtime folder {folder} is everybody's",
+            why="it is a shared one, like /tmp",
+            hint=f"set KITE_RUNTIME_DIR to a folder of your own in it, such as {folder / 'kite'}",
         )
     if status.st_mode & 0o077:
         folder.chmod(0o700)

@@ -26,7 +26,10 @@ class RingMemory:
     @classmethod
     def private(cls, layout: RingLayout) -> RingMemory:
         """Anonymous memory: nobody else can read it, and it costs nothing until it is touched."""
-        buffer = mmap.mmap(-1, layout.total_bytes)
+        try:
+            buffer = mmap.mmap(-1, layout.total_bytes)
+        except OSError as cause:
+            raise _no_room(layout.total_bytes, "memory", str(cause.strerror)) from cause
         _write_header(buffer, layout)
         return cls(buffer, layout, None)
 
@@ -37,11 +40,14 @@ class RingMemory:
         A sparse file on a full disk would kill the process with SIGBUS at the first write, so an
         :class:`EnvironmentProblem` is raised here instead, while it can still be said.
         """
-        path.unlink(missing_ok=True)  # readers of a former ring keep their mapping of it
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        descriptor = _new_file(path)
         try:
-            _reserve(descriptor, path, layout.total_bytes)
+            _reserve(descriptor, layout.total_bytes)
             buffer = mmap.mmap(descriptor, layout.total_bytes)
+        except OSError as cause:
+            path.unlink(missing_ok=True)
+            why = f"{cause.strerror}; containers often have only 64 MB of shared memory"
+            raise _no_room(layout.total_bytes, str(path.parent), why) from cause
         finally:
             os.close(descriptor)
         _write_header(buffer, layout)
@@ -49,14 +55,12 @@ class RingMemory:
 
     @classmethod
     def attach(cls, path: Path) -> RingMemory:
-        """Map another process's ring for reading only. Raises :class:`DataError` where it is no ring of this version."""
+        """Map another process's ring, for reading only. Raises :class:`DataError` where it is none of this version."""
         try:
             with path.open("rb") as file:
                 buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as cause:
-            raise DataError(
-                f"No ring at {path}", why=str(cause), hint="start a feed first: kite feed --sim"
-            ) from cause
+            raise DataError(f"No ring at {path}", why=str(cause), hint="start a feed first: kite feed --sim") from cause
         return cls(buffer, _read_header(buffer, path), path)
 
     def header(self) -> NDArray[np.void]:
@@ -76,19 +80,32 @@ class RingMemory:
             self.path.unlink(missing_ok=True)
 
 
-def _reserve(descriptor: int, path: Path, size: int) -> None:
+def _new_file(path: Path) -> int:
+    """A descriptor of an empty file, 0600. Readers of a former ring of this name keep their mapping of it."""
     try:
-        if sys.platform == "linux":
-            os.posix_fallocate(descriptor, 0, size)
-        else:
-            os.ftruncate(descriptor, size)
-    except OSError as cause:
         path.unlink(missing_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    except OSError as cause:
         raise EnvironmentProblem(
-            f"No room for a ring of {size / 1e6:,.0f} MB in {path.parent}",
-            why=f"{cause.strerror}; containers often have only 64 MB of shared memory",
-            hint="make performance.ring_buffer_size smaller (--profile memory-efficiency) or set KITE_RUNTIME_DIR",
+            f"No ring can be made at {path}",
+            why=str(cause.strerror),
+            hint="set KITE_RUNTIME_DIR to a folder of your own",
         ) from cause
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    if sys.platform == "linux":
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)
+
+
+def _no_room(size: int, where: str, why: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"No room for a ring of {size / 1e6:,.0f} MB in {where}",
+        why=why,
+        hint="make performance.ring_buffer_size smaller (--profile memory-efficiency) or set KITE_RUNTIME_DIR",
+    )
 
 
 def _write_header(buffer: mmap.mmap, layout: RingLayout) -> None:
@@ -108,13 +125,23 @@ _LAYOUT_FIELDS = tuple(
 
 def _read_header(buffer: mmap.mmap, path: Path) -> RingLayout:
     if len(buffer) < HEADER_BYTES or buffer[: len(MAGIC)] != MAGIC:
-        raise DataError(f"{path} is no tick ring", why="it doesn't start as one", hint="remove the file")
+        raise DataError(
+            f"{path} is no tick ring",
+            why="it doesn't start as one",
+            hint="if a feed is just starting, try again; else remove the file",
+        )
     header = np.frombuffer(buffer[: HEADER_DTYPE.itemsize], HEADER_DTYPE)[0]
-    layout = RingLayout(*(int(header[name]) for name in ("capacity", "depth_capacity", "board_capacity")))
-    if header["version"] != VERSION or len(buffer) < layout.total_bytes:
+    if header["version"] != VERSION:
         raise DataError(
             f"The ring at {path} was made by another version of kite",
             why=f"layout version {header['version']}, this kite reads {VERSION}",
             hint="run the feed and its readers from the same installation",
+        )
+    layout = RingLayout(*(int(header[name]) for name in ("capacity", "depth_capacity", "board_capacity")))
+    if len(buffer) < layout.total_bytes or any(header[name] != getattr(layout, name) for name in _LAYOUT_FIELDS):
+        raise DataError(
+            f"The ring at {path} is damaged",
+            why=f"its header doesn't fit the {len(buffer):,} bytes it has",
+            hint="remove the file and start the feed again",
         )
     return layout
