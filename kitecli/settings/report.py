@@ -23,13 +23,9 @@ class SettingRow:
     @property
     def text(self) -> str:
         """The value as a file would spell it."""
-        return (
-            "not set"
-            if self.value is None
-            else str(self.value).lower()
-            if isinstance(self.value, bool)
-            else str(self.value)
-        )
+        if self.value is None:
+            return "not set"
+        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
 
 
 def setting_rows(settings: Settings) -> list[SettingRow]:
