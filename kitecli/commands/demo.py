@@ -24,7 +24,7 @@ NEXT = """
 What to try next:
   kite feed --sim INFY RELIANCE --mode full   two order books
   kite feed --sim --json | head               ticks as JSON for your own program
-  kite sim                                    the exchange alone, for your scripts
+  kite sim                                    the exchange, for your scripts
   kite doctor                                 is this machine fit for it?
   kite init                                   a configuration of your own
 """
