@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from kitecli.clock import NS_PER_S, ist
 from kitecli.market.instruments import format_instruments
@@ -193,11 +193,11 @@ class RestApi:
 
 
 def _taken_apart(request: Request, now_ns: int) -> _Call:
-    parts = urlsplit(request.target)
-    fields = parse_qs(parts.query, keep_blank_values=True)
+    raw_path, _, query = request.target.partition("?")  # urlsplit raises on some targets
+    fields = parse_qs(query, keep_blank_values=True)
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         fields |= parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
-    path = unquote(parts.path).rstrip("/") or "/"
+    path = unquote(raw_path).rstrip("/") or "/"
     return _Call(request.method, path, fields, request.headers.get("authorization", ""), now_ns)
 
 

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from picows import (
     WSFrame,
@@ -158,7 +158,7 @@ class SimulatedExchange:
 
     def accept(self, request: WSUpgradeRequest) -> Client | WSUpgradeResponseWithListener:
         """The handshake: a listener, or an HTTP error with the broker's body."""
-        query = parse_qs(urlsplit(request.path.decode("latin-1")).query)
+        query = parse_qs(request.path.decode("latin-1").partition("?")[2])
         api_key, access_token = (query.get(name, [""])[0] for name in ("api_key", "access_token"))
         refusal = self.sessions.admit(api_key, access_token, len(self.clients), self.clock.now_ns())
         return _refused(refusal) if refusal else Client(self)

@@ -77,7 +77,7 @@ class Sessions:
         expected = hashlib.sha256((api_key + request_token + self.api_secret).encode()).hexdigest()
         if api_key != self.api_key or self._request_tokens.get(request_token, 0) <= now_ns:
             return BAD_REQUEST_TOKEN
-        if not hmac.compare_digest(expected, checksum):
+        if not _equal(expected, checksum):
             return BAD_CHECKSUM
         del self._request_tokens[request_token]
         self.current = Session(self._mint(), self._mint(), now_ns, next_expiry_ns(now_ns))
@@ -87,7 +87,7 @@ class Sessions:
         session = self.current
         if session is None or api_key != self.api_key or now_ns >= session.expires_ns:
             return BAD_SESSION
-        return None if hmac.compare_digest(session.access_token.encode(), access_token.encode()) else BAD_SESSION
+        return None if _equal(session.access_token, access_token) else BAD_SESSION
 
     def end(self, api_key: str, access_token: str, now_ns: int) -> Refusal | None:
         """A logout. Open ticker connections stay, as the broker's do for a while."""
@@ -103,6 +103,10 @@ class Sessions:
         if self.check(api_key, access_token, now_ns):
             return HANDSHAKE_DENIED
         return TOO_MANY_CONNECTIONS if open_connections >= MAX_CONNECTIONS else None
+
+
+def _equal(secret: str, given: str) -> bool:
+    return hmac.compare_digest(secret.encode(), given.encode("utf-8", "replace"))
 
 
 def next_expiry_ns(now_ns: int) -> int:

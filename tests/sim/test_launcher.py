@@ -1,0 +1,71 @@
+"""A simulated exchange in a process of its own: it comes up, tells why if not, and never outlives us."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from kitecli.errors import DataError, EnvironmentProblem, UsageError
+from kitecli.sim.launcher import launch
+from kitecli.sim.options import SimOptions
+
+
+def is_gone(pid: int, timeout_s: float = 10) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_it_listens_when_it_returns_and_is_gone_afterwards(tmp_path):
+    report = tmp_path / "ledger.json"
+    with launch(SimOptions(instruments=70, ledger=str(report))) as sim:
+        assert sim.status()["state"] == "running"
+        assert sim.ledger()["totals"]["live"] == 0
+        assert (sim.ready.instruments, sim.pid) == (70, sim.ready.pid)
+        assert urllib.request.urlopen(sim.api_url + "/instruments/BSE").status == 200
+    assert is_gone(sim.pid, 0.1)
+    assert json.loads(report.read_text())["tokens"] == {}
+    sim.stop()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [(SimOptions(source="nothing.csv"), DataError), (SimOptions(rate=99), UsageError)],
+)
+def test_what_it_refuses_is_raised_here(options: SimOptions, error: type[Exception]):
+    with pytest.raises(error):
+        launch(options)
+
+
+def test_silence_is_told_with_what_it_last_complained_of(monkeypatch):
+    with pytest.raises(EnvironmentProblem, match=r"said nothing for 0\.001 s"):
+        launch(SimOptions(), timeout_s=0.001)
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    with pytest.raises(EnvironmentProblem, match="ended with code"):
+        launch(SimOptions())
+
+
+def test_it_ends_when_whoever_started_it_is_killed():
+    script = (
+        "from kitecli.sim.launcher import launch\n"
+        "from kitecli.sim.options import SimOptions\n"
+        "import os, signal\n"
+        "sim = launch(SimOptions(instruments=10))\n"
+        "print(sim.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == -9
+    assert is_gone(int(result.stdout))

@@ -1,0 +1,156 @@
+"""REST as a client meets it: routes, envelopes, error texts and codes."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from urllib.parse import urlencode
+
+import pytest
+from fakes import SLOT_OF, FixedSource
+
+from kitecli.clock import NS_PER_S
+from kitecli.sim.ledger import Ledger
+from kitecli.sim.rest import Request, Response, RestApi
+from kitecli.sim.sessions import Sessions
+
+NOW_NS = 1_795_322_700 * NS_PER_S
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+class Desk:
+    def __init__(self, *, limited: bool = False) -> None:
+        tokens = iter(f"{number:032x}" for number in range(1000))
+        self.sessions = Sessions(lambda: next(tokens), NOW_NS)
+        self.api = RestApi(
+            FixedSource(), self.sessions, Ledger(list(SLOT_OF)), lambda: {"state": "running"}, limited=limited
+        )
+
+    @property
+    def authorization(self) -> str:
+        return f"token {self.sessions.api_key}:{self.sessions.current.access_token}"
+
+    def get(self, target: str, now_ns: int = NOW_NS, **headers: str) -> Response:
+        return self.api.handle(Request("GET", target, {"authorization": self.authorization} | headers), now_ns)
+
+    def post(self, target: str, now_ns: int = NOW_NS, **form: str) -> Response:
+        return self.api.handle(Request("POST", target, FORM, urlencode(form).encode()), now_ns)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def data_of(response: Response):
+    assert response.status == 200, response.body
+    assert response.content_type == "application/json"
+    envelope = json.loads(response.body)
+    assert envelope["status"] == "success"
+    return envelope["data"]
+
+
+def error_of(response: Response) -> tuple[int, str, str]:
+    envelope = json.loads(response.body)
+    assert envelope["status"] == "error"
+    return response.status, envelope["error_type"], envelope["message"]
+
+
+def test_a_login_gives_what_the_official_client_reads(desk: Desk):
+    token = data_of(desk.post("/sim/request_token"))["request_token"]
+    text = desk.sessions.api_key + token + desk.sessions.api_secret
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    form = {"api_key": desk.sessions.api_key, "request_token": token, "checksum": checksum}
+    session = data_of(desk.post("/session/token", **form))
+    assert session["access_token"] == desk.sessions.current.access_token
+    assert len(session["login_time"]) == 19
+    assert {"user_id", "public_token", "refresh_token", "api_key", "exchanges"} <= set(session)
+    assert error_of(desk.post("/session/token", **form))[:2] == (403, "TokenException")
+
+
+def test_a_sessions_fields_are_those_of_the_brokers_sample(desk: Desk, market_data):
+    token = desk.sessions.new_request_token(NOW_NS)
+    checksum = hashlib.sha256((desk.sessions.api_key + token + desk.sessions.api_secret).encode()).hexdigest()
+    form = {"api_key": desk.sessions.api_key, "request_token": token, "checksum": checksum}
+    for file, found in (
+        ("generate_session", desk.post("/session/token", **form)),
+        ("profile", desk.get("/user/profile")),
+    ):
+        sample = json.loads((market_data / "mocks" / f"{file}.json").read_text())["data"]
+        assert set(data_of(found)) == set(sample), file
+
+
+def test_a_logout_is_true_and_final(desk: Desk):
+    query = urlencode({"api_key": desk.sessions.api_key, "access_token": desk.sessions.current.access_token})
+    authorization = desk.authorization
+    assert data_of(desk.api.handle(Request("DELETE", f"/session/token?{query}"), NOW_NS)) is True
+    after = desk.api.handle(Request("GET", "/user/profile", {"authorization": authorization}), NOW_NS)
+    assert error_of(after) == (403, "TokenException", "Incorrect `api_key` or `access_token`.")
+
+
+@pytest.mark.parametrize(
+    ("authorization", "wanted"),
+    [
+        ("", (400, "InputException", "Invalid `api_key` or `access_token`.")),
+        ("Bearer x", (400, "InputException", "Invalid `api_key` or `access_token`.")),
+        ("token a:b", (403, "TokenException", "Incorrect `api_key` or `access_token`.")),
+    ],
+)
+def test_without_a_session_there_is_no_data(desk: Desk, authorization: str, wanted: tuple[int, str, str]):
+    for target in ("/user/profile", "/quote?i=NSE:INFY", "/quote/ltp", "/quote/ohlc"):
+        assert error_of(desk.get(target, authorization=authorization)) == wanted
+
+
+def test_quotes_by_repeated_keys(desk: Desk):
+    assert set(data_of(desk.get("/quote?i=NSE%3AINFY&i=NSE:NIFTY+50&i=NSE:NOPE"))) == {"NSE:INFY", "NSE:NIFTY 50"}
+    assert data_of(desk.get("/quote/ltp?i=408065"))["408065"]["last_price"] == 1573.15
+    assert set(data_of(desk.get("/quote/ohlc?i=408065"))["408065"]) == {"instrument_token", "last_price", "ohlc"}
+    assert data_of(desk.get("/quote")) == {}
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/quote", 500), ("/quote/ohlc", 1000), ("/quote/ltp", 1000)])
+def test_too_many_instruments_at_once(desk: Desk, path: str, limit: int):
+    keys = [("i", f"NSE:X{number}") for number in range(limit + 1)]
+    assert data_of(desk.get(f"{path}?{urlencode(keys[:limit])}")) == {}
+    status, kind, message = error_of(desk.get(f"{path}?{urlencode(keys)}"))
+    assert (status, kind) == (400, "InputException")
+    assert str(limit) in message
+
+
+def test_instruments_are_a_csv_and_need_no_session(desk: Desk):
+    response = desk.api.handle(Request("GET", "/instruments"), NOW_NS)
+    assert (response.status, response.content_type) == (200, "text/csv")
+    rows = list(csv.DictReader(io.StringIO(response.body.decode())))
+    assert [row["tradingsymbol"] for row in rows] == ["INFY", "ACC", "NIFTY 50", "USDINR26DECFUT"]
+    cds = list(csv.DictReader(io.StringIO(desk.get("/instruments/CDS").body.decode())))
+    assert [row["instrument_token"] for row in cds] == ["579587"]
+    assert error_of(desk.get("/instruments/XYZ"))[:2] == (400, "InputException")
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/nowhere", "/oms/user/profile", "/instruments/NSE/5", "/sim/nothing", "//", "//["]
+)
+def test_an_unknown_path_is_a_404(desk: Desk, target: str):
+    assert error_of(desk.get(target)) == (404, "GeneralException", "Route not found")
+
+
+@pytest.mark.parametrize("target", ["/quote", "/user/profile", "/instruments"])
+def test_the_wrong_method_is_a_405(desk: Desk, target: str):
+    assert error_of(desk.post(target))[0] == 405
+
+
+def test_calls_a_second_are_limited_as_the_brokers():
+    desk = Desk(limited=True)
+    late = NOW_NS + NS_PER_S - 1
+    assert [desk.get("/quote/ltp", NOW_NS).status for _ in range(2)] == [200, 429]
+    assert error_of(desk.get("/quote", late)) == (429, "NetworkException", "Too many requests")
+    assert [desk.get("/user/profile", NOW_NS).status for _ in range(11)] == [200] * 10 + [429]
+    assert {desk.get("/sim/status", NOW_NS).status for _ in range(50)} == {200}
+    assert desk.get("/quote", late + 1).status == 200
+
+
+def test_ledger_and_status_are_open(desk: Desk):
+    assert data_of(desk.api.handle(Request("GET", "/sim/ledger"), NOW_NS))["tokens"] == {}
+    assert data_of(desk.api.handle(Request("GET", "/sim/status"), NOW_NS)) == {"state": "running"}
