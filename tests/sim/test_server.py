@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import SO_RCVBUF, SOL_SOCKET
 
 import pytest
 from picows import WSCloseCode, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, ws_connect
@@ -227,12 +228,13 @@ def test_a_table_waits_for_its_first_subscriber_and_is_sent_whole(tmp_path: Path
 
 
 def test_a_table_waits_for_a_slow_reader_and_drops_nothing(tmp_path: Path):
-    rows = 300_000
+    rows = 150_000  # 7 MB: more than all buffers between the two once the client's is small
     path = write_table(tmp_path / "t.csv", rows)
 
     async def run() -> int:
         async with exchange(source=str(path), speed=0) as sim:
             transport, client = await sim.connect()
+            transport.underlying_transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, 65536)
             say(transport, subscribe([INFY]))
             await until(lambda: client.packets > 0)
             transport.underlying_transport.pause_reading()
