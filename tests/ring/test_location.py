@@ -87,7 +87,7 @@ def test_somebody_else_s_folder_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_what_stands_in_the_way_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make):
     make(tmp_path / "taken")
     monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path / "taken"))
-    with pytest.raises(EnvironmentProblem, match="can't be made.*File exists"):
+    with pytest.raises(EnvironmentProblem, match=r"can't be made.*File exists"):
         runtime_dir()
 
 

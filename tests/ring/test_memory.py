@@ -133,7 +133,7 @@ def test_a_machine_without_the_memory_says_so():
     former = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (1 << 33, former[1]))
     try:
-        with pytest.raises(EnvironmentProblem, match="No room for a ring of .* MB in memory"):
+        with pytest.raises(EnvironmentProblem, match=r"No room for a ring of .* MB in memory"):
             RingMemory.private(RingLayout.of(1 << 28))
     finally:
         resource.setrlimit(resource.RLIMIT_AS, former)
@@ -141,12 +141,12 @@ def test_a_machine_without_the_memory_says_so():
 
 def test_a_folder_that_isn_t_there_is_named(path: Path):
     missing = path.parent / "gone" / "feed.ring"
-    with pytest.raises(EnvironmentProblem, match="No ring can be made at .*gone.*KITE_RUNTIME_DIR"):
+    with pytest.raises(EnvironmentProblem, match=r"No ring can be made at .*gone.*KITE_RUNTIME_DIR"):
         RingMemory.create(missing, LAYOUT)
 
 
 def test_what_is_no_ring_is_refused_in_words(path: Path):
-    with pytest.raises(DataError, match="No ring at .*kite feed --sim"):
+    with pytest.raises(DataError, match=r"No ring at .*kite feed --sim"):
         RingMemory.attach(path)
     path.write_bytes(b"")
     with pytest.raises(DataError, match="No ring at"):
