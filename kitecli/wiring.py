@@ -32,6 +32,8 @@ class Market:
     user_id: Secret | None = None
     """Only the sandbox's ticker asks for it."""
     simulated: bool = False
+    ended: Callable[[], bool] = lambda: False
+    """Whether all ticks there are have been sent: true of a recorded table in time, never of a market."""
 
     def ticker_url(self) -> Secret:
         """The websocket's address with the access token in it."""
@@ -110,7 +112,7 @@ def start_feed(
     spec = _spec(settings, market, selection, plan)
     handle = ChildGateway(spec) if COMPILED and settings.performance.use_mmap else EmbeddedGateway(spec)
     reader = attach(handle.memory, batch=settings.performance.buffer_size, depth=plan.depth, spin=plan.spin)
-    return Feed(handle, reader, on_event)
+    return Feed(handle, reader, on_event, market.ended)
 
 
 def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
@@ -150,7 +152,9 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
 
     with launch(options) as sim:
         session = BrokerSession(sim.api_url, sim.api_key, Secret(sim.access_token))
-        yield Market(sim.ws_url, session, simulated=True)
+        yield Market(
+            sim.ws_url, session, simulated=True, ended=lambda: sim.status()["state"] == "ended"
+        )
 
 
 def _configured(settings: Settings) -> Market:

@@ -30,6 +30,7 @@ from kitecli.ring.reader import Batch, RingReader
 TURN_S: Final = 0.05
 """How long a reader sleeps at most when nothing comes: how late it notices events and the end of its time."""
 LAST_WORD_S: Final = 2.0
+SILENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,18 @@ class FeedFigures:
 class Feed:
     """A reader of a gateway that this process started. Closing it stops the gateway."""
 
-    def __init__(self, handle: GatewayHandle, reader: RingReader, on_event: Callable[[GatewayEvent], None]) -> None:
+    def __init__(
+        self,
+        handle: GatewayHandle,
+        reader: RingReader,
+        on_event: Callable[[GatewayEvent], None],
+        source_ended: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.reader = reader
         self.connections: dict[int, str] = {}
         self._handle = handle
         self._on_event = on_event
+        self._source_ended = source_ended
         self._latency = LatencyHistogram()
         self._started_ns = time.monotonic_ns()
         self._finished = False
@@ -82,16 +90,24 @@ class Feed:
     def batches(self, duration_s: float | None = None) -> Iterator[Batch | None]:
         """Batches as they come, None every ``TURN_S`` without one, until ``duration_s`` has passed or the feed ends.
 
+        Where the source can end, as a recorded day does, it is asked after each second of silence.
+
         Raises what ended the feed, if it wasn't asked to. A batch is valid until the next one is asked for.
         """
         deadline_ns = None if duration_s is None else time.monotonic_ns() + round(duration_s * 1e9)
+        ask_s = time.monotonic() + SILENCE_S
         while not self._finished and (deadline_ns is None or time.monotonic_ns() < deadline_ns):
             batch = self.reader.read(TURN_S)
             if batch is not None:
                 self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
+                ask_s = time.monotonic() + SILENCE_S
             elif self.reader.view.closed():
                 self._take_last_events()
                 return
+            elif time.monotonic() > ask_s:
+                if self._source_ended():
+                    return
+                ask_s = time.monotonic() + SILENCE_S
             yield batch
             self._take_events()
 

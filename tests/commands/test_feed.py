@@ -143,6 +143,16 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_is_streamed_whole_and_ends_the_feed(run_kite, tmp_path):
+    prices = [1500.5, 1501.5, 1502.0, 1499.95]
+    rows = [f"{1_719_461_461_000 + index * 1000},408065,INFY,{price},{index * 10}" for index, price in enumerate(prices)]
+    (tmp_path / "day.csv").write_text("\n".join(["ts_ms,instrument_token,tradingsymbol,last_price,volume", *rows]))
+    streamed = lines(run_kite("feed", "--source", "day.csv", "--speed", "0", "--json"))
+    assert [(row["last_price"], row["volume_traded"]) for row in streamed] == [
+        (price, index * 10) for index, price in enumerate(prices)
+    ]
+
+
 def test_real_ticks_stream_as_they_stand_in_the_file(run_kite, market_data, tmp_path):
     """Every row in order: token, price and volume as recorded, none missing, of ten seconds at 60 times real time."""
     duckdb = pytest.importorskip("duckdb")
