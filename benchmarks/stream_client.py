@@ -1,0 +1,203 @@
+"""One contender's end of a stream, in a process of its own: ``stream_client.py KIND PORT drain|latency RING_TICKS``.
+
+=========  ======================================================================================================
+pass       our FeedConnection and picows into the compiled pass and a ring file
+callback   the same, and an ``on_tick`` called from the socket's callback: nothing between but the ring
+ring       the product's path: a gateway process, its ring, and an ``on_tick`` here, woken through a seat
+ring-spin  the same, looking at the ring without sleep
+official   kiteconnect's KiteTicker with an ``on_ticks`` that does nothing (drain) or notes the time (latency)
+=========  ======================================================================================================
+
+Prints a line of JSON for each round, as ``wire read`` does. A round is told by texts that reach the client beside the
+ticks (wire.c); the ring's readers, whom they don't reach, are told on standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from time import time_ns
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:  # each kind of client imports what it needs, and pays for nothing else
+    from kitecli.market.view import Tick
+    from kitecli.ring.reader import RingReader
+
+STAMPED: Final = 300_000_000
+"""A volume above it is the upper half of a stamp (frames.py draws smaller ones)."""
+ROUND_TIMEOUT_S: Final = 30.0
+
+
+class Tally:
+    """Counts a round and prints it."""
+
+    def __init__(self) -> None:
+        self.latencies_ns: list[int] = []
+        self._cpu_ns = self._wall_ns = self._frames = self._ticks = 0
+
+    def begin(self, frames: int, ticks: int) -> None:
+        """``frames`` and ``ticks`` are the counts so far."""
+        self._frames, self._ticks = frames, ticks
+        self.latencies_ns.clear()
+        self._wall_ns, self._cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+
+    def end(self, frames: int, ticks: int, **extra: object) -> None:
+        seen = {
+            "cpu_ns": time.process_time_ns() - self._cpu_ns,
+            "wall_ns": time.perf_counter_ns() - self._wall_ns,
+            "frames": frames - self._frames,
+            "ticks": ticks - self._ticks,
+            "latencies_ns": self.latencies_ns,
+            **extra,
+        }
+        print(json.dumps(seen), flush=True)
+
+
+def on_tick_noting(latencies_ns: list[int]) -> Callable[..., None]:
+    """A strategy's ``on_tick`` whose first line takes the time."""
+
+    def on_tick(tick: Tick) -> None:
+        now_ns = time_ns()
+        volume = tick.volume_traded or 0
+        if volume > STAMPED:
+            latencies_ns.append(now_ns - (volume << 32 | (tick.total_buy_quantity or 0)))
+
+    return on_tick
+
+
+async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
+    """Kinds ``pass`` and ``callback``."""
+    from kitecli.feed.connection import FeedConnection, FeedEvent, State
+    from kitecli.feed.policy import ReconnectPolicy
+    from kitecli.feed.subscriptions import Subscriptions
+    from kitecli.feed.transport import PicowsTransport
+    from kitecli.hot import FramePass, RingView
+    from kitecli.market.view import ticks_of
+    from kitecli.ring.layout import COUNTERS
+    from kitecli.ring.reader import RingReader
+    from kitecli.secret import Secret
+    from rings import ring
+
+    with ring(ring_ticks) as memory:
+        ingest, view = FramePass(memory).ingest, RingView(memory)
+        reader, tally = RingReader(view, depth=True), Tally()
+        on_tick = on_tick_noting(tally.latencies_ns)
+        over = asyncio.Event()
+
+        def taken(payload: memoryview | bytes, ts_recv_ns: int, connection: int) -> int:
+            count = ingest(payload, ts_recv_ns, connection)
+            batch = reader.poll()
+            if batch is not None:
+                for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence):
+                    on_tick(tick)
+            return count
+
+        def notify(event: FeedEvent) -> None:
+            if event.state is State.WAITING:
+                over.set()
+            elif event.message is not None:
+                counted = dict(zip(COUNTERS, view.counters().tolist(), strict=True))
+                begins = event.message.data["frames"]
+                (tally.begin if begins else tally.end)(counted["frames"], counted["ticks"])
+
+        connection = FeedConnection(
+            0,
+            url=Secret(f"ws://127.0.0.1:{port}/"),
+            transport=PicowsTransport(),
+            subscriptions=Subscriptions(1, 3000),
+            ingest=taken if callback else ingest,
+            policy=ReconnectPolicy(lambda: 1.0),
+            notify=notify,
+        )
+        feed = asyncio.create_task(connection.run())
+        await over.wait()
+        feed.cancel()
+        await asyncio.gather(feed, return_exceptions=True)
+
+
+def run_ring(port: str, ring_ticks: int, *, spin: bool) -> None:
+    """Kinds ``ring`` and ``ring-spin``: as ``kite feed`` starts its gateway and attaches to it."""
+    from kitecli.gateway.handle import ChildGateway, attach, ring_path
+    from kitecli.gateway.spec import GatewaySpec
+    from kitecli.secret import Secret
+
+    spec = GatewaySpec(
+        ws_url=Secret(f"ws://127.0.0.1:{port}/"),
+        modes={},
+        ring_size=ring_ticks,
+        ring_path=str(ring_path(f"{os.getpid()}")),
+    )
+    gateway = ChildGateway(spec)
+    reader = attach(gateway.memory, batch=10_000, depth=True, spin=spin)
+    try:
+        for line in sys.stdin:
+            _ring_round(int(line.split()[1]), reader, _process_clock(gateway.pid))
+    finally:
+        gateway.close()
+        reader.close()
+
+
+def _ring_round(frames: int, reader: RingReader, gateway_cpu_ns: Callable[[], int]) -> None:
+    from kitecli.market.view import ticks_of
+
+    tally, hops_ns = Tally(), []
+    on_tick = on_tick_noting(tally.latencies_ns)
+    print("ready", flush=True)
+    tally.begin(0, 0)
+    before_ns, deadline_s, start = gateway_cpu_ns(), time.monotonic() + ROUND_TIMEOUT_S, reader.delivered
+    while len(tally.latencies_ns) < frames and time.monotonic() < deadline_s:
+        batch = reader.read(0.05)
+        if batch is None:
+            continue
+        hops_ns.append(time_ns() - int(batch.ticks["ts_recv_ns"][-1]))
+        for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence):
+            on_tick(tick)
+    cpu_ns = gateway_cpu_ns() - before_ns
+    tally.end(len(tally.latencies_ns), reader.delivered - start, hops_ns=hops_ns, gateway_cpu_ns=cpu_ns)
+
+
+def _process_clock(pid: int | None) -> Callable[[], int]:
+    """Another process's CPU time. Linux makes its clock of the id: inverted, three bits up, 2 (CPUCLOCK_SCHED)."""
+    assert pid is not None
+    clock = ~pid << 3 | 2
+    return lambda: time.clock_gettime_ns(clock)
+
+
+def run_official(port: str, *, latency: bool) -> None:
+    """Kind ``official``."""
+    from kiteconnect import KiteTicker
+
+    tally, seen = Tally(), [0, 0]
+    ticker = KiteTicker("key", "token", root=f"ws://127.0.0.1:{port}", reconnect=False)
+
+    def noting(_ws: KiteTicker, ticks: list[dict[str, int]]) -> None:
+        now_ns = time_ns()
+        seen[0] += 1
+        seen[1] += len(ticks)
+        last = ticks[-1]
+        if latency:
+            tally.latencies_ns.append(now_ns - (last["volume_traded"] << 32 | last["total_buy_quantity"]))
+
+    def mark(_ws: KiteTicker, data: dict[str, int]) -> None:
+        (tally.begin if data["frames"] else tally.end)(*seen)
+
+    ticker.on_ticks, ticker.on_order_update = noting, mark
+    ticker.on_close = lambda ws, _code, _reason: ws.stop()
+    ticker.connect()
+
+
+def main(kind: str, port: str, measure: str, ring_ticks: str) -> None:
+    if kind == "official":
+        run_official(port, latency=measure == "latency")
+    elif kind in ("ring", "ring-spin"):
+        run_ring(port, int(ring_ticks), spin=kind == "ring-spin")
+    else:
+        asyncio.run(run_feed(port, int(ring_ticks), callback=kind == "callback"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
