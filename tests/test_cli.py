@@ -155,14 +155,25 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently there")
-def test_a_reader_that_goes_away_ends_the_command_quietly():
+@pytest.mark.parametrize("printing", ["print('a line')", "typer.echo('a line')", "print('x' * 100_000)"])
+def test_a_reader_that_goes_away_ends_the_command_quietly(printing: str):
+    code = f"""
+import sys, typer
+from kitecli.cli import app, main
+@app.command()
+def talk():
+    {printing}
+sys.argv = ["kite", "talk"]
+main()
+"""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as out:
         process = subprocess.run(
-            [sys.executable, "-m", "kitecli", "config", "show"],
+            [sys.executable, "-c", code],
             stdout=out,
             stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},  # so that something is left for the interpreter to flush
             text=True,
             timeout=60,
             check=False,

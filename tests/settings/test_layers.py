@@ -143,10 +143,12 @@ def test_a_profile_of_ones_own_stands_beside_the_file(write):
     assert profile_names(path) == ["maximum-speed", "memory-efficiency", "mine"]
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "", ".", "Maximum-Speed"])
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "folder/file", ".", "Maximum-Speed"])
 def test_a_profiles_name_is_no_path(name: str, write):
-    if name:
-        assert "maximum-speed" in refusal(profile=name).why
+    path = write("")
+    (path.parent / "profile-folder").mkdir()
+    write("", "profile-folder/file.yaml")
+    assert "maximum-speed" in refusal(path=path, profile=name).why
 
 
 def test_the_nearest_profile_is_named():
