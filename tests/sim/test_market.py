@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from kitecli.clock import NS_PER_S
@@ -39,7 +39,8 @@ def test_the_same_seed_gives_the_same_bytes_however_often_it_is_asked():
     assert bytes_of(at_once) != bytes_of([market(seed=10).advance(START_NS + 3 * NS_PER_S)])
 
 
-@settings(max_examples=15)
+# An example is seconds of a market: a seed needs no shrinking.
+@settings(max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.integers(0, 2**32), st.floats(0.2, 25))
 def test_every_tick_could_be_a_markets(seed: int, rate: float):
     source = market(seed, rate)
