@@ -1,4 +1,4 @@
-"""Types of the compiled module; the methods are those of kitecli.ring.view and kitecli.hot.uncompiled."""
+# Types of the compiled module; the methods are those of kitecli.ring.view and kitecli.hot.uncompiled.
 
 import mmap
 from typing import TypeAlias

@@ -63,7 +63,7 @@ COUNTERS: Final = (
     "trailing",
     "off_board",
 )
-"""What the writer counts, in the order the counters stand. ``off_board``: ticks of instruments the board has no row for."""
+"""What the writer counts, in the order it stands. ``off_board``: ticks of instruments the board has no row for."""
 
 HEADER_DTYPE: Final = np.dtype(
     [

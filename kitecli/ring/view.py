@@ -41,13 +41,11 @@ class RingView:
         """A copy of the counters, in the order of :data:`~kitecli.ring.layout.COUNTERS`."""
         return self._parts.counters.copy()
 
-    def copy(
-        self, start: int, count: int, ticks: NDArray[np.void], depth: NDArray[np.void] | None
-    ) -> int:
+    def copy(self, start: int, count: int, ticks: NDArray[np.void], depth: NDArray[np.void] | None) -> int:
         """Copy ``count`` ticks from sequence ``start`` on, and their depth where ``depth`` is given.
 
         Returns the oldest sequence that was certainly not overwritten meanwhile: rows below it are not to be trusted.
-        Depth rows below that value plus (capacity - depth capacity) aren't either. ``count`` must not exceed the capacity.
+        Depth rows below that value plus (capacity - depth capacity) aren't either. ``count``: the capacity at most.
         """
         slots = np.arange(start, start + count)
         ticks[:count] = self._parts.ticks[slots & (self.layout.capacity - 1)]
@@ -56,7 +54,7 @@ class RingView:
         return int(self._parts.intent[0]) - self.layout.capacity
 
     def history(self, row: int, count: int, ticks: NDArray[np.void], sequences: NDArray[np.int64]) -> int:
-        """The newest ``count`` ticks of the instrument in board row ``row``, newest first; returns how many there are."""
+        """The newest ``count`` ticks of the instrument in board row ``row``, newest first; returns how many."""
         sequence, found = int(self._parts.meta["next_sequence"][row]) - 1, 0
         while sequence >= 0 and found < count:
             slot = sequence & (self.layout.capacity - 1)
@@ -70,24 +68,29 @@ class RingView:
         return found
 
     def tokens(self, start: int, stop: int) -> NDArray[np.uint32]:
-        """Instrument tokens of the board's rows ``start`` to ``stop``; a row keeps its token as long as the ring lives."""
-        return self._parts.meta["token"][start:stop].copy()
+        """Instrument tokens of the board's rows ``start`` to ``stop``; a row keeps its token while the ring lives."""
+        tokens: NDArray[np.uint32] = self._parts.meta["token"][start:stop].copy()
+        return tokens
 
-    def snapshot(
-        self, ticks: NDArray[np.void], depth: NDArray[np.void] | None, sequences: NDArray[np.int64]
-    ) -> int:
-        """The latest tick of every instrument, one row each, none torn; returns the number of rows."""
+    def snapshot(self, ticks: NDArray[np.void], depth: NDArray[np.void] | None, sequences: NDArray[np.int64]) -> int:
+        """The latest tick of every instrument, one row each; returns the number of rows.
+
+        A row that isn't whole has sequence -1: its first tick is just coming, or its writer stands still in the middle.
+        """
         rows = min(self.board_rows(), ticks.size)
+        versions = self._parts.meta["version"][:rows]
+        before = versions.copy()
         ticks[:rows] = self._parts.board_ticks[:rows]
         if depth is not None:
             depth[:rows] = self._parts.board_depth[:rows]
         sequences[:rows] = self._parts.meta["next_sequence"][:rows] - 1
+        sequences[:rows][(before & 1 != 0) | (versions != before)] = -1
         return rows
 
-    def spin(self, cursor: int, rounds: int) -> bool:
+    def spin(self, cursor: int, rounds: int) -> bool:  # noqa: ARG002
         """The compiled view busy-waits here; within one interpreter that would only keep the writer from running."""
         return self.cursor() > cursor
 
-    def announce_sleep(self, page: mmap, offset: int, cursor: int) -> bool:
-        """The compiled view raises the waiting flag at ``offset``; without barriers a wake could be lost, so none is asked for."""
+    def announce_sleep(self, page: mmap, offset: int, cursor: int) -> bool:  # noqa: ARG002
+        """The compiled view raises the waiting flag at ``offset``; without barriers a wake could get lost."""
         return self.cursor() <= cursor

@@ -1,0 +1,145 @@
+"""One writer at full speed, readers in other processes: nothing torn, nothing unaccounted for, nobody left asleep."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.ring.implementations import needs_compiled
+
+pytestmark = [
+    needs_compiled,
+    pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="readers sleep in named pipes, which this lacks"),
+]
+
+CHECKOUT = Path(__file__).parents[2]
+NORMAL_S, SOAK_S = 1.5, 30.0
+READERS = (
+    {"batch": 10_000, "depth": True},
+    {"batch": 100, "depth": True},
+    {"batch": 10_000, "depth": False, "spin": True},
+    {"batch": 7, "depth": False},
+)
+
+
+class Process:
+    """A role of ring_processes; its first word is "ready", its last its result."""
+
+    def __init__(self, role: str, folder: Path, **how: object) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.conformance.ring_processes", role, str(folder), json.dumps(how)],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> None:
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == '"ready"\n'
+
+    def go(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def result(self) -> dict[str, Any]:
+        out, _ = self._process.communicate(timeout=120)
+        assert self._process.returncode == 0
+        return json.loads(out)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a role and waits until it is ready."""
+    started = []
+
+    def start(role: str, **how: object) -> Process:
+        started.append(Process(role, tmp_path, **how))
+        started[-1].ready()
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end()
+
+
+def run(start: Start, capacity: int, seconds: float) -> None:
+    writer = start("write", capacity=capacity, seconds=seconds)
+    readers, board = [start("read", **how) for how in READERS], start("watch")
+    writer.go()
+    produced = writer.result()["produced"]
+    print(f"\n{produced:,} ticks through a ring of {capacity:,} in {seconds} s")
+    for how, reader in zip(READERS, readers, strict=True):
+        found = reader.result()
+        print(how, found)
+        assert (found["wrong"], found["wrong_depth"]) == (0, 0)
+        assert found["delivered"] + found["lost"] == produced
+        assert found["told"] == produced
+    found = board.result()
+    print("board and history", found)
+    assert (found["wrong"], found["wrong_depth"]) == (0, 0)
+    assert found["rows"] > 0
+    assert found["history_rows"] > 0
+
+
+@pytest.mark.parametrize("capacity", [4096])
+def test_four_readers_see_every_tick_or_are_told_what_they_lost(start: Start, capacity: int):
+    run(start, capacity, NORMAL_S)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("capacity", [64, 1024, 4096, 32_768])
+def test_four_readers_for_half_a_minute(start: Start, capacity: int):
+    run(start, capacity, SOAK_S)
+
+
+@pytest.mark.soak
+def test_readers_that_come_and_are_killed_disturb_nobody(start: Start, tmp_path: Path):
+    writer = start("write", capacity=4096, seconds=SOAK_S)
+    steady = start("read", batch=10_000, depth=True)
+    writer.go()
+    for visit in range(30):
+        start("read", batch=100, depth=bool(visit % 2)).end()
+    produced = writer.result()["produced"]
+    found = steady.result()
+    print(f"\n{produced:,} ticks, 30 readers killed: {found}")
+    assert (found["wrong"], found["wrong_depth"]) == (0, 0)
+    assert found["delivered"] + found["lost"] == produced
+    assert list(tmp_path.iterdir()) == [], "the writer removed their pipes"
+
+
+def test_a_reader_that_ignores_what_was_overwritten_sees_torn_rows(start: Start):
+    """Shows that the test above would see them, and that the intent is what keeps readers from them."""
+    writer = start("write", capacity=64, seconds=60)
+    reader = start("read_heedlessly", enough=10, seconds=30)
+    writer.go()
+    found = reader.result()
+    print(f"\n{found}")
+    assert found["torn"] >= 10
+
+
+def test_no_wake_up_is_lost_between_processes(start: Start):
+    """A reader that would sleep for twenty seconds gets two thousand messages, one at a time, and never does."""
+    rounds = 2_000
+    writer, reader = start("answer", rounds=rounds), start("sleep", patience_s=20.0)
+    found = reader.result()
+    assert found["missed"] == [0]
+    assert found["delivered"] == writer.result()["produced"] == [rounds * 50]
+    p50, p99, most = np.percentile(found["latencies_ns"], [50, 99, 100]) / 1e3
+    print(f"\n{rounds:,} wake-ups: p50 {p50:.0f} us, p99 {p99:.0f} us, longest {most:.0f} us")
