@@ -86,7 +86,7 @@ def parse_client_text(text: str | bytes) -> ClientRequest | None:
     action, value = root.get("a"), root.get("v")
     if not isinstance(value, list):
         return None
-    if action == "subscribe" or action == "unsubscribe":
+    if action in ("subscribe", "unsubscribe"):  # a tuple: what JSON holds may be unhashable
         return ClientRequest(action, _tokens(value))
     if action == "mode" and len(value) == 2 and value[0] in MODES and isinstance(value[1], list):
         return ClientRequest("mode", _tokens(value[1]), value[0])
@@ -101,7 +101,7 @@ def parse_server_text(text: str | bytes) -> ServerMessage:
     kind, data = root.get("type"), root.get("data")
     if kind == "order":
         return ServerMessage("order", data) if isinstance(data, dict) else _garbled(text)
-    if kind == "error" or kind == "message":
+    if kind in ("error", "message"):
         return ServerMessage(kind, data if isinstance(data, str) else _as_text(data))
     return ServerMessage("other", root)
 

@@ -47,9 +47,23 @@ def test_tokens_that_are_no_numbers_are_left_out() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "1", "null", '{"a":"subscribe"}', '{"a":"subscribe","v":5}', '{"a":"dance","v":[1]}', '{"v":[1]}']
-    + ['{"a":"mode","v":["full"]}', '{"a":"mode","v":["all",[1]]}', '{"a":"mode","v":[["full"],[1]]}']
-    + ['{"a":["mode"],"v":["full",[1]]}', '{"a":"mode","v":["full",1]}', b"\xff\xfe", "[" * 100_000],
+    [
+        "",
+        "[]",
+        "1",
+        "null",
+        '{"a":"subscribe"}',
+        '{"a":"subscribe","v":5}',
+        '{"a":"dance","v":[1]}',
+        '{"v":[1]}',
+        '{"a":"mode","v":["full"]}',
+        '{"a":"mode","v":["all",[1]]}',
+        '{"a":"mode","v":[["full"],[1]]}',
+        '{"a":["mode"],"v":["full",[1]]}',
+        '{"a":"mode","v":["full",1]}',
+        b"\xff\xfe",
+        "[" * 100_000,
+    ],
 )
 def test_what_is_no_request_is_ignored(text: str | bytes) -> None:
     assert parse_client_text(text) is None
