@@ -128,3 +128,15 @@ def test_the_comparison_would_notice_a_single_byte():
     pair = compiled_pair(layout_of(0))
     pair._memories[1].buffer[pair._memories[1].layout.links_offset] ^= 1
     assert "memory differs" in pair.differs(b"\x00\x00", 1, 0)
+
+
+@pytest.mark.parametrize("sequence", [2**32 - 3, 2**32, 2**40, 2**62])
+def test_sequences_of_a_ring_that_has_run_for_years(sequence: int):
+    """Also: an instrument last seen more than 2^32 ticks ago, farther than a link reaches."""
+    pair = compiled_pair(RingLayout.of(64, 64))
+    first, rest = list(frames(1, 20)), frames(2, 200)
+    assert disagreement(first, pair) == ("", [])
+    for memory in pair._memories:
+        parts = RingParts.of(memory)
+        parts.intent[0] = parts.cursor[0] = sequence
+    assert disagreement(rest, pair) == ("", [])

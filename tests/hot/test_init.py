@@ -44,6 +44,12 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.skipif(os.environ.get("KITE_REQUIRE_C") != "1", reason="KITE_REQUIRE_C=1 demands the compiled pass")
+def test_where_it_is_demanded_the_compiled_pass_is_there():
+    """Or the tests of the compiled pass would be skipped where they are wanted most."""
+    assert kitecli.hot.COMPILED, kitecli.hot.WHY_NOT
+
+
 @needs_compiled
 def test_the_built_extension_serves():
     assert serving() == ["True", "kitecli.hot._hot", "kitecli.hot._hot", ""]
