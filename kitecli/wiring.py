@@ -152,9 +152,7 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
 
     with launch(options) as sim:
         session = BrokerSession(sim.api_url, sim.api_key, Secret(sim.access_token))
-        yield Market(
-            sim.ws_url, session, simulated=True, ended=lambda: sim.status()["state"] == "ended"
-        )
+        yield Market(sim.ws_url, session, simulated=True, ended=lambda: sim.status()["state"] == "ended")
 
 
 def _configured(settings: Settings) -> Market:
@@ -166,7 +164,7 @@ def _configured(settings: Settings) -> Market:
         raise AuthError(
             f"No {'access_token' if api_key else 'api_key'} for the {settings.kite.environment} environment",
             why="streaming from the broker needs both, and neither is ever kept in YAML",
-            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN in the environment, or try without an account: kite feed --sim",
+            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN in the environment, or try it without: kite feed --sim",
         )
     session = BrokerSession(endpoints.api_root, api_key, settings.kite.access_token, endpoints.route_prefix)
     return Market(endpoints.ws_root, session, settings.kite.user_id if endpoints.ws_needs_user_id else None)

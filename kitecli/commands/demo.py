@@ -9,7 +9,10 @@ import typer
 
 from kitecli.commands._shared import say, settings_of
 
-SHOWN = ("NIFTY 50", "NIFTY BANK", "BSE:SENSEX", "RELIANCE", "HDFCBANK", "ICICIBANK", "INFY", "TCS", "SBIN", "ITC", "LT")
+SHOWN = (
+    *("NIFTY 50", "NIFTY BANK", "BSE:SENSEX"),
+    *("RELIANCE", "HDFCBANK", "ICICIBANK", "INFY", "TCS", "SBIN", "ITC", "LT"),
+)
 RATE_PER_S = 4.0
 
 INTRODUCTION = """\

@@ -50,4 +50,4 @@ class ReconnectPolicy:
             return RATE_LIMITED_WAIT_S * (1 + self.draw())
         if not self.ever_connected and self.failures >= ATTEMPTS_BEFORE_FIRST_SUCCESS:
             return None
-        return self.draw() * min(LAST_CEILING_S, FIRST_CEILING_S * 2 ** min(self.failures - 1, 10))
+        return self.draw() * min(LAST_CEILING_S, FIRST_CEILING_S * float(1 << min(self.failures - 1, 10)))

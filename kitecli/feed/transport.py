@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows.picows import WSCloseHandshake
 
 from kitecli.errors import (
     CertificateRefused,
@@ -135,7 +136,8 @@ class _PicowsLink:
             await self._transport.wait_disconnected()
         except OSError as cause:
             return Closed(1006, cause.strerror or type(cause).__name__)
-        said = self._transport.close_handshake.recv if self._transport.close_handshake else None
+        farewell: WSCloseHandshake | None = self._transport.close_handshake  # None, whatever picows' stub says
+        said = farewell.recv if farewell is not None else None
         return Closed(said.code.value, said.reason) if said else Closed(1006, "the connection was cut")
 
 
@@ -173,7 +175,9 @@ def _refused(cause: WSHandshakeError) -> KiteError:
             hint="check both for stray characters",
         )
     what = f"answered HTTP {status}" if status else "did not speak websocket"
-    return ConnectionFailed(f"The server {what} instead of opening a ticker", why=_body(cause), hint="check the address")
+    return ConnectionFailed(
+        f"The server {what} instead of opening a ticker", why=_body(cause), hint="check the address"
+    )
 
 
 def _body(cause: WSHandshakeError) -> str:

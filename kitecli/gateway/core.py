@@ -52,18 +52,16 @@ class Gateway:
     async def run(self) -> None:
         """Stream until asked to stop; raises what trying again can't mend."""
         self._say(GatewayEvent("ready", data=str(self.memory.path) if self.memory.path else None))
-        feed = asyncio.create_task(self._pool.run(), name="feed pool")
-        stop = asyncio.create_task(self._stop.wait(), name="stop request")
-        seats = asyncio.create_task(self._watch_seats(), name="reader seats")
+        works = (self._pool.run(), self._watch_seats(), self._wait_for_stop())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
-            await asyncio.wait((feed, stop, seats), return_when=asyncio.FIRST_COMPLETED)
-            for task in (feed, seats):
-                if task.done():
-                    task.result()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            for task in (feed, stop, seats):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(feed, stop, seats, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def request(self, line: str) -> None:
         """Do what one line of JSON asks; a bad request is answered by an event and changes nothing."""
@@ -93,6 +91,9 @@ class Gateway:
                 self._pool.unsubscribe(tokens)
             case _:
                 raise KiteError("The gateway doesn't know this request", why=json.dumps(request)[:200])
+
+    async def _wait_for_stop(self) -> None:
+        await self._stop.wait()
 
     async def _watch_seats(self) -> None:
         while self._keeper is not None:

@@ -168,7 +168,7 @@ class EmbeddedGateway:
     async def _serve(self, spec: GatewaySpec) -> None:
         try:
             gateway = Gateway(spec, self.events.put)
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 - raised again on the starter's thread
             self._started.put(failure)
             return
         self._started.put(gateway)

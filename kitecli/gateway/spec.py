@@ -51,8 +51,9 @@ EventKind = Literal["ready", "connection", "message", "stopped", "failed"]
 class GatewayEvent:
     """Something the gateway says.
 
-    ``ready``: the ring can be read. ``connection``: ``connection`` is in ``state`` now, because of ``error`` if there is
-    one. ``message``: the broker's text, its kind in ``state``. ``stopped``: the end, asked for. ``failed``: the end, by ``error``.
+    ``ready``: the ring can be read. ``connection``: connection number ``connection`` is in ``state`` now, because of
+    ``error`` if there is one. ``message``: the broker's text, its kind in ``state``. ``stopped``: the end, asked for.
+    ``failed``: the end, by ``error``.
     """
 
     kind: EventKind

@@ -16,7 +16,7 @@ Record, little-endian, prices as the wire's signed integers (divide by :func:`~.
 The eleven fields from ``token`` to ``close`` stand in the order of the wire's quote packet, so that decoding
 one is a single run of byte swaps (ADR 0001).
 
-Depth, the wire's own 120 bytes (big-endian, decoded when somebody looks), with three more fields in the room it leaves::
+Depth, the wire's own 120 bytes (big-endian, decoded when somebody looks), and three fields in the room it leaves::
 
     0                    60                    120               124           128
     +--------------------+---------------------+-----------------+-------------+

@@ -1,4 +1,4 @@
-"""The reference decoder: Kite's binary message to tick records, in NumPy, for reading and for checking the compiled pass.
+"""The reference decoder: Kite's binary message to tick records, in NumPy, to be read and to check the compiled pass by.
 
 It is the specification: ``hot`` must agree with it on every byte, and it imports nothing of ``hot``. Bad input never
 raises; the packets that stand before the damage are decoded and the damage is counted by kind.
@@ -137,7 +137,7 @@ def split_packets(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def _split_uniform(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64], Damage] | None:
-    """Packets of one length, as bursts have them, need no walk: this is what makes the reference quick enough to serve."""
+    """Packets of one length, as bursts have them, need no walk: this makes the reference quick enough to serve."""
     if data.size < COUNT_BYTES + LENGTH_BYTES:
         return None
     count, length = int(data[0]) << 8 | int(data[1]), int(data[2]) << 8 | int(data[3])
@@ -205,7 +205,7 @@ def _depth_of(packets: NDArray[np.void]) -> NDArray[np.void]:
     rows.view(np.uint8).reshape(packets.size, -1)[:, :DEPTH_BYTES] = packets["levels"]
     rows["last_trade_time"] = packets["last_trade_time"]
     rows["oi_day_high"] = packets["oi_day_high"]
-    # The wire's two bytes of padding carry nothing; the first two levels' hold the one field that has no room elsewhere.
+    # The wire's padding carries nothing; that of the first two levels holds the one field without room elsewhere.
     rows["buy"]["pad"][:, 0] = packets["oi_day_low"] & 0xFFFF
     rows["buy"]["pad"][:, 1] = packets["oi_day_low"] >> 16
     return rows

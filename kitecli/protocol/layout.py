@@ -14,7 +14,8 @@ LTP (8)::            0 token | 4 last_price
 Quote (44)::         0 token | 4 last_price | 8 last_quantity | 12 average_price | 16 volume | 20 buy_quantity
                      24 sell_quantity | 28 open | 32 high | 36 low | 40 close
 Full (184)::         quote | 44 last_trade_time | 48 oi | 52 oi_day_high | 56 oi_day_low | 60 exchange_timestamp
-                     64 five buy levels | 124 five sell levels; a level is quantity u32, price i32, orders u16, 2 bytes pad
+                     64 five buy levels | 124 five sell levels
+Level (12)::         0 quantity | 4 price | 8 orders u16 | 10 padding u16
 Index quote (28)::   0 token | 4 last_price | 8 high | 12 low | 16 open | 20 close | 24 change
 Index full (32)::    index quote | 28 exchange_timestamp
 

@@ -90,11 +90,12 @@ class FeedTable:
     def _footer(self, shown: int, known: int) -> Text:
         figures = self._feed.figures()
         ticks_rate, frames_rate = self._rates
-        lines = [
-            f"{grouped(ticks_rate, 0)} ticks/s in {grouped(frames_rate, 0)} frames/s · {shown} of {known} instruments",
-            f"{grouped(figures.ticks, 0)} ticks · lost {figures.lost} · receive-to-reader p50 "
-            f"{duration(figures.latency_ns_p50)}, p99 {duration(figures.latency_ns_p99)} · {_links(figures)}",
-        ]
+        rates = f"{grouped(ticks_rate, 0)} ticks/s in {grouped(frames_rate, 0)} frames/s"
+        latency = f"p50 {duration(figures.latency_ns_p50)}, p99 {duration(figures.latency_ns_p99)}"
+        lines = (
+            f"{rates} · {shown} of {known} instruments · {_links(figures)}",
+            f"{grouped(figures.ticks, 0)} ticks · lost {figures.lost} · receive-to-reader {latency}",
+        )
         return Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
 
     def _label(self, tick: Tick) -> str:

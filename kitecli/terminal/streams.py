@@ -33,7 +33,7 @@ Writer = Callable[[Batch], None]
 
 
 def ndjson_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
-    """One JSON object a tick: :meth:`Tick.to_json_dict` with the ring's sequence and the receive time in nanoseconds."""
+    """One JSON object a tick: :meth:`Tick.to_json_dict` with the ring's sequence and ``ts_recv_ns``."""
 
     def write(batch: Batch) -> None:
         out.writelines(

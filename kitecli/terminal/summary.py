@@ -10,12 +10,10 @@ def summary_lines(figures: FeedFigures) -> list[str]:
     """A few lines for people: ticks, frames, losses and latency."""
     counters = figures.counters
     rate = figures.ticks / figures.elapsed_s if figures.elapsed_s else 0.0
-    lines = [
-        f"{grouped(figures.ticks, 0)} ticks in {grouped(counters['frames'], 0)} frames, {figures.elapsed_s:.1f} s "
-        f"({grouped(rate, 0)} ticks/s), {counters['heartbeats']} heartbeats",
-        f"lost {figures.lost}; receive-to-reader p50 {duration(figures.latency_ns_p50)}, "
-        f"p99 {duration(figures.latency_ns_p99)}, max {duration(figures.latency_ns_max)}",
-    ]
+    came = f"{grouped(figures.ticks, 0)} ticks in {grouped(counters['frames'], 0)} frames"
+    pace = f"{figures.elapsed_s:.1f} s ({grouped(rate, 0)} ticks/s), {counters['heartbeats']} heartbeats"
+    median, tail, worst = map(duration, (figures.latency_ns_p50, figures.latency_ns_p99, figures.latency_ns_max))
+    lines = [f"{came}, {pace}", f"lost {figures.lost}; receive-to-reader p50 {median}, p99 {tail}, max {worst}"]
     if figures.damaged:
         kinds = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in figures.damaged.items())
         lines.append(f"damaged messages: {kinds}")

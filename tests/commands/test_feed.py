@@ -16,7 +16,6 @@ from kitecli.cli import app
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 
-
 FIRST_ANSWERS = 2
 """Ticks an instrument may send at most before its mode is the one asked for: the answers to subscribe and to mode."""
 
@@ -145,7 +144,8 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path):
 
 def test_a_table_is_streamed_whole_and_ends_the_feed(run_kite, tmp_path):
     prices = [1500.5, 1501.5, 1502.0, 1499.95]
-    rows = [f"{1_719_461_461_000 + index * 1000},408065,INFY,{price},{index * 10}" for index, price in enumerate(prices)]
+    began_ms = 1_719_461_461_000
+    rows = [f"{began_ms + index * 1000},408065,INFY,{price},{index * 10}" for index, price in enumerate(prices)]
     (tmp_path / "day.csv").write_text("\n".join(["ts_ms,instrument_token,tradingsymbol,last_price,volume", *rows]))
     streamed = lines(run_kite("feed", "--source", "day.csv", "--speed", "0", "--json"))
     assert [(row["last_price"], row["volume_traded"]) for row in streamed] == [

@@ -22,13 +22,13 @@ class Wire:
         for text in messages:
             match json.loads(text):
                 case {"a": "subscribe", "v": tokens}:
-                    self.modes.update({token: "quote" for token in tokens})
+                    self.modes.update(dict.fromkeys(tokens, "quote"))
                 case {"a": "unsubscribe", "v": tokens}:
                     for token in tokens:
                         del self.modes[token]
                 case {"a": "mode", "v": [mode, tokens]}:
                     assert set(tokens) <= set(self.modes), "a mode for a token that isn't subscribed"
-                    self.modes.update({token: mode for token in tokens})
+                    self.modes.update(dict.fromkeys(tokens, mode))
 
 
 def test_a_fresh_connection_is_told_tokens_and_modes():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -66,12 +67,11 @@ def test_it_stops_on_sigterm_and_leaves_ctrl_c_to_its_parent(child, tmp_path):
 
 
 def test_the_token_is_in_neither_argv_nor_environment(child, exchange):
-    folder = f"/proc/{child.pid}"
-    if not os.path.isdir(folder):
+    folder = Path(f"/proc/{child.pid}")
+    if not folder.is_dir():
         pytest.skip("no /proc here")
     for name in ("cmdline", "environ"):
-        with open(f"{folder}/{name}", "rb") as file:
-            assert exchange.access_token.encode() not in file.read()
+        assert exchange.access_token.encode() not in (folder / name).read_bytes()
 
 
 def test_a_failure_is_its_last_word(tmp_path):

@@ -1,5 +1,7 @@
 """The live table at several widths, as text."""
 
+import io
+
 import pytest
 from rich.console import Console
 
@@ -10,12 +12,11 @@ RECEIVED_NS = 1_795_344_596_000_000_000
 
 
 def drawn(feed, width=120, height=30, labels=LABELS, **options):
-    console = Console(width=width, height=height, force_terminal=True, record=True, file=open("/dev/null", "w"), **options)
-    with console.file:
-        table = FeedTable(feed, labels, "4 instruments")
-        table.refresh(RECEIVED_NS + 2_000_000_000)
-        console.print(table)
-        return console.export_text(styles=bool(options))
+    console = Console(width=width, height=height, force_terminal=True, record=True, file=io.StringIO(), **options)
+    table = FeedTable(feed, labels, "4 instruments")
+    table.refresh(RECEIVED_NS + 2_000_000_000)
+    console.print(table)
+    return console.export_text(styles=bool(options))
 
 
 def test_rows_stand_in_the_order_asked_for_with_rupees_in_indian_grouping(feed):
