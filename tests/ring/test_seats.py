@@ -80,6 +80,16 @@ def test_what_a_reader_reports_is_what_the_writer_reads(keeper: SeatKeeper, path
     seat.leave()
 
 
+def test_whoever_sits_down_starts_afresh(keeper: SeatKeeper, path: Path):
+    """A killed sleeper leaves its flag up, and one killed while it left may leave more."""
+    former = SeatMap(path)
+    former.seats[0] = (0, 1, 5, 1, 1, 5, 5)
+    seat = Seat.take(path)
+    assert former.seats[0].tolist() == (1, os.getpid(), 0, 0, 0, 0, 0)
+    former.close()
+    seat.leave()
+
+
 def test_a_seat_given_back_is_free_and_its_pipe_gone(keeper: SeatKeeper, path: Path):
     seat = Seat.take(path)
     keeper.refresh()
