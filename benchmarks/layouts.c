@@ -8,7 +8,7 @@
  * receive buffer are as in driver.c. */
 #include "ring_parts.h"
 
-enum { RECEIVE_BYTES = 128 * 1024 };
+enum { RECEIVE_BYTES = 128 * 1024, RAW_AHEAD = 8 };
 static uint8_t buffer[RECEIVE_BYTES];
 
 typedef struct {
@@ -78,6 +78,23 @@ KITE_INLINE void raw_put(raw_ring *ring, size_t slot_bytes, int whole, int64_t s
     kite_store_release32(&meta->version, meta->version + 1);
 }
 
+/* (a)'s pass asks for memory ahead of its need, so this does: the next packet's row, the ring's slots a little on. */
+KITE_INLINE void raw_ask(const raw_ring *ring, size_t slot_bytes, int64_t sequence, const uint8_t *next_token)
+{
+    const kite_pass *pass = ring->pass;
+    uint32_t token = kite_be32(next_token);
+    kite_entry entry = pass->table[(token * 2654435769u) >> pass->table_shift];
+    const uint8_t *slot = ring->slots + (((uint64_t)sequence + RAW_AHEAD) & pass->mask) * slot_bytes;
+    size_t at;
+    for (at = 0; at < slot_bytes; at += 64)
+        kite_prefetch_write(slot + at);
+    if (entry.token != token || entry.row_plus_one == 0)
+        return;
+    kite_prefetch_write(pass->meta + entry.row_plus_one - 1);
+    for (at = 0; at < slot_bytes; at += 64)
+        kite_prefetch_write(ring->board + (entry.row_plus_one - 1) * slot_bytes + at);
+}
+
 KITE_INLINE void raw_walk(raw_ring *ring, size_t slot_bytes, int whole, size_t size, int64_t ts_recv_ns)
 {
     kite_pass *pass = ring->pass;
@@ -91,6 +108,8 @@ KITE_INLINE void raw_walk(raw_ring *ring, size_t slot_bytes, int whole, size_t s
         at += 2;
         if (at + length > size || !kite_known_length(length))
             break;
+        if (whole && at + length + 6 <= size) /* behind this packet: the next one's length, then its token */
+            raw_ask(ring, slot_bytes, sequence, buffer + at + length + 2);
         raw_put(ring, slot_bytes, whole, sequence++, buffer + at, length, ts_recv_ns);
         at += length;
     }

@@ -75,7 +75,7 @@ def _measured(case: Case, scale: Scale) -> Mapping[str, list[Round]]:
 
 
 def _play(stream: Stream, case: Case, frames: int) -> Round:
-    return stream.play(Order(frames, case.write_bytes))
+    return stream.play(Order(frames, case.per_frame, case.write_bytes))
 
 
 def _per_tick(rounds: list[Round]) -> tuple[float, float]:

@@ -23,12 +23,13 @@ from collections.abc import Callable
 from time import time_ns
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:  # each kind of client imports what it needs, and pays for nothing else
     from kitecli.market.view import Tick
-    from kitecli.ring.reader import RingReader
+    from kitecli.ring.reader import Batch, RingReader
 
-STAMPED: Final = 300_000_000
-"""A volume above it is the upper half of a stamp (frames.py draws smaller ones)."""
 ROUND_TIMEOUT_S: Final = 30.0
 
 
@@ -57,16 +58,29 @@ class Tally:
         print(json.dumps(seen), flush=True)
 
 
-def on_tick_noting(latencies_ns: list[int]) -> Callable[..., None]:
-    """A strategy's ``on_tick`` whose first line takes the time."""
+class Strategy:
+    """A reader that takes the time on the first line of ``on_tick`` and does nothing else with a tick."""
 
-    def on_tick(tick: Tick) -> None:
-        now_ns = time_ns()
-        volume = tick.volume_traded or 0
-        if volume > STAMPED:
-            latencies_ns.append(now_ns - (volume << 32 | (tick.total_buy_quantity or 0)))
+    def __init__(self) -> None:
+        self._called_ns: list[int] = []
 
-    return on_tick
+    def on_tick(self, _tick: Tick) -> None:
+        self._called_ns.append(time_ns())
+
+    def take(self, batch: Batch) -> NDArray[np.int64]:
+        """Call ``on_tick`` for every tick of ``batch``; returns how long ago each was sent when its call began."""
+        from kitecli.market.view import ticks_of
+
+        self._called_ns.clear()
+        for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence):
+            self.on_tick(tick)
+        return np.array(self._called_ns, np.int64) - stamps_ns(batch.ticks)
+
+
+def stamps_ns(ticks: NDArray[np.void]) -> NDArray[np.int64]:
+    """When they were sent (wire.c)."""
+    stamps: NDArray[np.int64] = ticks["volume"].astype(np.int64) << 32 | ticks["buy_quantity"].astype(np.int64)
+    return stamps
 
 
 async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
@@ -76,7 +90,6 @@ async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
     from kitecli.feed.subscriptions import Subscriptions
     from kitecli.feed.transport import PicowsTransport
     from kitecli.hot import FramePass, RingView
-    from kitecli.market.view import ticks_of
     from kitecli.ring.layout import COUNTERS
     from kitecli.ring.reader import RingReader
     from kitecli.secret import Secret
@@ -85,15 +98,13 @@ async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
     with ring(ring_ticks) as memory:
         ingest, view = FramePass(memory).ingest, RingView(memory)
         reader, tally = RingReader(view, depth=True), Tally()
-        on_tick = on_tick_noting(tally.latencies_ns)
-        over = asyncio.Event()
+        strategy, over = Strategy(), asyncio.Event()
 
         def taken(payload: memoryview | bytes, ts_recv_ns: int, connection: int) -> int:
             count = ingest(payload, ts_recv_ns, connection)
             batch = reader.poll()
             if batch is not None:
-                for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence):
-                    on_tick(tick)
+                tally.latencies_ns += strategy.take(batch).tolist()
             return count
 
         def notify(event: FeedEvent) -> None:
@@ -135,29 +146,32 @@ def run_ring(port: str, ring_ticks: int, *, spin: bool) -> None:
     reader = attach(gateway.memory, batch=10_000, depth=True, spin=spin)
     try:
         for line in sys.stdin:
-            _ring_round(int(line.split()[1]), reader, _process_clock(gateway.pid))
+            _, frames, ticks = line.split()
+            _ring_round(int(frames), int(ticks), reader, _process_clock(gateway.pid))
     finally:
         gateway.close()
         reader.close()
 
 
-def _ring_round(frames: int, reader: RingReader, gateway_cpu_ns: Callable[[], int]) -> None:
-    from kitecli.market.view import ticks_of
-
-    tally, hops_ns = Tally(), []
-    on_tick = on_tick_noting(tally.latencies_ns)
+def _ring_round(frames: int, ticks: int, reader: RingReader, gateway_cpu_ns: Callable[[], int]) -> None:
+    """Read until ``ticks`` have come. ``feed_ns``: from the stamp to the feed's; ``hop_ns``: from there to a batch."""
+    tally, strategy = Tally(), Strategy()
+    feed_ns: list[int] = []
+    hop_ns: list[int] = []
     print("ready", flush=True)
     tally.begin(0, 0)
     before_ns, deadline_s, start = gateway_cpu_ns(), time.monotonic() + ROUND_TIMEOUT_S, reader.delivered
-    while len(tally.latencies_ns) < frames and time.monotonic() < deadline_s:
+    while reader.delivered - start < ticks and time.monotonic() < deadline_s:
         batch = reader.read(0.05)
         if batch is None:
             continue
-        hops_ns.append(time_ns() - int(batch.ticks["ts_recv_ns"][-1]))
-        for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence):
-            on_tick(tick)
-    cpu_ns = gateway_cpu_ns() - before_ns
-    tally.end(len(tally.latencies_ns), reader.delivered - start, hops_ns=hops_ns, gateway_cpu_ns=cpu_ns)
+        held_ns = time_ns()
+        tally.latencies_ns += strategy.take(batch).tolist()
+        received_ns = batch.ticks["ts_recv_ns"]
+        feed_ns += (received_ns - stamps_ns(batch.ticks)).tolist()
+        hop_ns += (held_ns - received_ns).tolist()
+    cpu_ns, seen = gateway_cpu_ns() - before_ns, reader.delivered - start
+    tally.end(frames * seen // ticks, seen, feed_ns=feed_ns, hop_ns=hop_ns, gateway_cpu_ns=cpu_ns)
 
 
 def _process_clock(pid: int | None) -> Callable[[], int]:

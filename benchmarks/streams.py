@@ -90,9 +90,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the sender does in a round; see wire.c."""
+    """What the sender does in a round (wire.c); its frames hold ``per_frame`` packets each."""
 
     frames: int
+    per_frame: int
     write_bytes: int = 0
     frames_per_s: int = 0
     stamp: bool = False
@@ -113,7 +114,7 @@ class Stream:
 
     def play(self, order: Order) -> Round:
         if self._told:  # its texts don't reach it through the ring
-            self._client.tell(f"go {order.frames}")
+            self._client.tell(f"go {order.frames} {order.frames * order.per_frame}")
             self._client.hear(START_TIMEOUT_S)
         stamp = int(order.stamp)
         self._server.tell(f"go {order.frames} {order.write_bytes} {order.frames_per_s} {stamp}")

@@ -11,7 +11,7 @@
  * A round begins with the text {"type":"order","data":{"frames":FRAMES}} and ends with the same of 0 frames: text reaches
  * every client beside the binary path, so that no client pays for counting.
  *
- * The stamp is CLOCK_REALTIME in nanoseconds, in the last packet of the frame, which must be a full one:
+ * The stamp is CLOCK_REALTIME in nanoseconds, in every packet of the frame, which must all be full ones:
  *   bytes 16-19 (volume) its upper and bytes 20-23 (buy_quantity) its lower half, big-endian.
  */
 #define _GNU_SOURCE
@@ -234,10 +234,13 @@ static void hear(int fd)
 
 static void stamp(frames_t *frames)
 {
+    const uint8_t *start = frames->wire + frames->starts[frames->next];
+    uint8_t *end = frames->wire + frames->starts[frames->next + 1];
     int64_t now = now_ns(CLOCK_REALTIME);
-    uint8_t *at = frames->wire + frames->starts[frames->next + 1] - FULL_LENGTH + STAMP_OFFSET;
-    put_be32(at, (uint32_t)(now >> 32));
-    put_be32(at + 4, (uint32_t)now);
+    for (; end - start > FULL_LENGTH; end -= FULL_LENGTH + 2) { /* from the last packet back to the headers */
+        put_be32(end - FULL_LENGTH + STAMP_OFFSET, (uint32_t)(now >> 32));
+        put_be32(end - FULL_LENGTH + STAMP_OFFSET + 4, (uint32_t)now);
+    }
 }
 
 /* One write: as many whole frames as fit into `bytes`, at least one, at most `most`. Returns how many. */
