@@ -25,7 +25,7 @@ def run(scale: Scale) -> list[Table]:
 
 
 def _compiled(scale: Scale) -> Table:
-    count = scale.pick(200_000, 50_000, 500)
+    count = scale.pick(200_000, 25_000, 500)
     messages = frames(count, MODE_FULL, 50)
     fewer = messages[::OFFICIAL_SHARE]
     with ring(ring_ticks(scale)) as memory, ring(memory.layout.capacity) as other:

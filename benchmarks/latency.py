@@ -40,7 +40,7 @@ def run(scale: Scale) -> list[Table]:
                     f"medians of {len(rounds['c'])} interleaved rounds of {rounds['c'][0].frames:,} frames; a ratio is "
                     "the median of each round's"
                 ),
-                f"of all ticks: a frame's {PER_FRAME}th waits for nine calls of on_tick; KiteTicker hands over all at once",
+                f"of all ticks: a frame's {PER_FRAME}th waits for nine calls of on_tick; KiteTicker's gets all ten",
                 f"the C reader's own p99 ranged from {min(p99):,.0f} to {max(p99):,.0f} us",
                 _stages(rounds["ring"]),
                 f"CPU of a core at that rate: {_cpu(rounds)}",

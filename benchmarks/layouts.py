@@ -60,7 +60,7 @@ class _Raw:
 
 
 def _write_row(mode: int, whole: bool, scale: Scale) -> Row:
-    count = scale.pick(200_000, 50_000, 500)
+    count = scale.pick(200_000, 25_000, 500)
     blob = Blob(frames(count, mode, 50))
     full, all_of_it = ctypes.c_int64(mode == MODE_FULL), ctypes.c_int64(whole)
     with ring(ring_ticks(scale)) as memory, ring(memory.layout.capacity) as other:

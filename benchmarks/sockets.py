@@ -60,8 +60,8 @@ def run(scale: Scale) -> list[Table]:
 
 
 def _measured(case: Case, scale: Scale) -> Mapping[str, list[Round]]:
-    pool = frames(scale.pick(100_000, 50_000, 500), MODE_FULL, case.per_frame)
-    ticks = scale.pick(1_500_000, 200_000, 1_000) if case.per_frame > 1 else scale.pick(400_000, 30_000, 500)
+    pool = frames(scale.pick(100_000, 25_000, 500), MODE_FULL, case.per_frame)
+    ticks = scale.pick(1_500_000, 100_000, 1_000) if case.per_frame > 1 else scale.pick(400_000, 20_000, 500)
     count = ticks // case.per_frame
     with streams(("pass", "official", "c"), pool, "drain", ring_ticks(scale)) as contenders:
         seen: dict[str, list[Round]] = {kind: [] for kind in contenders}

@@ -54,10 +54,10 @@ def run(scale: Scale) -> list[Table]:
 
 
 def _measured(case: Case, scale: Scale) -> tuple[Row, float]:
-    count = scale.pick(200_000, 50_000, 500)
+    count = scale.pick(200_000, 25_000, 500)
     messages = frames(count, case.mode, case.per_frame)
     with ring(ring_ticks(scale)) as memory, ring(memory.layout.capacity) as other:
-        costs = _costs(FramePass(memory), Driver(other), messages, scale.pick(20, 6, 1))
+        costs = _costs(FramePass(memory), Driver(other), messages, scale.pick(20, 5, 1))
     wall, cpu = costs["python"].per(count, costs["python copy"])
     c_wall, c_cpu = costs["c"].per(count, costs["c copy"])
     target = f"<= {case.limit_ns:.0f}" if case.limit_ns else ""
