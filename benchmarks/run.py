@@ -33,7 +33,10 @@ BENCHMARKS: Final = {
 
 
 def main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.write and (options.names or options.smoke):
+        parser.error("--write replaces the whole section, so it takes a run of everything")
     names = options.names or list(BENCHMARKS)
     circumstances = conditions(" ".join(["python benchmarks/run.py", *arguments]))
     scale = Scale("smoke" if options.smoke else "quick" if options.quick else "full")

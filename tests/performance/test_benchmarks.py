@@ -48,6 +48,7 @@ def test_every_benchmark_is_tested_here():
     listed = run("--help").stdout
     assert all(name in listed for name in TITLES)
     assert run("nonesuch").returncode == 2
+    assert run("startup", "--write").returncode == 2
     everything = subprocess.run(
         [sys.executable, "-c", "import run; print(*run.BENCHMARKS)"],
         cwd=BENCHMARKS,
