@@ -53,7 +53,6 @@ class FeedConnection:
     ) -> None:
         self.index = index
         self.state = State.CONNECTING
-        self.frames = 0
         self._url = url
         self._transport = transport
         self._subscriptions = subscriptions
@@ -83,7 +82,6 @@ class FeedConnection:
                 self._link.send_text(text)
 
     def on_binary(self, payload: memoryview | bytes) -> None:
-        self.frames += 1
         self._ingest(payload, time_ns(), self.index)
 
     def on_text(self, text: str) -> None:

@@ -45,7 +45,7 @@ class View(Protocol):
     def announce_sleep(self, page: mmap, offset: int, cursor: int) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that costs a microsecond a batch
 class Batch:
     """Ticks in the order they came. The arrays belong to the reader and are overwritten by its next read.
 
@@ -89,6 +89,7 @@ class RingReader:
         self.depth_lost = 0
         self._untold = 0  # lost since the last batch
         self._spin = spin
+        self._depth_gap = view.layout.capacity - view.layout.depth_capacity
 
     def lag(self) -> int:
         """Ticks published and not yet read."""
@@ -156,8 +157,8 @@ class RingReader:
         ticks = self._ticks[skip:count]
         depth = None if self._depth is None else self._depth[skip:count]
         first, lost = self.position, self._untold
-        if depth is not None:
-            self._drop_stale_depth(ticks, first, oldest)
+        if depth is not None and first < oldest + self._depth_gap:
+            self._drop_stale_depth(ticks, oldest + self._depth_gap - first)
         self.position = first + len(ticks)
         self.delivered += len(ticks)
         self._untold = 0
@@ -165,11 +166,8 @@ class RingReader:
             self._seat.report(self.position, self.delivered, self.lost)
         return Batch(ticks, depth, first, lost)
 
-    def _drop_stale_depth(self, ticks: NDArray[np.void], first: int, oldest: int) -> None:
+    def _drop_stale_depth(self, ticks: NDArray[np.void], stale: int) -> None:
         """Depth is kept for fewer ticks than the records: a tick too old for it loses the flag, and that is counted."""
-        layout = self.view.layout
-        stale = oldest + layout.capacity - layout.depth_capacity - first
-        if stale > 0:
-            flags = ticks["flags"][:stale]
-            self.depth_lost += int(np.count_nonzero(flags & FLAG_DEPTH))
-            flags &= np.uint16(~FLAG_DEPTH & 0xFFFF)
+        flags = ticks["flags"][:stale]
+        self.depth_lost += int(np.count_nonzero(flags & FLAG_DEPTH))
+        flags &= np.uint16(~FLAG_DEPTH & 0xFFFF)

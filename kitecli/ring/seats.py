@@ -28,6 +28,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 import numpy as np
@@ -48,6 +49,9 @@ _SEAT_DTYPE: Final = np.dtype(
     }
 )
 _WAITING: Final = 16
+_POSITION_AT, _POSITION = 8, Struct("<q")
+_ATTACHED_AT, _ATTACHED = 20, Struct("<I")
+_TOTALS_AT, _TOTALS = 24, Struct("<qq")  # delivered, lost: set with every batch, and NumPy takes 1 us to set three
 _FILE_BYTES: Final = _SEATS_OFFSET + SEATS * _SEAT_DTYPE.itemsize
 UNWOKEN_WAIT_S: Final = 0.001
 """How long a reader sleeps that nobody will wake: no seat, or one the writer hasn't noticed yet."""
@@ -99,9 +103,11 @@ class Seat:
         self._row = seats.seats[index : index + 1]
         self._pipe_path = seats.pipe(index)
         self.page = seats.buffer
-        self.waiting_offset = _SEATS_OFFSET + index * _SEAT_DTYPE.itemsize + _WAITING
+        self._at = _SEATS_OFFSET + index * _SEAT_DTYPE.itemsize
+        self.waiting_offset = self._at + _WAITING
         self.descriptor = _open_pipe(self._pipe_path)
         self._left = False
+        self._poller = _poller(self.descriptor)  # made once: 0.5 us of each sleep
 
     @classmethod
     def take(cls, path: Path) -> Seat:
@@ -125,20 +131,19 @@ class Seat:
 
     def report(self, position: int, delivered: int, lost: int) -> None:
         """Publish how far this reader is; the writer's statistics read it."""
-        self._row["position"], self._row["delivered"], self._row["lost"] = position, delivered, lost
+        _POSITION.pack_into(self.page, self._at + _POSITION_AT, position)
+        _TOTALS.pack_into(self.page, self._at + _TOTALS_AT, delivered, lost)
 
     def attached(self) -> bool:
         """Whether the writer knows this seat and will wake it."""
-        return bool(self._row["attached"][0])
+        return _ATTACHED.unpack_from(self.page, self._at + _ATTACHED_AT) != (0,)
 
     def block(self, timeout_s: float) -> None:
         """Sleep until woken or ``timeout_s`` has passed; ``UNWOKEN_WAIT_S`` at most where nobody will wake us."""
-        if self.descriptor < 0 or not self.attached():
+        if self._poller is None or not self.attached():
             select.select([], [], [], min(timeout_s, UNWOKEN_WAIT_S))
             return
-        poller = select.poll()
-        poller.register(self.descriptor, select.POLLIN)
-        for _, event in poller.poll(timeout_s * 1000):
+        for _, event in self._poller.poll(timeout_s * 1000):
             if event & select.POLLIN:
                 os.read(self.descriptor, 4096)
             else:
@@ -269,6 +274,14 @@ def _open_pipe(path: Path) -> int:
     path.unlink(missing_ok=True)
     os.mkfifo(path, 0o600)
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+
+def _poller(descriptor: int) -> select.poll | None:
+    if descriptor < 0:
+        return None
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return poller
 
 
 def _remove_pipe(path: Path, descriptor: int) -> None:
