@@ -20,6 +20,11 @@ hypothesis_settings.register_profile("kite", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("kite")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("timing") and sys.gettrace() is not None:
+        pytest.skip("coverage is being measured, and no duration means anything")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

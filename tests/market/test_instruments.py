@@ -200,6 +200,7 @@ def test_a_book_keeps_the_order_of_the_master():
     assert len(BOOK) == 12
 
 
+@pytest.mark.timing
 def test_the_whole_market_is_read_and_searched_in_time(market_data):
     path = market_data / "instruments" / "DERIVED_kite_shaped_full_2026-02_from_upstox.csv.gz"
     text = gzip.decompress(path.read_bytes()).decode()

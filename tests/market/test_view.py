@@ -239,6 +239,7 @@ def test_a_view_needs_no_numpy():
     assert shown.stdout.strip() == "False"
 
 
+@pytest.mark.timing
 def test_making_ticks_is_cheap():
     frame = decode_frame(message(*[struct.pack(">46I", 408065, *[3] * 45)] * 500))
     best_ns = min(_cost_ns(frame.ticks, frame.depth) for _ in range(9)) / 500
