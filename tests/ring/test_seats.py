@@ -80,6 +80,25 @@ def test_what_a_reader_reports_is_what_the_writer_reads(keeper: SeatKeeper, path
     seat.leave()
 
 
+def test_a_position_is_never_seen_half_written(keeper: SeatKeeper, path: Path):
+    """Or the writer's statistics would show a reader that keeps up as one far behind, now and then."""
+    code = (
+        "import sys; from pathlib import Path; from kitecli.ring.seats import Seat\n"
+        "seat = Seat.take(Path(sys.argv[1])); seat.report(1 << 40, 1 << 41, 1 << 42); print(flush=True)\n"
+        "while True:\n"
+        "    for at in range(1000): seat.report((1 << 40) + at, (1 << 41) + at, (1 << 42) + at)"
+    )
+    reader = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+    assert reader.stdout is not None
+    reader.stdout.readline()
+    rows = [keeper.readers() for _ in range(50_000)]
+    reader.kill()
+    reader.wait()
+    reader.stdout.close()
+    for name, least in (("position", 1 << 40), ("delivered", 1 << 41), ("lost", 1 << 42)):
+        assert all(least <= row[name][0] < least + 1000 for row in rows), name
+
+
 def test_whoever_sits_down_starts_afresh(keeper: SeatKeeper, path: Path):
     """A killed sleeper leaves its flag up, and one killed while it left may leave more."""
     former = SeatMap(path)
