@@ -106,7 +106,7 @@ class Seat:
         self.waiting_offset = self._at + _WAITING
         self.descriptor = _open_pipe(self._pipe_path)
         self._left = False
-        # Set with every batch, where NumPy takes 1 us; struct blanks a field before it sets it, which the writer would see.
+        # Set with every batch, where NumPy takes 1 us; struct blanks a field first, for the writer to see.
         seat = memoryview(seats.buffer)[self._at : self._at + _SEAT_DTYPE.itemsize]
         self._wide, self._narrow = seat.cast("q"), seat.cast("I")
         self._poller = _poller(self.descriptor)  # made once: 0.5 us of each sleep
