@@ -112,12 +112,62 @@ KITE_INLINE int64_t kite_pass_row(kite_pass *pass, uint32_t token)
     }
 }
 
-/* ---- asking for memory before it is needed --------------------------------------------------------------------
+/* ---- finding packets, and asking for their memory before it is needed ------------------------------------------
  *
- * The ring is longer than any cache and the board's rows come at random, so almost every store misses. Asked for a few
- * packets ahead, the lines are there in time: 113-132 ns a full tick without, 55-84 with (docs/benchmarks.md). */
+ * The ring is longer than any cache and the board's rows come at random, so almost every store misses. So the next few
+ * packets are found and looked up first, and their lines asked for, before the first of them is written. */
 
-enum { TICKS_AHEAD = 8, DEPTH_AHEAD = 4 };
+enum { FOUND_AHEAD = 8, SLOTS_AHEAD = 8 };
+
+typedef struct {
+    const uint8_t *packet;
+    int64_t row; /* on the board, or -1 */
+    uint32_t length;
+} kite_found;
+
+typedef struct {
+    const uint8_t *p;
+    size_t size, at;
+    uint32_t left; /* packets the count still promises */
+} kite_walk;
+
+KITE_INLINE int kite_known_length(uint32_t length)
+{
+    return length == FULL_LENGTH || length == QUOTE_LENGTH || length == LTP_LENGTH || length == INDEX_QUOTE_LENGTH ||
+           length == INDEX_FULL_LENGTH;
+}
+
+/* The message says more than it holds: nothing behind the damage can be told apart. */
+KITE_INLINE int kite_walk_broken(kite_walk *walk, uint64_t *counters)
+{
+    counters[COUNT_MISSING] += walk->left;
+    walk->left = 0;
+    walk->at = walk->size;
+    return 0;
+}
+
+/* The next packet of a known length; 0 where there is none. Counts what is wrong. */
+KITE_INLINE int kite_walk_next(kite_walk *walk, uint64_t *counters, kite_found *found)
+{
+    while (walk->left > 0) {
+        if (KITE_UNLIKELY(walk->at + 2 > walk->size))
+            return kite_walk_broken(walk, counters);
+        uint32_t length = kite_be16(walk->p + walk->at);
+        walk->at += 2;
+        walk->left--;
+        if (KITE_UNLIKELY(walk->at + length > walk->size)) {
+            counters[COUNT_TRUNCATED]++;
+            return kite_walk_broken(walk, counters);
+        }
+        found->packet = walk->p + walk->at;
+        found->length = length;
+        walk->at += length;
+        if (kite_known_length(length))
+            return 1;
+        counters[COUNT_UNKNOWN_LENGTH]++;
+    }
+    return 0;
+}
 
 KITE_INLINE void kite_prefetch_depth(const kite_depth *depth)
 {
@@ -125,25 +175,19 @@ KITE_INLINE void kite_prefetch_depth(const kite_depth *depth)
     kite_prefetch_write((const char *)depth + 64);
 }
 
-KITE_INLINE void kite_pass_prefetch_slots(const kite_pass *pass, int64_t sequence, uint32_t length)
+/* The lines of a packet's row, and of the ring's slots a little further on: those of its own were asked for before. */
+KITE_INLINE void kite_pass_prefetch(const kite_pass *pass, int64_t sequence, const kite_found *found)
 {
-    kite_prefetch_write(pass->ticks + (((uint64_t)sequence + TICKS_AHEAD) & pass->mask));
-    if (length == FULL_LENGTH)
-        kite_prefetch_depth(pass->depth + (((uint64_t)sequence + DEPTH_AHEAD) & pass->depth_mask));
-}
-
-/* The row of the packet after this one, if its token stands where the table would look first. */
-KITE_INLINE void kite_pass_prefetch_row(const kite_pass *pass, const uint8_t *next_token, uint32_t length)
-{
-    uint32_t token = kite_be32(next_token);
-    kite_entry entry = pass->table[(token * 2654435769u) >> pass->table_shift];
-    int64_t row = (int64_t)entry.row_plus_one - 1;
-    if (entry.token != token || row < 0)
+    uint64_t ahead = (uint64_t)sequence + SLOTS_AHEAD;
+    kite_prefetch_write(pass->ticks + (ahead & pass->mask));
+    if (found->length == FULL_LENGTH)
+        kite_prefetch_depth(pass->depth + (ahead & pass->depth_mask));
+    if (KITE_UNLIKELY(found->row < 0))
         return;
-    kite_prefetch_write(pass->meta + row);
-    kite_prefetch_write(pass->board_ticks + row);
-    if (length == FULL_LENGTH)
-        kite_prefetch_depth(pass->board_depth + row);
+    kite_prefetch_write(pass->meta + found->row);
+    kite_prefetch_write(pass->board_ticks + found->row);
+    if (found->length == FULL_LENGTH)
+        kite_prefetch_depth(pass->board_depth + found->row);
 }
 
 /* ---- one packet, to two places ------------------------------------------------------------------------------ */
@@ -223,35 +267,29 @@ KITE_INLINE void kite_put_packet(kite_tick *a, kite_tick *b, kite_depth *da, kit
     kite_put_tail(b, ts_recv_ns, oi, ts_event_s, tail);
 }
 
-KITE_INLINE int kite_known_length(uint32_t length)
-{
-    return length == FULL_LENGTH || length == QUOTE_LENGTH || length == LTP_LENGTH || length == INDEX_QUOTE_LENGTH ||
-           length == INDEX_FULL_LENGTH;
-}
+/* ---- a message into ring and board -------------------------------------------------------------------------- */
 
-/* ---- one packet into ring and board ------------------------------------------------------------------------- */
-
-KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const uint8_t *p, uint32_t length,
-                               int64_t ts_recv_ns, uint32_t connection)
+KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const kite_found *found, int64_t ts_recv_ns,
+                               uint32_t connection)
 {
     uint64_t slot = (uint64_t)sequence & pass->mask;
     kite_tick *tick = pass->ticks + slot;
     kite_depth *depth = pass->depth + ((uint64_t)sequence & pass->depth_mask);
-    int64_t row = kite_pass_row(pass, kite_be32(p));
-    if (KITE_UNLIKELY(row < 0)) {
+    if (KITE_UNLIKELY(found->row < 0)) {
         kite_tick nowhere;
         kite_depth nowhere_deep;
-        kite_put_packet(tick, &nowhere, depth, &nowhere_deep, p, length, ts_recv_ns, connection);
+        kite_put_packet(tick, &nowhere, depth, &nowhere_deep, found->packet, found->length, ts_recv_ns, connection);
         pass->links[slot] = 0;
         pass->counters[COUNT_OFF_BOARD]++;
         return;
     }
-    kite_meta *meta = pass->meta + row;
+    kite_meta *meta = pass->meta + found->row;
     int64_t previous = meta->next_sequence, distance = sequence + 1 - previous;
     pass->links[slot] = previous != 0 && distance <= UINT32_MAX ? (uint32_t)distance : 0;
     kite_store_release32(&meta->version, meta->version + 1);
     kite_fence_release();
-    kite_put_packet(tick, pass->board_ticks + row, depth, pass->board_depth + row, p, length, ts_recv_ns, connection);
+    kite_put_packet(tick, pass->board_ticks + found->row, depth, pass->board_depth + found->row, found->packet,
+                    found->length, ts_recv_ns, connection);
     /* Released, because history follows it into the ring without asking for the version. */
     kite_store_release(&meta->next_sequence, sequence + 1);
     kite_store_release32(&meta->version, meta->version + 1);
@@ -261,31 +299,19 @@ KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const uint8_t 
 KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t *p, size_t size, int64_t ts_recv_ns,
                                    uint32_t connection)
 {
-    uint32_t count = kite_be16(p), index;
-    size_t at = 2;
+    kite_walk walk = {p, size, 2, kite_be16(p)};
     int64_t sequence = start;
-    for (index = 0; index < count; index++) {
-        if (KITE_UNLIKELY(at + 2 > size)) {
-            pass->counters[COUNT_MISSING] += count - index;
-            return sequence - start;
+    int found = FOUND_AHEAD, i;
+    while (found == FOUND_AHEAD) {
+        kite_found ahead[FOUND_AHEAD];
+        for (found = 0; found < FOUND_AHEAD && kite_walk_next(&walk, pass->counters, ahead + found); found++) {
+            ahead[found].row = kite_pass_row(pass, kite_be32(ahead[found].packet));
+            kite_pass_prefetch(pass, sequence + found, ahead + found);
         }
-        uint32_t length = kite_be16(p + at);
-        at += 2;
-        if (KITE_UNLIKELY(at + length > size)) {
-            pass->counters[COUNT_TRUNCATED]++;
-            pass->counters[COUNT_MISSING] += count - index - 1;
-            return sequence - start;
-        }
-        if (at + length + 6 <= size) /* behind this packet: the next one's length, then its token */
-            kite_pass_prefetch_row(pass, p + at + length + 2, length);
-        kite_pass_prefetch_slots(pass, sequence, length);
-        if (KITE_UNLIKELY(!kite_known_length(length)))
-            pass->counters[COUNT_UNKNOWN_LENGTH]++;
-        else
-            kite_pass_put(pass, sequence++, p + at, length, ts_recv_ns, connection);
-        at += length;
+        for (i = 0; i < found; i++)
+            kite_pass_put(pass, sequence++, ahead + i, ts_recv_ns, connection);
     }
-    if (KITE_UNLIKELY(at < size))
+    if (KITE_UNLIKELY(walk.at < walk.size))
         pass->counters[COUNT_TRAILING]++;
     return sequence - start;
 }
