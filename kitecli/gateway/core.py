@@ -8,13 +8,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from kitecli.errors import KiteError
+from kitecli.errors import EnvironmentProblem, KiteError
 from kitecli.feed.connection import FeedEvent
 from kitecli.feed.pool import FeedPool
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import PicowsTransport, Transport
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
-from kitecli.hot import FramePass
+from kitecli.hot import COMPILED, WHY_NOT, FramePass
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.seats import SeatKeeper
@@ -78,6 +78,7 @@ class Gateway:
         """Tell readers it is over, and remove the files."""
         self._pass.close()
         if self._keeper is not None:
+            self._pass.wake(self._keeper.page, [])  # the pipes close, and their numbers may be given to other files
             self._keeper.close()
         self.memory.remove()
 
@@ -119,4 +120,12 @@ def seats_path(ring: Path) -> Path:
 
 def _memory(spec: GatewaySpec) -> RingMemory:
     layout = RingLayout.of(spec.ring_size)
-    return RingMemory.create(Path(spec.ring_path), layout) if spec.ring_path else RingMemory.private(layout)
+    if spec.ring_path is None:
+        return RingMemory.private(layout)
+    if not COMPILED:
+        raise EnvironmentProblem(
+            "A ring that other processes read needs the compiled pass",
+            why=f"its memory barriers; {WHY_NOT}",
+            hint="run embedded, with a ring in private memory",
+        )
+    return RingMemory.create(Path(spec.ring_path), layout)

@@ -102,6 +102,8 @@ class Feed:
                 self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
                 ask_s = time.monotonic() + SILENCE_S
             elif self.reader.view.closed():
+                if self.reader.lag() > 0:
+                    continue  # published between our look and its end
                 self._take_last_events()
                 return
             elif time.monotonic() > ask_s:

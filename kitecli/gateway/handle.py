@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from kitecli.errors import EnvironmentProblem, FeedError, KiteError
+from kitecli.errors import FeedError, KiteError
 from kitecli.gateway.core import Gateway, seats_path
 from kitecli.gateway.spec import (
     STOP_REQUEST,
@@ -21,7 +21,7 @@ from kitecli.gateway.spec import (
     subscribe_request,
     unsubscribe_request,
 )
-from kitecli.hot import COMPILED, WHY_NOT, RingView
+from kitecli.hot import RingView
 from kitecli.ring.location import runtime_dir, sweep
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.reader import RingReader
@@ -67,8 +67,6 @@ class ChildGateway:
     """A gateway in a process of its own: what runs here can't slow it down."""
 
     def __init__(self, spec: GatewaySpec) -> None:
-        if not COMPILED:
-            raise EnvironmentProblem("A feed process needs the compiled pass", why=WHY_NOT, hint="run embedded instead")
         self.events: queue.SimpleQueue[GatewayEvent] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kitecli.gateway"],

@@ -36,9 +36,9 @@ def test_a_gateway_that_is_killed_is_told_and_its_ring_swept(start, exchange, re
 
 
 @pytest.mark.skipif(COMPILED, reason="there is an extension")
-def test_without_the_extension_there_is_no_feed_process():
+def test_without_the_extension_there_is_no_feed_process(tmp_path):
     with pytest.raises(EnvironmentProblem, match="compiled"):
-        ChildGateway(GatewaySpec(NOWHERE, {}, 1024, "/nowhere"))
+        ChildGateway(GatewaySpec(NOWHERE, {}, 1024, str(tmp_path / "a.ring")))
 
 
 def test_rings_of_dead_processes_are_swept_and_others_kept(tmp_path, monkeypatch):
