@@ -115,7 +115,7 @@ def test_ctrl_c_ends_it_with_a_summary_and_leaves_nothing_running(tmp_path):
     assert process.returncode == 0
     assert "lost 0" in complaints
     assert "Traceback" not in complaints
-    assert list((tmp_path / "run").iterdir()) == []
+    assert list((tmp_path / "run").glob("*")) == []
     with pytest.raises(ProcessLookupError):
         _group_is_gone(process.pid)
 
