@@ -17,8 +17,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from kitecli.clock import ist
+from kitecli.market.modes import MODES
 from kitecli.market.segments import SEGMENTS, divisor_of
-from kitecli.market.selection import MODES
 
 if TYPE_CHECKING:
     import numpy as np

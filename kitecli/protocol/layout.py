@@ -29,6 +29,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from kitecli.market import modes
+
 LTP_LENGTH: Final = 8
 INDEX_QUOTE_LENGTH: Final = 28
 INDEX_FULL_LENGTH: Final = 32
@@ -44,6 +46,6 @@ LENGTH_BYTES: Final = 2
 DEPTH_OFFSET: Final = 64
 DEPTH_BYTES: Final = 120
 
-MODES: Final = ("ltp", "quote", "full")
+MODES: Final = modes.MODES
 MODE_CODES: Final = MappingProxyType({"ltp": 1, "quote": 2, "full": 3})
 MODE_NAMES: Final = MappingProxyType({1: "ltp", 2: "quote", 3: "full"})

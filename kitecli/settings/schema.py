@@ -12,11 +12,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Final, get_type_hints
 
+from kitecli.market.modes import MODES
 from kitecli.secret import Secret
 from kitecli.settings.values import Choice, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
 
 ENVIRONMENTS: Final = ("prod", "sandbox", "sim")
-MODES: Final = ("ltp", "quote", "full")
 
 
 @dataclass(frozen=True, slots=True)
