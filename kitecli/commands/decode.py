@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kitecli.commands._shared import JsonOption, print_json, say
-from kitecli.errors import DataError, UsageError
+from kitecli.errors import DataError
 
 if TYPE_CHECKING:
     from kitecli.protocol.decoder import DecodedFrame
@@ -101,12 +101,12 @@ class Report:
 def read_bytes(file: str) -> bytes:
     """The content of a file, or of stdin for ``-``.
 
-    :raises UsageError: it can't be read.
+    :raises DataError: it can't be read.
     """
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise UsageError(f"{file} can't be read", why=error.strerror or str(error), hint="Check the path") from error
+        raise DataError(f"{file} can't be read", why=error.strerror or str(error), hint="Check the path") from error
 
 
 def payloads(content: bytes, form: Format, *, bare: bool = False) -> list[bytes]:

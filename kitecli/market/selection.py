@@ -18,10 +18,9 @@ from fnmatch import translate
 from pathlib import Path
 from typing import Final
 
-from kitecli.errors import SubscriptionError, TooManyInstruments, UnknownInstrument, UsageError
+from kitecli.errors import DataError, SubscriptionError, TooManyInstruments, UnknownInstrument
 from kitecli.market.instruments import Instrument, InstrumentBook
-
-MODES: Final = ("ltp", "quote", "full")
+from kitecli.market.modes import MODES
 
 # An error that lists a thousand names helps nobody; looking for the nearest takes 0.1 s each.
 NAMED_MISSES: Final = 10
@@ -92,17 +91,17 @@ def split_names(text: str) -> list[Wish]:
 def read_watchlist(path: Path) -> list[Wish]:
     """Read a watchlist file.
 
-    :raises UsageError: no such file, unreadable, or nothing in it.
+    :raises DataError: no such file, unreadable, or nothing in it.
     """
     try:
         wishes = parse_watchlist(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(
+        raise DataError(
             f"The watchlist {path} can't be read", why=reason or str(error), hint="Check the path given to --watchlist"
         ) from error
     if not wishes:
-        raise UsageError(
+        raise DataError(
             f"The watchlist {path} is empty", why="it names no instrument", hint="Put one on each line, e.g. NSE:INFY"
         )
     return wishes

@@ -150,9 +150,9 @@ def test_what_cannot_be_read_is_refused(content: bytes, options: list[str], what
     assert result.stdout == ""
 
 
-def test_a_file_that_is_not_there_is_a_mistake_of_the_command_line():
+def test_a_file_that_is_not_there_is_refused_as_any_unreadable_one():
     result = CliRunner().invoke(app, ["decode", "nowhere.bin"])
-    assert result.exit_code == 2
+    assert result.exit_code == DataError.exit_code
     assert "nowhere.bin can't be read" in result.stderr
 
 

@@ -68,9 +68,11 @@ def test_modes_by_kind_patterns_and_watchlists(run_kite, tmp_path):
         (["--sim", "NSE:INFI"], 5, "NSE:INFY"),
         (["--sim", "--mode", "depth"], 2, "'ltp', 'quote', 'full'"),
         (["--sim", "--source", "no-such.csv"], 6, "no-such.csv"),
-        (["--sim", "--watchlist", "no-such.txt"], 2, "no-such.txt"),
+        (["--sim", "--watchlist", "no-such.txt"], 6, "no-such.txt"),
         (["INFY"], 4, "KITE_API_KEY"),
         (["--connections", "4", "--sim"], 2, "--connections"),
+        (["--sim", "--json", "--csv"], 2, "--csv"),
+        (["--speed", "60"], 2, "--sim"),
         (["--duration", "-1", "--sim"], 2, "--duration"),
     ],
 )

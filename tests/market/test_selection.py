@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kitecli.errors import SubscriptionError, TooManyInstruments, UnknownInstrument, UsageError
+from kitecli.errors import DataError, SubscriptionError, TooManyInstruments, UnknownInstrument
 from kitecli.market.instruments import Instrument, InstrumentBook
 from kitecli.market.selection import Selected, Selection, Wish, parse_watchlist, read_watchlist, select, split_names
 
@@ -140,7 +140,7 @@ def test_a_watchlist_that_is_none_is_refused(tmp_path: Path, content: bytes | No
     path = tmp_path / "mine.txt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(DataError) as refused:
         read_watchlist(path)
     assert why in refused.value.why
     assert "mine.txt" in refused.value.what
