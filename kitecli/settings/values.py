@@ -111,21 +111,25 @@ class TimeOfDay:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A server's address, or nothing. Without TLS only on this machine: the access token travels in it."""
+    """A server's address, or nothing. Without TLS only on this machine: the access token travels in it.
+
+    Paths and the token are put behind it, so nothing may stand there: a ``#`` would keep all of them from being sent.
+    """
 
     tls: str
     plain: str
 
     @property
     def expects(self) -> str:
-        return f"an address as {self.tls}://host, or {self.plain}://127.0.0.1:PORT on this machine"
+        forms = f"{self.tls}://host, or {self.plain}://127.0.0.1:PORT on this machine"
+        return f"an address as {forms}; no user, query or fragment"
 
     def parse(self, text: str) -> str | None:
         if text.lower() in _NOTHING:
             return None
         parts = urlsplit(text)
         secure = parts.scheme == self.tls or (parts.scheme == self.plain and _is_loopback(parts.hostname or ""))
-        if not (secure and parts.hostname):
+        if not (secure and parts.hostname) or set(text) & set("@?#"):
             raise ValueError(text)
         return text.rstrip("/")
 

@@ -53,6 +53,7 @@ def test_it_reads(kind: Kind, text: str, value: object):
         (TimeOfDay(), ["24:00", "9:15", "915", "09", "09:15:00+05:30", "", "morning"]),
         # A token in clear text across a network, or no address at all.
         (HTTPS, ["http://api.kite.trade", "http://10.0.0.1:80", "wss://ws.kite.trade", "https://", "api.kite.trade"]),
+        (HTTPS, ["https://host#fragment", "https://host/#", "https://host?a=b", "https://host?", "https://me:pw@host"]),
         (HTTPS, ["http://127.0.0.1.evil.example", "http://localhost.evil.example"]),
     ],
 )
