@@ -166,7 +166,8 @@ def _refusal(path: str, response: requests.Response) -> KiteError:
 
 
 _LOG_IN: Final = (
-    "Log in again with `kite auth`; a session ends at about 06:00 IST, and when the same app logs in elsewhere"
+    "Log in again and put the new token into KITE_ACCESS_TOKEN in the environment; "
+    "a session ends at about 06:00 IST, and when the same app logs in elsewhere"
 )
 
 

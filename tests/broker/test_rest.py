@@ -165,9 +165,9 @@ def test_last_prices_by_name(broker: FakeBroker):
 @pytest.mark.parametrize(
     ("said", "error", "hint"),
     [
-        ((403, "TokenException", "Incorrect `api_key` or `access_token`."), AuthError, "kite auth"),
-        ((400, "InputException", "Invalid `api_key` or `access_token`."), AuthError, "kite auth"),
-        ((200, "TokenException", "Token is invalid or has expired."), AuthError, "kite auth"),
+        ((403, "TokenException", "Incorrect `api_key` or `access_token`."), AuthError, "KITE_ACCESS_TOKEN"),
+        ((400, "InputException", "Invalid `api_key` or `access_token`."), AuthError, "KITE_ACCESS_TOKEN"),
+        ((200, "TokenException", "Token is invalid or has expired."), AuthError, "KITE_ACCESS_TOKEN"),
         ((403, "PermissionException", "Insufficient permission for that call."), BrokerError, "Connect plan"),
         ((429, "NetworkException", "Too many requests"), BrokerError, "wait a minute"),
         ((400, "InputException", "Missing `i`"), BrokerError, "KITE_DEBUG"),
