@@ -44,7 +44,7 @@ KITE_INLINE void kite_store_release32(uint32_t *at, uint32_t value) { __atomic_s
 #define kite_prefetch_write(at) __builtin_prefetch((at), 1, 3)
 #endif
 
-/* A full pipe or a reader that is gone needs nothing: the first is awake already, the second is found by its lock. */
+/* A full pipe or a reader that is gone needs nothing: the first is awake already, the second is found by its pipe. */
 #if defined(_WIN32)
 KITE_INLINE void kite_wake_descriptor(int descriptor) { (void)descriptor; }
 #else
