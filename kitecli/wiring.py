@@ -107,11 +107,14 @@ def start_feed(
     """Start a gateway for ``selection`` and attach a reader: in a process of its own where that can be had."""
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import ChildGateway, EmbeddedGateway, attach
-    from kitecli.hot import COMPILED
 
     spec = _spec(settings, market, selection, plan)
-    handle = ChildGateway(spec) if COMPILED and settings.performance.use_mmap else EmbeddedGateway(spec)
-    reader = attach(handle.memory, batch=settings.performance.buffer_size, depth=plan.depth, spin=plan.spin)
+    handle = ChildGateway(spec) if spec.ring_path else EmbeddedGateway(spec)
+    try:
+        reader = attach(handle.memory, batch=settings.performance.buffer_size, depth=plan.depth, spin=plan.spin)
+    except BaseException:
+        handle.close()
+        raise
     return Feed(handle, reader, on_event, market.ended)
 
 
@@ -165,6 +168,12 @@ def _configured(settings: Settings) -> Market:
             f"No {'access_token' if api_key else 'api_key'} for the {settings.kite.environment} environment",
             why="streaming from the broker needs both, and neither is ever kept in YAML",
             hint="set KITE_API_KEY and KITE_ACCESS_TOKEN in the environment, or try it without: kite feed --sim",
+        )
+    if endpoints.ws_needs_user_id and not settings.kite.user_id:
+        raise AuthError(
+            f"No user_id for the {settings.kite.environment} environment",
+            why="its ticker asks for one",
+            hint="set KITE_USER_ID in the environment",
         )
     session = BrokerSession(endpoints.api_root, api_key, settings.kite.access_token, endpoints.route_prefix)
     return Market(endpoints.ws_root, session, settings.kite.user_id if endpoints.ws_needs_user_id else None)

@@ -73,6 +73,9 @@ def test_the_brokers_servers_need_credentials(environment, monkeypatch):
     assert "KITE_ACCESS_TOKEN" in refusal.value.hint
     monkeypatch.setenv("KITE_API_KEY", "key")
     monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
+    if environment == "sandbox":
+        with pytest.raises(AuthError, match="user_id"):
+            open_market(settings(kite__environment=environment), None)
     monkeypatch.setenv("KITE_USER_ID", "AB1234")
     with open_market(settings(kite__environment=environment), None) as where:
         url = where.ticker_url().reveal()

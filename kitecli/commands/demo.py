@@ -38,7 +38,7 @@ def demo(
     seconds: Annotated[float, typer.Option(help="How long to show it.", min=1)] = 20.0,
 ) -> None:
     """See live-looking ticks stream through the real path; no account, nothing to configure."""
-    from kitecli.commands.feed import report, stream
+    from kitecli.commands.feed import stream
     from kitecli.sim.options import SimOptions
     from kitecli.wiring import FeedPlan, Wanted, open_market
 
@@ -46,6 +46,5 @@ def demo(
     say(INTRODUCTION.format(seconds=seconds))
     form = "table" if sys.stdout.isatty() else "csv"
     with open_market(settings, SimOptions(rate=RATE_PER_S)) as market:
-        figures = stream(settings, market, Wanted(SHOWN, mode="full"), FeedPlan(), form, seconds)
-    report(figures)
+        stream(settings, market, Wanted(SHOWN, mode="full"), FeedPlan(), form, seconds)
     say(NEXT)

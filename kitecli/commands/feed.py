@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kitecli.commands._shared import JsonOption, say, settings_of
+from kitecli.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +28,7 @@ Examples:
   kite feed --sim                                    every instrument of the simulated exchange
   kite feed --sim NSE:INFY RELIANCE --mode full      two of them, with the order book
   kite feed --sim --json --duration 10 > ticks.ndjson
-  kite feed --sim --source ticks.parquet --speed 60  a table of real ticks, a minute a second
+  kite feed --source ticks.parquet --speed 60        a table of real ticks, a minute a second
   kite feed NSE:INFY "NIFTY 50"                      the broker's feed; needs an account
   kite feed --universe 'NFO:NIFTY*' --watchlist my.txt
 """
@@ -48,7 +50,7 @@ def feed(
     connections: Annotated[int | None, typer.Option(help="Sockets to open at least.", min=1, max=3)] = None,
     spin: Annotated[bool, typer.Option("--spin", help="Busy-wait for ticks: less latency for a whole core.")] = False,
     sim: Annotated[bool, typer.Option("--sim", help="Start the simulated exchange and stream from it.")] = False,
-    source: Annotated[str | None, typer.Option(help="For --sim: synthetic, or a CSV or Parquet of ticks.")] = None,
+    source: Annotated[str | None, typer.Option(help="A table of ticks (CSV, Parquet); implies --sim.")] = None,
     speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
     start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
     instruments: Annotated[int, typer.Option(help="For --sim: how many instruments; 0: those with names.", min=0)] = 0,
@@ -58,13 +60,13 @@ def feed(
     """Stream live ticks: a table on a terminal, NDJSON with --json, CSV with --csv or into a pipe."""
     from kitecli.wiring import FeedPlan, Wanted, open_market
 
+    _refuse_idle_options(as_json and csv, not (sim or source) and (speed != 1 or start or instruments))
     settings = settings_of(context)
     wanted = Wanted(tuple(symbols or ()), tuple(universe or ()), watchlist, mode.value if mode else None)
     exchange = sim_options(source, speed, start, instruments) if sim or source else None
     with open_market(settings, exchange) as market:
         form = "json" if as_json else "csv" if csv or not sys.stdout.isatty() else "table"
-        figures = stream(settings, market, wanted, FeedPlan(connections, spin=spin), form, duration)
-    report(figures)
+        stream(settings, market, wanted, FeedPlan(connections, spin=spin), form, duration)
 
 
 def sim_options(source: str | None, speed: float, start: str, instruments: int) -> SimOptions:
@@ -76,21 +78,32 @@ def sim_options(source: str | None, speed: float, start: str, instruments: int) 
 
 def stream(
     settings: Settings, market: Market, wanted: Wanted, plan: FeedPlan, form: str, duration_s: float | None
-) -> FeedFigures:
-    """Stream until the time is up or Ctrl-C; returns what there was."""
+) -> None:
+    """Stream until the time is up, the feed ends or Ctrl-C; then say what there was."""
     from rich.console import Console
 
     from kitecli.wiring import choose, load_book, start_feed
 
     errors = Console(stderr=True)
-    with errors.status("fetching the day's instruments") if errors.is_terminal else errors:
+    with errors.status("fetching the day's instruments") if errors.is_terminal else nullcontext():
         selection = choose(settings, market, load_book(market), wanted)
     with start_feed(settings, market, selection, plan, tell) as feed:
         try:
             show(feed, selection, form, duration_s, Console())
         except KeyboardInterrupt:
             say("")  # the shell's ^C stands on this line
-        return feed.figures()
+        finally:
+            report(feed.figures())
+
+
+def _refuse_idle_options(two_forms: object, sim_only: object) -> None:
+    """An option that would do nothing is a mistake of somebody's."""
+    if two_forms:
+        raise UsageError("--json and --csv are two forms of the same thing", hint="give one of them")
+    if sim_only:
+        raise UsageError(
+            "--speed, --start and --instruments are for the simulated exchange", hint="add --sim or --source FILE"
+        )
 
 
 def show(feed: Feed, selection: Selection, form: str, duration_s: float | None, console: Console) -> None:

@@ -94,12 +94,14 @@ class FeedConnection:
             self._link = await self._transport.open(self._url, self)
         except KiteError as failure:
             return failure
-        self._policy.succeeded()
+        self._policy.connected()
+        opened_s = asyncio.get_running_loop().time()
         self._subscriptions.forget(self.index)
         self._enter(State.OPEN)
         self.flush()
         ended = await self._link.wait_closed()
         self._link = None
+        self._policy.ended(asyncio.get_running_loop().time() - opened_s)
         return ConnectionFailed("The ticker's connection ended", why=f"{ended.code} {ended.reason}".strip())
 
     def _enter(self, state: State, cause: KiteError | None = None, retry_in_s: float | None = None) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from kitecli.feed.connection import FeedConnection, FeedEvent, Ingest
-from kitecli.feed.policy import ReconnectPolicy
+from kitecli.feed.policy import Reached, ReconnectPolicy
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import Transport
 from kitecli.secret import Secret
@@ -33,6 +33,7 @@ class FeedPool:
         self._subscriptions = subscriptions
         self._ingest = ingest
         self._draw = draw
+        self._reached = Reached()
         self._notify = notify
         self._tasks: dict[asyncio.Task[None], FeedConnection] = {}
         self._failed: asyncio.Future[None] | None = None
@@ -74,7 +75,7 @@ class FeedPool:
             transport=self._transport,
             subscriptions=self._subscriptions,
             ingest=self._ingest,
-            policy=ReconnectPolicy(self._draw),
+            policy=ReconnectPolicy(self._draw, self._reached),
             notify=self._notify,
         )
         task = asyncio.create_task(connection.run(), name=f"feed connection {index}")

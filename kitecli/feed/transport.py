@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSProtocolError, WSTransport, ws_connect
 from picows.picows import WSCloseHandshake
 
 from kitecli.errors import (
@@ -77,8 +77,8 @@ class PicowsTransport:
                 extra_headers={"X-Kite-Version": "3"},
                 max_redirects=0,
             )
-        except (WSHandshakeError, OSError, TimeoutError) as cause:
-            raise _translated(cause) from None  # the library's traceback shows the URL, and so the token
+        except Exception as cause:  # noqa: BLE001 - whatever it is, its text or traceback may show the URL's token
+            raise _translated(cause) from None
         return _PicowsLink(transport)
 
     def _context(self, url: Secret) -> ssl.SSLContext | None:
@@ -136,11 +136,15 @@ class _PicowsLink:
     async def wait_closed(self) -> Closed:
         try:
             await self._transport.wait_disconnected()
-        except OSError as cause:
-            return Closed(1006, cause.strerror or type(cause).__name__)
+        except WSProtocolError as cause:  # what they sent is no websocket: we hung up
+            return Closed(1002, str(cause))
+        except Exception as cause:  # noqa: BLE001 - picows raises here whatever ended the connection on our side
+            return Closed(1006, f"{type(cause).__name__}: {cause}")
         farewell: WSCloseHandshake | None = self._transport.close_handshake  # None, whatever picows' stub says
         said = farewell.recv if farewell is not None else None
-        return Closed(said.code.value, said.reason) if said else Closed(1006, "the connection was cut")
+        if said is None:
+            return Closed(1006, "the connection was cut")
+        return Closed(said.code.value or 1005, said.reason or "")  # 1005: a farewell without a code
 
 
 def _translated(cause: Exception) -> KiteError:
@@ -152,7 +156,10 @@ def _translated(cause: Exception) -> KiteError:
             why=cause.verify_message,
             hint="check the clock, a proxy that opens TLS, and the trust store (kite doctor); never turn checking off",
         )
-    reason = "no answer in time" if isinstance(cause, TimeoutError) else str(cause) or type(cause).__name__
+    if isinstance(cause, TimeoutError):
+        reason = "no answer in time"
+    else:
+        reason = str(cause) if isinstance(cause, OSError) else type(cause).__name__
     return ConnectionFailed("The ticker can't be reached", why=reason, hint="check the network and the address")
 
 

@@ -30,10 +30,11 @@ class Gateway:
 
     def __init__(self, spec: GatewaySpec, say: Say, transport: Transport | None = None) -> None:
         self._say = say
+        subscriptions = Subscriptions(spec.connections, spec.instruments_per_connection, spec.at_least)
+        subscriptions.want(spec.modes)  # first: what is refused must leave nothing behind
         self.memory = _memory(spec)
         self._pass = FramePass(self.memory)
         self._keeper = SeatKeeper(seats_path(self.memory.path)) if self.memory.path else None
-        subscriptions = Subscriptions(spec.connections, spec.instruments_per_connection, spec.at_least)
         self._pool = FeedPool(
             url=spec.ws_url,
             transport=transport or PicowsTransport(),
@@ -43,11 +44,6 @@ class Gateway:
             notify=self._on_feed_event,
         )
         self._stop = asyncio.Event()
-        try:
-            self._pool.subscribe(spec.modes)
-        except KiteError:
-            self.close()
-            raise
 
     async def run(self) -> None:
         """Stream until asked to stop; raises what trying again can't mend."""
@@ -116,6 +112,12 @@ class Gateway:
 def seats_path(ring: Path) -> Path:
     """The seats file of a ring."""
     return ring.with_suffix(".seats")
+
+
+def remove_ring(ring: Path) -> None:
+    """Remove a ring with its seats and their pipes: for a gateway that couldn't do it itself."""
+    for path in ring.parent.glob(f"{ring.stem}.*"):
+        path.unlink(missing_ok=True)
 
 
 def _memory(spec: GatewaySpec) -> RingMemory:

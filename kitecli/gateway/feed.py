@@ -12,6 +12,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -19,7 +20,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kitecli.errors import KiteError
+from kitecli.errors import FeedError, KiteError
 from kitecli.gateway.handle import GatewayHandle
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
@@ -81,6 +82,7 @@ class Feed:
         self._latency = LatencyHistogram()
         self._started_ns = time.monotonic_ns()
         self._finished = False
+        self._end: KiteError | None = None
 
     @property
     def gateway_pid(self) -> int | None:
@@ -98,20 +100,17 @@ class Feed:
         ask_s = time.monotonic() + SILENCE_S
         while not self._finished and (deadline_ns is None or time.monotonic_ns() < deadline_ns):
             batch = self.reader.read(TURN_S)
+            self._take_events()
             if batch is not None:
                 self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
                 ask_s = time.monotonic() + SILENCE_S
-            elif self.reader.view.closed():
-                if self.reader.lag() > 0:
-                    continue  # published between our look and its end
-                self._take_last_events()
-                return
+            elif self._over():
+                raise self._end or FeedError("The feed ended without a word", hint="run kite doctor")
             elif time.monotonic() > ask_s:
                 if self._source_ended():
                     return
                 ask_s = time.monotonic() + SILENCE_S
             yield batch
-            self._take_events()
 
     def finish(self) -> None:
         """End :meth:`batches`, from whatever thread; the feed itself goes on until closed."""
@@ -159,20 +158,20 @@ class Feed:
                 return
             self._take(event)
 
-    def _take_last_events(self) -> None:
-        """The ring is closed a moment before the gateway says why: wait for that word."""
-        while True:
-            try:
-                event = self._handle.events.get(timeout=LAST_WORD_S)
-            except queue.Empty:
-                return
-            self._take(event)
-            if event.kind == "stopped":
-                return
+    def _over(self) -> bool:
+        """Whether the gateway is gone and all it published has been read. Why may come a moment later: wait for it."""
+        if self.reader.lag() > 0 or not (self._end or self.reader.view.closed()):
+            return False
+        with suppress(queue.Empty):
+            while self._end is None:
+                self._take(self._handle.events.get(timeout=LAST_WORD_S))
+        return True
 
     def _take(self, event: GatewayEvent) -> None:
         if event.kind == "connection" and event.connection is not None:
             self.connections[event.connection] = event.state
-        self._on_event(event)
         if event.kind == "failed":
-            raise event.failure() or KiteError("The feed ended", hint="run kite doctor")
+            self._end = event.failure()
+        elif event.kind == "stopped":
+            self._end = FeedError("The feed process was stopped", why="somebody ended it", hint="start it again")
+        self._on_event(event)

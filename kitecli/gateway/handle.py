@@ -12,12 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from kitecli.errors import FeedError, KiteError
-from kitecli.gateway.core import Gateway, seats_path
+from kitecli.errors import FeedError
+from kitecli.gateway.core import Gateway, remove_ring, seats_path
 from kitecli.gateway.spec import (
     STOP_REQUEST,
     GatewayEvent,
     GatewaySpec,
+    failed,
     subscribe_request,
     unsubscribe_request,
 )
@@ -75,11 +76,12 @@ class ChildGateway:
             text=True,
         )
         self.pid: int | None = self._process.pid
+        self._ring = Path(str(spec.ring_path))
         self.ask(spec.to_line())
         self._listener = threading.Thread(target=self._listen, daemon=True, name="gateway events")
         self._listener.start()
         try:
-            self.memory = self._attached(spec)
+            self.memory = self._attached()
         except BaseException:
             self._process.kill()
             self._release()
@@ -98,7 +100,6 @@ class ChildGateway:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self.memory.remove()
         self._release()
 
     def _release(self) -> None:
@@ -107,6 +108,7 @@ class ChildGateway:
         with suppress(BrokenPipeError):  # a request that never left
             _pipe(self._process.stdin).close()
         _pipe(self._process.stdout).close()
+        remove_ring(self._ring)  # nothing is left to remove, unless it was killed
 
     def _listen(self) -> None:
         ended = False
@@ -117,14 +119,14 @@ class ChildGateway:
         if not ended:
             self.events.put(GatewayEvent("failed", error=_died(self._process.wait()).as_dict()))
 
-    def _attached(self, spec: GatewaySpec) -> RingMemory:
+    def _attached(self) -> RingMemory:
         try:
             first = self.events.get(timeout=START_TIMEOUT_S)
         except queue.Empty:
             raise FeedError("The feed process did not start", why=f"no word in {START_TIMEOUT_S:.0f} s") from None
         if failure := first.failure():
             raise failure
-        return RingMemory.attach(Path(str(spec.ring_path)))
+        return RingMemory.attach(self._ring)
 
 
 class EmbeddedGateway:
@@ -158,8 +160,8 @@ class EmbeddedGateway:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             try:
                 runner.run(self._serve(spec))
-            except KiteError as failure:
-                self.events.put(GatewayEvent("failed", error=failure.as_dict()))
+            except Exception as cause:  # noqa: BLE001 - a thread has nobody to raise to; its reader is told instead
+                self.events.put(failed(cause))
             else:
                 self.events.put(GatewayEvent("stopped"))
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import queue
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 from kitecli.errors import KiteError
-from kitecli.gateway.core import Gateway
-from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+from kitecli.gateway.core import Gateway, Say
+from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed
+
+UNSAID_MOST: Final = 10_000
+FAREWELL_S: Final = 2.0
 
 
 def main() -> int:
@@ -25,14 +30,45 @@ def main() -> int:
     line = sys.stdin.readline()
     if not line:
         return 0
+    voice = Voice()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(GatewaySpec.from_line(line)))
-    except KiteError as failure:
-        _say(GatewayEvent("failed", error=failure.as_dict()))
-        return failure.exit_code
-    _say(GatewayEvent("stopped"))
-    return 0
+            runner.run(_serve(GatewaySpec.from_line(line), voice.say))
+    except Exception as cause:  # noqa: BLE001 - its traceback could show the URL and the token in it
+        voice.say(failed(cause))
+        return cause.exit_code if isinstance(cause, KiteError) else 1
+    else:
+        voice.say(GatewayEvent("stopped"))
+        return 0
+    finally:
+        voice.finish()
+
+
+class Voice:
+    """Events to the parent, written by a thread: a parent that is stopped fills the pipe, and that mustn't stop ticks.
+
+    Beyond ``UNSAID_MOST`` events waiting, further ones are dropped.
+    """
+
+    def __init__(self) -> None:
+        self._unsaid: queue.Queue[GatewayEvent | None] = queue.Queue(UNSAID_MOST)
+        self._thread = threading.Thread(target=self._speak, daemon=True, name="events")
+        self._thread.start()
+
+    def say(self, event: GatewayEvent) -> None:
+        with suppress(queue.Full):
+            self._unsaid.put_nowait(event)
+
+    def finish(self) -> None:
+        with suppress(queue.Full):
+            self._unsaid.put(None, timeout=FAREWELL_S)
+            self._thread.join(FAREWELL_S)
+
+    def _speak(self) -> None:
+        with suppress(BrokenPipeError):  # the parent is gone; its end of our input says so too
+            while (event := self._unsaid.get()) is not None:
+                sys.stdout.write(event.to_line() + "\n")
+                sys.stdout.flush()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -45,9 +81,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def _serve(spec: GatewaySpec) -> None:
+async def _serve(spec: GatewaySpec, say: Say) -> None:
     loop = asyncio.get_running_loop()
-    gateway = Gateway(spec, _say)
+    gateway = Gateway(spec, say)
     with suppress(NotImplementedError):  # Windows' loop has no signal handlers; the parent's pipe still ends it
         loop.add_signal_handler(signal.SIGTERM, gateway.stop)
     threading.Thread(target=_listen, args=(loop, gateway), daemon=True, name="requests").start()
@@ -66,9 +102,3 @@ def _listen(loop: asyncio.AbstractEventLoop, gateway: Gateway) -> None:
         for line in sys.stdin:
             loop.call_soon_threadsafe(gateway.request, line)
         loop.call_soon_threadsafe(gateway.stop)
-
-
-def _say(event: GatewayEvent) -> None:
-    with suppress(BrokenPipeError):  # the parent is gone; its end of our input says so too
-        sys.stdout.write(event.to_line() + "\n")
-        sys.stdout.flush()

@@ -11,8 +11,10 @@ The access token travels in the spec, through a pipe: not in argv or the environ
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from kitecli import errors
@@ -77,6 +79,19 @@ class GatewayEvent:
         kinds = {kind.reference: kind for kind in _kinds(KiteError)}
         kind = kinds.get(str(self.error["error"]), errors.FeedError)
         return kind(str(self.error["what"]), why=str(self.error["why"]), hint=str(self.error["hint"]))
+
+
+def failed(cause: Exception) -> GatewayEvent:
+    """The last word of a gateway that ``cause`` ended. Of a defect only the place is told: its text may show a URL."""
+    if isinstance(cause, KiteError):
+        return GatewayEvent("failed", error=cause.as_dict())
+    frame = traceback.extract_tb(cause.__traceback__)[-1]
+    defect = errors.FeedError(
+        "The feed failed",
+        why=f"{type(cause).__name__} at {Path(frame.filename).name}:{frame.lineno}",
+        hint="this is a defect of kite: report it",
+    )
+    return GatewayEvent("failed", error=defect.as_dict())
 
 
 def subscribe_request(modes: Mapping[int, str]) -> str:

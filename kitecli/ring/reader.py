@@ -5,7 +5,6 @@ Delivered + lost = produced since the reader started, exactly. A reader can't de
 
 from __future__ import annotations
 
-import select
 import time
 from dataclasses import dataclass
 from mmap import mmap
@@ -137,7 +136,7 @@ class RingReader:
     def _sleep(self, timeout_s: float) -> None:
         """Once; it may end early, woken for a tick that was already read."""
         if self._seat is None:
-            select.select([], [], [], min(timeout_s, UNWOKEN_WAIT_S))
+            time.sleep(min(timeout_s, UNWOKEN_WAIT_S))
         elif self.view.announce_sleep(self._seat.page, self._seat.waiting_offset, self.position):
             self._seat.block(timeout_s)
 

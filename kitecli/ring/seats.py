@@ -28,6 +28,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from typing import Final
 
 import numpy as np
@@ -142,7 +143,7 @@ class Seat:
     def block(self, timeout_s: float) -> None:
         """Sleep until woken or ``timeout_s`` has passed; ``UNWOKEN_WAIT_S`` at most where nobody will wake us."""
         if self._poller is None or not self.attached():
-            select.select([], [], [], min(timeout_s, UNWOKEN_WAIT_S))
+            sleep(min(timeout_s, UNWOKEN_WAIT_S))  # select() without sockets is an error on Windows
             return
         for _, event in self._poller.poll(timeout_s * 1000):
             if event & select.POLLIN:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from kitecli.gateway.feed import Feed, FeedFigures
 from kitecli.market.segments import divisor_of
-from kitecli.market.view import Tick, ticks_of
+from kitecli.market.view import Level, Tick, ticks_of
 from kitecli.terminal.numbers import age, compact, duration, grouped, price_decimals
 
 LADDER_INSTRUMENTS: Final = 3
@@ -20,6 +20,7 @@ RATE_WINDOW_S: Final = 1.0
 """Rates are of the last whole second: shorter ones only flicker."""
 _CHROME_LINES: Final = 6
 _LADDER_LINES: Final = 9
+_LADDER_WIDTH: Final = 52
 _WIDE: Final = 100
 _MEDIUM: Final = 72
 
@@ -50,12 +51,12 @@ class FeedTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         records, books = self._feed.latest()
         room = max(1, (options.height or console.height) - _CHROME_LINES)
-        few = records.size <= LADDER_INSTRUMENTS
-        rows = self._rows_as_asked(records["token"].tolist())[: room - _LADDER_LINES if few else room]
+        rows = self._rows_as_asked(records["token"].tolist())[:room]
         shown = list(ticks_of(records[rows], books[rows]))
-        ladders = [tick for tick in shown if tick.depth] if few else []
         parts: list[RenderableType] = [self._table(shown, options.max_width), ""]
-        parts += [self._ladders(ladders), ""] if ladders else []
+        if records.size <= LADDER_INSTRUMENTS and len(shown) + _LADDER_LINES <= room:
+            ladders = [tick for tick in shown if tick.depth][: max(1, options.max_width // _LADDER_WIDTH)]
+            parts += [self._ladders(ladders), ""] if ladders else []
         yield Group(*parts, self._footer(len(shown), records.size))
 
     def _rows_as_asked(self, tokens: list[int]) -> list[int]:
@@ -64,22 +65,27 @@ class FeedTable:
         return [row_of[token] for token in self._labels if token in row_of]
 
     def _table(self, ticks: list[Tick], width: int) -> Table:
+        columns = _columns(width, with_depth=any(tick.depth for tick in ticks))
         table = Table(title=self._title, title_justify="left", box=None, pad_edge=False, expand=width < _WIDE)
         table.add_column("SYMBOL", no_wrap=True, overflow="ellipsis")
-        for head in _heads(width):
+        for head in columns:
             table.add_column(head, justify="right", no_wrap=True)
         for tick in ticks:
-            table.add_row(self._label(tick), *self._cells(tick, width))
+            cells = self._cells(tick, with_quantities=width >= _WIDE)
+            table.add_row(self._label(tick), *(cells[head] for head in columns))
         return table
 
-    def _cells(self, tick: Tick, width: int) -> list[Text | str]:
+    def _cells(self, tick: Tick, *, with_quantities: bool) -> dict[str, Text | str]:
         decimals = price_decimals(divisor_of(tick.instrument_token))
-        cells: list[Text | str] = [grouped(tick.last_price, decimals), _change(tick.change)]
-        if width >= _MEDIUM:
-            cells.append("" if tick.volume_traded is None else compact(tick.volume_traded))
-        if width >= _WIDE:
-            cells += _best(tick, decimals)
-        return [*cells, age((self.now_ns - tick.ts_recv_ns) / 1e9)]
+        bid, ask = _best(tick, decimals, with_quantities=with_quantities)
+        return {
+            "LTP": grouped(tick.last_price, decimals),
+            "CHG %": _change(tick.change),
+            "VOLUME": "" if tick.volume_traded is None else compact(tick.volume_traded),
+            "BID": bid,
+            "ASK": ask,
+            "AGE": age((self.now_ns - tick.ts_recv_ns) / 1e9),
+        }
 
     def _ladders(self, ticks: list[Tick]) -> Table:
         """Five levels a side for each instrument, side by side."""
@@ -102,14 +108,15 @@ class FeedTable:
         return self._labels.get(tick.instrument_token, str(tick.instrument_token))
 
 
-def _heads(width: int) -> list[str]:
-    return [
-        "LTP",
-        "CHG %",
-        *(["VOLUME"] if width >= _MEDIUM else []),
-        *(["BID", "ASK"] if width >= _WIDE else []),
-        "AGE",
-    ]
+def _columns(width: int, *, with_depth: bool) -> list[str]:
+    """What fits: on a terminal of the usual width the book stands instead of the volume, where there is one."""
+    if width >= _WIDE:
+        middle = ["VOLUME", "BID", "ASK"]
+    elif width >= _MEDIUM:
+        middle = ["BID", "ASK"] if with_depth else ["VOLUME"]
+    else:
+        middle = []
+    return ["LTP", "CHG %", *middle, "AGE"]
 
 
 def _change(percent: float | None) -> Text:
@@ -119,14 +126,21 @@ def _change(percent: float | None) -> Text:
     return Text(f"{percent:+.2f}", style)
 
 
-def _best(tick: Tick, decimals: int) -> list[Text | str]:
-    """The best bid and offer with their quantities; without depth, the day's total quantities stand in."""
+def _best(tick: Tick, decimals: int, *, with_quantities: bool) -> tuple[Text | str, Text | str]:
+    """The best bid and offer; without depth, the day's total quantities stand in where there is room."""
     depth = tick.depth
     if depth:
-        sides = ((depth["buy"][0], "cyan"), (depth["sell"][0], "magenta"))
-        return [Text(f"{level['quantity']} × {grouped(level['price'], decimals)}", style) for level, style in sides]
-    totals = (tick.total_buy_quantity, tick.total_sell_quantity)
-    return ["" if total is None else f"Σ {compact(total)}" for total in totals]
+        buy, sell = depth["buy"][0], depth["sell"][0]
+        return _offer(buy, decimals, with_quantities, "cyan"), _offer(sell, decimals, with_quantities, "magenta")
+    bought, sold = tick.total_buy_quantity, tick.total_sell_quantity
+    if bought is None or sold is None or not with_quantities:
+        return "", ""
+    return f"Σ {compact(bought)}", f"Σ {compact(sold)}"
+
+
+def _offer(level: Level, decimals: int, with_quantity: bool, style: str) -> Text:
+    price = grouped(level["price"], decimals)
+    return Text(f"{level['quantity']} × {price}" if with_quantity else price, style)
 
 
 def _ladder(label: str, tick: Tick) -> Table:

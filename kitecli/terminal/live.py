@@ -23,6 +23,7 @@ _SWITCH_INTERVAL_S: Final = 0.0005
 def show_live(feed: Feed, labels: Mapping[int, str], title: str, duration_s: float | None, console: Console) -> None:
     """Draw until ``duration_s`` has passed, the feed ends, or Ctrl-C. Reading goes on beside the drawing."""
     table = FeedTable(feed, labels, title)
+    before_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with ThreadPoolExecutor(1, "reader") as threads:
         reading = threads.submit(_read_all, feed, duration_s)
@@ -30,6 +31,7 @@ def show_live(feed: Feed, labels: Mapping[int, str], title: str, duration_s: flo
             _draw(table, reading, console)
         finally:
             feed.finish()
+            sys.setswitchinterval(before_s)
         reading.result()
 
 

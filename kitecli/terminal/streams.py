@@ -11,7 +11,7 @@ from kitecli.market.view import Tick, ticks_of
 from kitecli.ring.reader import Batch
 
 CSV_COLUMNS: Final = (
-    "ts_recv",
+    "ts_recv_ns",
     "instrument",
     "instrument_token",
     "mode",
@@ -66,6 +66,6 @@ def csv_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
 
 
 def _row(tick: Tick, labels: Mapping[int, str]) -> list[object]:
-    special = {"ts_recv": tick.ts_recv_ns, "instrument": labels.get(tick.instrument_token, "")}
-    values = (special[name] if name in special else getattr(tick, name) for name in CSV_COLUMNS)
+    label = labels.get(tick.instrument_token)
+    values = (label if name == "instrument" else getattr(tick, name) for name in CSV_COLUMNS)
     return ["" if value is None else value for value in values]

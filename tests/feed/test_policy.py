@@ -9,13 +9,13 @@ from kitecli.errors import (
     HandshakeForbidden,
     HandshakeRateLimited,
 )
-from kitecli.feed.policy import ATTEMPTS_BEFORE_FIRST_SUCCESS, LAST_CEILING_S, ReconnectPolicy
+from kitecli.feed.policy import ATTEMPTS_BEFORE_FIRST_SUCCESS, LAST_CEILING_S, STEADY_S, Reached, ReconnectPolicy
 
 
 def policy(draw=1.0, *, connected=True):
     made = ReconnectPolicy(lambda: draw)
     if connected:
-        made.succeeded()
+        made.connected()
     return made
 
 
@@ -33,7 +33,10 @@ def test_backoff_doubles_to_a_minute_and_starts_again_after_success():
     backoff = policy()
     delays = [backoff.delay_s(ConnectionFailed("cut")) for _ in range(9)]
     assert delays == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    backoff.succeeded()
+    backoff.connected()
+    backoff.ended(lived_s=0.1)
+    assert backoff.delay_s(ConnectionFailed("cut")) == 60, "accepted and hung up at once is no success"
+    backoff.ended(lived_s=STEADY_S)
     assert backoff.delay_s(ConnectionFailed("cut")) == 1
 
 
@@ -49,3 +52,10 @@ def test_a_feed_that_never_connected_gives_up_soon_and_one_that_did_never():
     assert None not in delays[:-1]
     old = policy()
     assert [old.delay_s(ConnectionFailed("cut")) for _ in range(5_000)][-1] == LAST_CEILING_S
+
+
+def test_a_second_connection_of_an_account_that_got_through_never_gives_up():
+    reached = Reached()
+    ReconnectPolicy(lambda: 0.0, reached).connected()
+    late = ReconnectPolicy(lambda: 0.0, reached)
+    assert None not in [late.delay_s(ConnectionFailed("refused")) for _ in range(10)]

@@ -157,6 +157,26 @@ def test_nobody_listening_and_no_websocket(tiny_server):
     asyncio.run(scenario())
 
 
+def test_what_is_no_websocket_after_the_handshake_ends_the_link_and_no_more(tiny_server):
+    """picows raises it where the link is waited for; to us it is one more way a connection ends."""
+
+    async def scenario():
+        async with tiny_server() as server:
+            link = await PicowsTransport().open(address(server), Collector())
+            (await server.client()).transport.underlying_transport.write(b"\x83\x00")  # no such opcode
+            assert (await asyncio.wait_for(link.wait_closed(), 5)).code == 1002
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:1#part", "http://127.0.0.1", "ws://[::1", "nonsense"])
+def test_an_address_that_is_none_is_an_error_without_the_token(url):
+    with pytest.raises(ConnectionFailed) as refusal:
+        asyncio.run(PicowsTransport().open(Secret(f"{url}?access_token={TOKEN}"), Collector()))
+    assert TOKEN not in str(refusal.value)
+    assert refusal.value.__suppress_context__, "the library's traceback would show the URL"
+
+
 def test_how_a_connection_ended_is_told(tiny_server):
     async def scenario():
         async with tiny_server() as server:

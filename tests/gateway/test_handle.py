@@ -33,6 +33,21 @@ def test_a_gateway_that_is_killed_is_told_and_its_ring_swept(start, exchange, re
         with pytest.raises(FeedError, match="died"):
             for _ in feed.batches(10):
                 pass
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+@compiled
+def test_a_gateway_that_somebody_else_stops_is_told(start, exchange, request):
+    if "embedded" in request.node.name:
+        pytest.skip("there is no process to stop")
+    with start(exchange, {256265: "full"}) as feed:
+        for _ in feed.batches(10):
+            if feed.connections.get(0) == "open":
+                break
+        os.kill(feed.gateway_pid, signal.SIGTERM)
+        with pytest.raises(FeedError, match="stopped"):
+            for _ in feed.batches(10):
+                pass
 
 
 @pytest.mark.skipif(COMPILED, reason="there is an extension")

@@ -33,7 +33,7 @@ def test_rows_stand_in_the_order_asked_for_with_rupees_in_indian_grouping(feed):
     assert "83.1275" in next(line for line in lines if "USDINR" in line)
 
 
-@pytest.mark.parametrize(("width", "there", "gone"), [(120, "BID", "–"), (80, "VOLUME", "BID"), (50, "LTP", "VOLUME")])
+@pytest.mark.parametrize(("width", "there", "gone"), [(120, "VOLUME", "–"), (80, "BID", "VOLUME"), (50, "LTP", "BID")])
 def test_a_narrow_terminal_drops_columns_and_wraps_nothing(feed, width, there, gone):
     text = drawn(feed, width)
     assert there in text
@@ -47,15 +47,13 @@ def test_a_low_terminal_shows_as_many_rows_as_fit_and_says_so(feed):
     assert "2 of 4 instruments" in text
 
 
-def test_a_few_full_instruments_show_five_levels(feed):
-    from kitecli.terminal import feed_table
-
+def test_a_few_full_instruments_show_five_levels_where_there_is_room(feed, monkeypatch):
     assert "ORDERS" not in drawn(feed)
-    original, feed_table.LADDER_INSTRUMENTS = feed_table.LADDER_INSTRUMENTS, 4
-    try:
-        assert drawn(feed).count("ORDERS") == 2
-    finally:
-        feed_table.LADDER_INSTRUMENTS = original
+    monkeypatch.setattr("kitecli.terminal.feed_table.LADDER_INSTRUMENTS", 4)
+    assert drawn(feed).count("ORDERS") == 2
+    low = drawn(feed, height=14)
+    assert "ORDERS" not in low, "rows come before ladders"
+    assert all(label in low for label in LABELS.values())
 
 
 def test_the_footer_says_what_was_lost(feed):
