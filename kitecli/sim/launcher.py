@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from http.client import HTTPException
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
@@ -18,6 +19,9 @@ from kitecli.sim.options import Ready, SimOptions
 
 START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
 STOP_TIMEOUT_S: Final = 5.0
+DEATH_S: Final = 0.2  # its sockets close a moment before it can be waited for
+# The exchange is on this machine: http_proxy is for others.
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _ERRORS: Final = {kind.reference: kind for kind in (DataError, EnvironmentProblem, UsageError)}
 
 
@@ -119,8 +123,7 @@ class SimProcess:
         return line
 
     def _silent(self, why: str) -> EnvironmentProblem:
-        self._complaints.seek(0)
-        last = self._complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        last = self._last_complaint()
         return EnvironmentProblem(
             "The simulated exchange didn't start",
             why=f"{why}: {last}" if last else why,
@@ -128,9 +131,30 @@ class SimProcess:
         )
 
     def _get(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(self.api_url + path, timeout=STOP_TIMEOUT_S) as response:  # noqa: S310 - loopback
-            answer: dict[str, Any] = json.load(response)["data"]
+        try:
+            with _DIRECT.open(self.api_url + path, timeout=STOP_TIMEOUT_S) as response:
+                answer: dict[str, Any] = json.load(response)["data"]
+        except (OSError, HTTPException) as error:
+            raise self._unreachable(error) from error
         return answer
+
+    def _unreachable(self, error: Exception) -> EnvironmentProblem:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(DEATH_S)
+        code = self._process.poll()
+        died = f"it ended with code {code}" if code is not None else ""
+        return EnvironmentProblem(
+            "The simulated exchange died" if died else "The simulated exchange doesn't answer",
+            why=": ".join(part for part in (died, self._last_complaint() or str(error)) if part),
+            hint="Start it again; `kite sim` shows what it says",
+        )
+
+    def _last_complaint(self) -> str:
+        """The last line of its stderr; nothing once it was stopped."""
+        if self._complaints.closed:
+            return ""
+        self._complaints.seek(0)
+        return self._complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
 
 
 def _as_ready(line: bytes) -> Ready:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -46,6 +47,37 @@ def test_it_listens_when_it_returns_and_is_gone_afterwards(tmp_path):
 def test_what_it_refuses_is_raised_here(options: SimOptions, error: type[Exception]):
     with pytest.raises(error):
         launch(options)
+
+
+def test_it_is_asked_directly_whatever_proxy_others_need(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with launch(SimOptions(instruments=3)) as sim:
+        assert sim.status()["instruments"] == 3
+
+
+def test_an_exchange_that_died_is_an_error_of_ours():
+    with launch(SimOptions(instruments=3)) as sim:
+        os.kill(sim.pid, signal.SIGKILL)
+        with pytest.raises(EnvironmentProblem, match="exchange died") as died:
+            sim.status()
+        assert "ended with code -9" in died.value.why
+    with pytest.raises(EnvironmentProblem, match="exchange died"):
+        sim.ledger()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process can't be halted there")
+def test_an_exchange_that_hangs_does_not_answer(monkeypatch):
+    monkeypatch.setattr("kitecli.sim.launcher.STOP_TIMEOUT_S", 0.3)
+    with launch(SimOptions(instruments=3)) as sim:
+        os.kill(sim.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(EnvironmentProblem, match="doesn't answer"):
+                sim.status()
+        finally:
+            os.kill(sim.pid, signal.SIGCONT)
 
 
 def test_silence_is_told_with_what_it_last_complained_of(monkeypatch):
