@@ -67,9 +67,11 @@ async def serve(
 ) -> Ledger:
     """Serve until ``stop`` is set; call ``ready`` once both ports listen. Returns what was sent.
 
-    Raises UsageError for a port that is taken and for options that don't fit, and as :func:`build_source`.
+    Raises UsageError for a port that is taken, a ledger that can't be written and options that don't fit, and as
+    :func:`build_source`.
     """
     exchange = SimulatedExchange(options, clock or SystemClock())
+    _check_ledger(options)
     servers = [await exchange.listen_ticker(), await exchange.listen_rest()]
     ready(exchange.ready(*(server.sockets[0].getsockname()[1] for server in servers)))
     tasks = [asyncio.ensure_future(work) for work in (exchange.send_ticks(), exchange.send_heartbeats(), stop.wait())]
@@ -290,6 +292,24 @@ def _check_packets_per_frame(packets: int) -> None:
         )
 
 
+def _check_ledger(options: SimOptions) -> None:
+    """At the start, because a day's run shouldn't end by losing what it counted. Keeps an earlier run's file."""
+    _save_ledger(options, "a", "")
+
+
 def _write_ledger(options: SimOptions, ledger: Ledger) -> None:
-    if options.ledger:
-        Path(options.ledger).write_text(json.dumps(ledger.as_dict(), indent=1) + "\n", encoding="utf-8")
+    _save_ledger(options, "w", json.dumps(ledger.as_dict(), indent=1) + "\n")
+
+
+def _save_ledger(options: SimOptions, how: str, text: str) -> None:
+    if not options.ledger:
+        return
+    try:
+        with Path(options.ledger).open(how, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(
+            f"The ledger {options.ledger} can't be written",
+            why=error.strerror or str(error),
+            hint="Give --ledger a file in a folder that exists and can be written to",
+        ) from None

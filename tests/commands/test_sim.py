@@ -61,6 +61,7 @@ def test_in_this_process_too():
         (["--source", "nothing.csv"], 6, "no file"),
         (["--rate", "99"], 2, "rate"),
         (["--packets-per-frame", "0"], 2, "packets"),
+        (["--ledger", "no-such-folder/ledger.json"], 2, "no-such-folder"),
         (["--start", "10:15"], 2, "no recorded times"),
     ],
 )
