@@ -1,19 +1,21 @@
 """The Typer app and the one error boundary.
 
 Whatever a command raises ends in :class:`Boundary`: a :class:`~kitecli.errors.KiteError` becomes three lines on stderr
-(what, why, next) and its exit code, Ctrl-C 130, a reader that went away 141, a defect of ours three lines and 70.
+(what, why, next) and its exit code, Ctrl-C 130, a reader that went away 141, output that can't be written 8, a defect
+of ours three lines and 70.
 stdout carries data only, so with ``--json`` an error is one JSON line on stderr. docs/cli.md has the table.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
@@ -27,12 +29,13 @@ from kitecli.commands.feed import EPILOG as FEED_EXAMPLES
 from kitecli.commands.feed import feed
 from kitecli.commands.init import init
 from kitecli.commands.sim import sim
-from kitecli.errors import KiteError, UsageError
+from kitecli.errors import EnvironmentProblem, KiteError, UsageError
 from kitecli.secret import MASK
 
 EXIT_INTERRUPTED: Final = 128 + 2
 EXIT_BROKEN_PIPE: Final = 128 + 13  # what a program killed by SIGPIPE answers
 EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h
+_FAILED_WRITES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # ClickException. Typer exports only its descendants, and `import click` is another copy of it since Typer 0.29.
 _PARSER_ERROR: Final = cast(type[Exception], typer.BadParameter.__mro__[2])
@@ -72,7 +75,7 @@ class Boundary(TyperGroup):
             _discard_stdout()
             raise typer.Exit(EXIT_BROKEN_PIPE) from None
         except Exception as raised:  # noqa: BLE001 - the boundary is the one place that may
-            error = raised if isinstance(raised, KiteError) else _defect(raised)
+            error = raised if isinstance(raised, KiteError) else _lost_output(raised) or _defect(raised)
             _report(error, as_json=bool(ctx.meta.get(JSON_ASKED)))
             raise typer.Exit(error.exit_code) from None
         return result
@@ -106,6 +109,23 @@ def _without_secrets(text: str) -> str:
         if value := os.environ.get(variable):
             text = text.replace(value, MASK)
     return _SECRET_PARAMETER.sub(rf"\1={MASK}", text)
+
+
+def _lost_output(raised: Exception) -> EnvironmentProblem | None:
+    """An error for output that can't be written, as on a full disk; None if ``raised`` is about something else.
+
+    The error of a failed write names no file. Whatever else of ours writes says so itself, in an error of its own.
+    """
+    if not isinstance(raised, OSError) or raised.errno not in _FAILED_WRITES or raised.filename is not None:
+        return None
+    _discard_stdout()
+    return _no_stdout(raised.strerror or str(raised))
+
+
+def _no_stdout(why: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "stdout can't be written", why=why, hint="Free space where it goes, or send it somewhere else"
+    )
 
 
 def _discard_stdout() -> None:
@@ -167,4 +187,16 @@ app.add_typer(config_app, name="config", short_help="Show the settings and where
 
 def main() -> None:
     """The console script ``kite``."""
-    app()
+    as_json = "--json" in sys.argv
+    # Python's answer to `kite … >&-`; the next file opened would be taken for stdout. (Type stubs deny it.)
+    if cast(object, sys.stdout) is None:
+        _end(_no_stdout("it is closed"), as_json=as_json)
+    try:
+        app()
+    except OSError as raised:  # --help and --version print before there is a command to invoke
+        _end(_lost_output(raised) or _defect(raised), as_json=as_json)
+
+
+def _end(error: KiteError, *, as_json: bool) -> NoReturn:
+    _report(error, as_json=as_json)
+    sys.exit(error.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -48,6 +49,18 @@ def raising(error: BaseException) -> typer.Typer:
 def in_process(code: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def into(target: str, arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """``kite ARGUMENTS >TARGET``, by a shell."""
+    return subprocess.run(
+        ["sh", "-c", f'"$0" -m kitecli {arguments} >{target}', sys.executable],
+        env={**os.environ, **env},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -179,6 +192,56 @@ main()
             check=False,
         )
     assert (process.returncode, process.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", ["config show", "config show --json", "--version", "--help", "sim --help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_said_and_is_no_defect(arguments: str, unbuffered: str):
+    done = into("/dev/full", arguments, PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 8, done.stderr
+    assert "stdout can't be written" in done.stderr
+    assert "No space left" in done.stderr
+    assert done.stderr.count("\n") == (1 if "--json" in arguments else 3)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_more_than_a_buffer_on_a_full_disk_is_no_defect_either():
+    code = """
+import sys
+from kitecli.cli import app, main
+@app.command()
+def talk():
+    print("x" * 100_000)
+    print("y")
+sys.argv = ["kite", "talk"]
+main()
+"""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 8, done.stderr
+    assert "stdout can't be written" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes descriptors")
+@pytest.mark.parametrize("arguments", ["config show", "--version", "config show --json"])
+def test_a_closed_stdout_is_said(arguments: str):
+    done = into("&-", arguments)
+    assert done.returncode == 8, done.stderr
+    assert "stdout can't be written" in done.stderr
+    assert "it is closed" in done.stderr
+    assert ("exit_code" in done.stderr) == ("--json" in arguments)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device", "a.parquet"), OSError(errno.ECONNREFUSED, "refused")]
+)
+def test_other_failures_are_not_blamed_on_stdout(error: OSError):
+    result = CliRunner().invoke(raising(error), ["fail"])
+    assert result.exit_code == 70
+    assert "stdout" not in result.stderr
 
 
 # --- global options ---
