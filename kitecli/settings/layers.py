@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from kitecli.errors import ConfigError
+from kitecli.secret import MASK
 from kitecli.settings.document import read_document
 from kitecli.settings.schema import (
     ALIASES,
@@ -119,8 +120,15 @@ def parse(key: str, text: str, origin: Origin) -> tuple[str, Given]:
         return name, Given(kind.parse(text.strip()), origin)
     except ValueError:
         raise ConfigError(
-            f"{key} is {text!r}", why=f"{origin} says so; it must be {kind.expects}", hint=_correction(origin)
+            f"{key} is {_without_userinfo(text)!r}",
+            why=f"{origin} says so; it must be {kind.expects}",
+            hint=_correction(origin),
         ) from None
+
+
+def _without_userinfo(text: str) -> str:
+    """An address may carry a password before its host: it is refused, and must not be shown for it."""
+    return re.sub(r"//[^/@]*@", f"//{MASK}@", text)
 
 
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -243,3 +243,10 @@ def test_notices_are_given_for_what_somebody_set_himself(write):
     path = write("performance:\n  buffer_size: 5\n  worker_threads: 2\n")
     (said,) = load(path=path, environ={}).warnings
     assert said.startswith(f"performance.worker_threads (file {path}:3) has no effect")
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown():
+    with pytest.raises(ConfigError) as refusal:
+        load(flags={"kite.api_root": "https://me:hunter2@api.kite.trade"})
+    assert "hunter2" not in str(refusal.value)
+    assert "api.kite.trade" in refusal.value.what
