@@ -34,6 +34,9 @@ Examples:
 """
 
 
+FETCHING = "fetching the day's instruments"
+
+
 class Mode(StrEnum):
     ltp = "ltp"
     quote = "quote"
@@ -85,8 +88,9 @@ def stream(
     from kitecli.wiring import choose, load_book, start_feed
 
     errors = Console(stderr=True)
-    with errors.status("fetching the day's instruments") if errors.is_terminal else nullcontext():
-        selection = choose(settings, market, load_book(market), wanted)
+    with errors.status(FETCHING) if errors.is_terminal else nullcontext() as status:
+        book = load_book(market, lambda done, _: status.update(f"{FETCHING}: {done / 1e6:.1f} MB") if status else None)
+        selection = choose(settings, market, book, wanted)
     with start_feed(settings, market, selection, plan, tell) as feed:
         try:
             show(feed, selection, form, duration_s, Console())
@@ -112,7 +116,8 @@ def show(feed: Feed, selection: Selection, form: str, duration_s: float | None, 
     from kitecli.terminal.streams import csv_writer, ndjson_writer
 
     if form == "table":
-        show_live(feed, selection.labels, f"{len(selection):,} instruments", duration_s, console)
+        title = f"{len(selection):,} instrument{'' if len(selection) == 1 else 's'}"
+        show_live(feed, selection.labels, title, duration_s, console)
         return
     write = (ndjson_writer if form == "json" else csv_writer)(sys.stdout, selection.labels)
     for batch in feed.batches(duration_s):
