@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from kitecli.errors import AuthError
+from kitecli.errors import AuthError, EnvironmentProblem
 from kitecli.secret import Secret
 from kitecli.settings import Settings
 from kitecli.settings.endpoints import load_endpoints, load_feed_limits
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kitecli.gateway.spec import GatewayEvent, GatewaySpec
     from kitecli.market.instruments import InstrumentBook
     from kitecli.market.selection import Selection, Wish
+    from kitecli.sim.launcher import SimProcess
     from kitecli.sim.options import SimOptions
 
 
@@ -155,7 +157,17 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
 
     with launch(options) as sim:
         session = BrokerSession(sim.api_url, sim.api_key, Secret(sim.access_token))
-        yield Market(sim.ws_url, session, simulated=True, ended=lambda: sim.status()["state"] == "ended")
+        yield Market(sim.ws_url, session, simulated=True, ended=partial(_has_ended, options, sim))
+
+
+def _has_ended(options: SimOptions, sim: SimProcess) -> bool:
+    """Only a table ends. An exchange that doesn't answer hasn't said so; if it died, its socket tells the feed."""
+    if options.is_synthetic:
+        return False
+    try:
+        return bool(sim.status()["state"] == "ended")
+    except EnvironmentProblem:
+        return False
 
 
 def _configured(settings: Settings) -> Market:

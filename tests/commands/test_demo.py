@@ -6,7 +6,7 @@ from kitecli.cli import app
 
 
 def test_it_streams_and_tells_what_to_try_next(run_kite):
-    done = run_kite("demo", "--seconds", "4")
+    done = run_kite("demo", "--seconds", "10")
     assert done.returncode == 0, done.stderr
     assert "no account needed" in done.stderr
     assert "NSE:RELIANCE" in done.stdout
@@ -16,6 +16,6 @@ def test_it_streams_and_tells_what_to_try_next(run_kite):
 
 
 def test_in_the_runner():
-    done = CliRunner().invoke(app, ["demo", "--seconds", "3"])
+    done = CliRunner().invoke(app, ["demo", "--seconds", "8"])
     assert done.exit_code == 0, done.output
     assert "NSE:NIFTY 50" in done.stdout
