@@ -6,6 +6,7 @@ the one we use because it costs as much CPU per frame as a C program does (docs/
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,6 +26,8 @@ from kitecli.errors import (
 from kitecli.secret import Secret
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
+FAREWELL_S: Final = 1.0
+"""How long a handshake that nobody wants any more may take to end by itself."""
 _TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
 """Bound once: looking a member up in its Enum costs 0.12 us, a tenth of what a frame costs in all."""
 MAX_MESSAGE_BYTES: Final = 10 * 1024 * 1024
@@ -67,18 +70,30 @@ class PicowsTransport:
         self._tls = tls
 
     async def open(self, url: Secret, receiver: Receiver) -> Link:
+        opening = asyncio.ensure_future(self._connect(url, receiver))
         try:
-            transport, _ = await ws_connect(
-                lambda: _Listener(receiver),
-                url.reveal(),
-                ssl_context=self._context(url),
-                websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-                max_frame_size=MAX_MESSAGE_BYTES,
-                extra_headers={"X-Kite-Version": "3"},
-                max_redirects=0,
-            )
+            # Shielded: picows, cancelled in the middle of a handshake, would leave its socket open.
+            async with asyncio.timeout(
+                HANDSHAKE_TIMEOUT_S
+            ):  # picows counts from the TCP connection, which may not come
+                return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await _abandon(opening)
+            raise
         except Exception as cause:  # noqa: BLE001 - whatever it is, its text or traceback may show the URL's token
+            await _abandon(opening)
             raise _translated(cause) from None
+
+    async def _connect(self, url: Secret, receiver: Receiver) -> _PicowsLink:
+        transport, _ = await ws_connect(
+            lambda: _Listener(receiver),
+            url.reveal(),
+            ssl_context=self._context(url),
+            websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+            max_frame_size=MAX_MESSAGE_BYTES,
+            extra_headers={"X-Kite-Version": "3"},
+            max_redirects=0,
+        )
         return _PicowsLink(transport)
 
     def _context(self, url: Secret) -> ssl.SSLContext | None:
@@ -133,6 +148,9 @@ class _PicowsLink:
             self._transport.send_close()
             self._transport.disconnect()
 
+    def abort(self) -> None:
+        self._transport.disconnect(graceful=False)
+
     async def wait_closed(self) -> Closed:
         try:
             await self._transport.wait_disconnected()
@@ -145,6 +163,15 @@ class _PicowsLink:
         if said is None:
             return Closed(1006, "the connection was cut")
         return Closed(said.code.value or 1005, said.reason or "")  # 1005: a farewell without a code
+
+
+async def _abandon(opening: asyncio.Future[_PicowsLink]) -> None:
+    """Nobody waits for this connection any more: let its handshake end, shortly, and hang up."""
+    await asyncio.wait([opening], timeout=FAREWELL_S)
+    if not opening.done():
+        opening.cancel()
+    elif not opening.cancelled() and opening.exception() is None:
+        opening.result().abort()
 
 
 def _translated(cause: Exception) -> KiteError:

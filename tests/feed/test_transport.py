@@ -1,8 +1,11 @@
 """The websocket seam, over real sockets: whole messages in, our errors out, TLS always verified."""
 
 import asyncio
+import base64
 import datetime as dt
+import hashlib
 import ipaddress
+import re
 import ssl
 
 import pytest
@@ -232,3 +235,40 @@ def test_a_server_that_cannot_prove_itself_is_refused(tiny_server, certificate):
             assert len(server.requests) == 1
 
     asyncio.run(scenario())
+
+
+def test_a_handshake_nobody_waits_for_any_more_leaves_no_connection():
+    async def scenario():
+        hung_up = asyncio.get_running_loop().create_future()
+        asked = asyncio.Event()
+
+        async def late(reader, writer):
+            request = await reader.readuntil(b"\r\n\r\n")
+            asked.set()
+            await asyncio.sleep(0.05)  # the client gives up meanwhile
+            writer.write(_accepted(request))
+            hung_up.set_result(await reader.read())
+            writer.close()
+
+        server = await asyncio.start_server(late, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        opening = asyncio.ensure_future(PicowsTransport().open(Secret(f"ws://127.0.0.1:{port}/"), Collector()))
+        await asked.wait()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert await asyncio.wait_for(hung_up, 5) == b""
+        server.close()
+
+    asyncio.run(scenario())
+
+
+def _accepted(request):
+    key = re.search(rb"Sec-WebSocket-Key: (\S+)", request)[1]
+    proof = base64.b64encode(
+        hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+    )
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + proof + b"\r\n\r\n"
+    )
