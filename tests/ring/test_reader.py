@@ -223,7 +223,7 @@ def test_a_sleeper_is_woken_through_its_pipe(seated: Seated):
         batch = seated.reader.read(LONG_S)
     assert batch is not None
     [row] = seated.keeper.readers()
-    assert (row["position"], row["delivered"], row["lost"]) == (2, 2, 0)
+    assert (row.position, row.delivered, row.lost) == (2, 2, 0)
 
 
 @needs_compiled
