@@ -72,7 +72,7 @@ class Board:
         sequences = self._sequences[:rows]
         for row in np.flatnonzero((sequences >= stop) | (sequences == NOT_WHOLE)):
             sequences[row] = self._trace_back(int(row), stop)
-        wanted = np.flatnonzero((sequences >= start) & (sequences < stop))
+        wanted = np.flatnonzero(sequences >= start)
         wanted = wanted[sequences[wanted].argsort()]
         depth = None if self._depth is None else self._depth[wanted]
         return Newest(self._ticks[wanted], depth, sequences[wanted])
