@@ -14,6 +14,7 @@ from libc.string cimport memset
 
 import numpy as np
 
+from kitecli.market.modes import MODES
 from kitecli.ring.layout import (
     BOARD_ROWS_OFFSET,
     COUNTERS,
@@ -75,6 +76,7 @@ cdef extern from "pass.h":
         uint64_t depth_mask
         int64_t capacity
     bint kite_pass_make_table(kite_pass *state) nogil
+    void kite_pass_expect(kite_pass *state, uint32_t token, uint32_t wanted) nogil
     int64_t kite_pass_ingest(kite_pass *state, const uint8_t *p, size_t size, int64_t ts_recv_ns,
                              uint32_t connection) nogil
     int64_t kite_view_copy(const kite_view *view, int64_t start, int64_t count, kite_tick *ticks,
@@ -154,6 +156,15 @@ cdef class FramePass:
         written = kite_pass_ingest(&self.state, <const uint8_t *>view.buf, <size_t>view.len, ts_recv_ns, connection)
         PyBuffer_Release(&view)
         return written
+
+    def expect_snapshots(self, modes):
+        """The next packet of each token is the broker's cached one; see kitecli.ring.writer.RingWriter."""
+        cdef uint32_t token
+        cdef str mode
+        for token, mode in modes.items():  # first: what is refused must leave nothing behind
+            MODES.index(mode)
+        for token, mode in modes.items():
+            kite_pass_expect(&self.state, token, MODES.index(mode) + 1)
 
     def wake(self, seats, list sleepers):
         """Whom to wake: (offset of the waiting flag in ``seats``, descriptor) pairs; replaces the former list."""

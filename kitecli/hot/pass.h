@@ -45,9 +45,19 @@ typedef struct {
     int64_t next_sequence;
 } kite_meta;
 
+/* An instrument's place in the table. What is due stands in bits that the row leaves, because the row is loaded for
+ * every packet anyway: an instrument that no snapshot is due of costs one comparison more.
+ *
+ *     31    28 27      26 25      24 23                                 0
+ *     +-------+----------+----------+-----------------------------------+
+ *     |   -   | wanted   | snapshots| row on the board + 1              |
+ *     |       | mode     | due      | 0: a free place                   |
+ *     +-------+----------+----------+-----------------------------------+ */
+enum { ROW_BITS = 24, ROW_MASK = (1 << ROW_BITS) - 1, DUE_SHIFT = ROW_BITS, WANTED_SHIFT = ROW_BITS + 2 };
+
 typedef struct {
     uint32_t token;
-    uint32_t row_plus_one; /* 0: free */
+    uint32_t place;
 } kite_entry;
 
 /* A reader that may be asleep: its flag in the shared page, and the descriptor that wakes it. */
@@ -78,6 +88,8 @@ typedef struct {
 static int kite_pass_make_table(kite_pass *pass)
 {
     uint32_t bits = 1;
+    if (pass->board_capacity >= ROW_MASK)
+        return 0;
     while (((int64_t)1 << bits) < pass->board_capacity * 2)
         bits++;
     pass->table = (kite_entry *)calloc((size_t)1 << bits, sizeof(kite_entry));
@@ -86,30 +98,55 @@ static int kite_pass_make_table(kite_pass *pass)
     return pass->table != NULL;
 }
 
-static int64_t kite_pass_add_row(kite_pass *pass, uint32_t at, uint32_t token)
+static int64_t kite_pass_add_row(kite_pass *pass, kite_entry *entry, uint32_t token)
 {
     int64_t row = *pass->board_rows;
     if (row >= pass->board_capacity)
         return -1;
-    pass->table[at].token = token;
-    pass->table[at].row_plus_one = (uint32_t)row + 1;
+    entry->token = token;
+    entry->place = (uint32_t)row + 1;
     pass->meta[row].token = token;
     kite_store_release(pass->board_rows, row + 1);
     return row;
 }
 
-/* Fibonacci hashing: tokens are exchange_token << 8 | segment, so their low byte is the same for a whole segment. */
-KITE_INLINE int64_t kite_pass_row(kite_pass *pass, uint32_t token)
+/* The instrument's entry, or the free one where it belongs.
+ * Fibonacci hashing: tokens are exchange_token << 8 | segment, so their low byte is the same for a whole segment. */
+KITE_INLINE kite_entry *kite_pass_entry(const kite_pass *pass, uint32_t token)
 {
     uint32_t at = (token * 2654435769u) >> pass->table_shift;
-    for (;;) {
-        kite_entry entry = pass->table[at];
-        if (entry.row_plus_one == 0)
-            return kite_pass_add_row(pass, at, token);
-        if (entry.token == token)
-            return (int64_t)entry.row_plus_one - 1;
+    while (pass->table[at].place != 0 && pass->table[at].token != token)
         at = (at + 1) & pass->table_mask;
-    }
+    return pass->table + at;
+}
+
+/* ---- snapshots: the cached packets that answer a subscription ------------------------------------------------- */
+
+KITE_INLINE uint32_t kite_mode_of(uint32_t length)
+{
+    if (length == LTP_LENGTH)
+        return MODE_LTP;
+    return length == FULL_LENGTH || length == INDEX_FULL_LENGTH ? MODE_FULL : MODE_QUOTE;
+}
+
+/* A bare subscription is answered in quote mode, and asking for another mode may bring a second cached packet. An
+ * instrument that no row is left for isn't followed. */
+static void kite_pass_expect(kite_pass *pass, uint32_t token, uint32_t wanted)
+{
+    kite_entry *entry = kite_pass_entry(pass, token);
+    uint32_t due = wanted == MODE_QUOTE ? 1 : 2;
+    if (entry->place == 0 && kite_pass_add_row(pass, entry, token) < 0)
+        return;
+    entry->place = (entry->place & ROW_MASK) | due << DUE_SHIFT | wanted << WANTED_SHIFT;
+}
+
+/* One of those due has come: the last one if it is in the wanted mode. */
+static void kite_entry_snapshot_came(kite_entry *entry, uint32_t length)
+{
+    uint32_t due = entry->place >> DUE_SHIFT & 3, wanted = entry->place >> WANTED_SHIFT;
+    entry->place &= ROW_MASK;
+    if (due > 1 && kite_mode_of(length) != wanted)
+        entry->place |= (due - 1) << DUE_SHIFT | wanted << WANTED_SHIFT;
 }
 
 /* ---- finding packets, and asking for their memory before it is needed ------------------------------------------
@@ -123,6 +160,7 @@ typedef struct {
     const uint8_t *packet;
     int64_t row; /* on the board, or -1 */
     uint32_t length;
+    uint32_t tail; /* what the record's tail has of it before it is decoded: the connection, and FLAG_SNAPSHOT */
 } kite_found;
 
 typedef struct {
@@ -167,6 +205,24 @@ KITE_INLINE int kite_walk_next(kite_walk *walk, uint64_t *counters, kite_found *
         counters[COUNT_UNKNOWN_LENGTH]++;
     }
     return 0;
+}
+
+/* Its row, and whether it is a snapshot. Packets are looked up in their order, so an instrument that stands twice in a
+ * message has what is due of it counted down in that order too. */
+KITE_INLINE void kite_pass_look_up(kite_pass *pass, kite_found *found)
+{
+    uint32_t token = kite_be32(found->packet);
+    kite_entry *entry = kite_pass_entry(pass, token);
+    uint32_t place = entry->place;
+    if (KITE_UNLIKELY(place == 0)) {
+        found->row = kite_pass_add_row(pass, entry, token);
+        return;
+    }
+    if (KITE_UNLIKELY(place > ROW_MASK)) {
+        kite_entry_snapshot_came(entry, found->length);
+        found->tail |= (uint32_t)FLAG_SNAPSHOT << 16;
+    }
+    found->row = (int64_t)(place & ROW_MASK) - 1;
 }
 
 KITE_INLINE void kite_prefetch_depth(const kite_depth *depth)
@@ -239,9 +295,9 @@ KITE_INLINE void kite_put_depth(kite_depth *a, const uint8_t *p)
 
 /* Decode one packet of a known length into two records, and two depths where it has them. */
 KITE_INLINE void kite_put_packet(kite_tick *a, kite_tick *b, kite_depth *da, kite_depth *db, const uint8_t *p,
-                                 uint32_t length, int64_t ts_recv_ns, uint32_t connection)
+                                 uint32_t length, int64_t ts_recv_ns, uint32_t tail)
 {
-    uint32_t tail = connection << 8, oi = 0, ts_event_s = 0;
+    uint32_t oi = 0, ts_event_s = 0;
     if (length == FULL_LENGTH) {
         tail |= MODE_FULL | (uint32_t)(FLAG_DEPTH | FLAG_OHLC) << 16;
         oi = kite_be32(p + 48);
@@ -269,8 +325,7 @@ KITE_INLINE void kite_put_packet(kite_tick *a, kite_tick *b, kite_depth *da, kit
 
 /* ---- a message into ring and board -------------------------------------------------------------------------- */
 
-KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const kite_found *found, int64_t ts_recv_ns,
-                               uint32_t connection)
+KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const kite_found *found, int64_t ts_recv_ns)
 {
     uint64_t slot = (uint64_t)sequence & pass->mask;
     kite_tick *tick = pass->ticks + slot;
@@ -278,7 +333,7 @@ KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const kite_fou
     if (KITE_UNLIKELY(found->row < 0)) {
         kite_tick nowhere;
         kite_depth nowhere_deep;
-        kite_put_packet(tick, &nowhere, depth, &nowhere_deep, found->packet, found->length, ts_recv_ns, connection);
+        kite_put_packet(tick, &nowhere, depth, &nowhere_deep, found->packet, found->length, ts_recv_ns, found->tail);
         pass->links[slot] = 0;
         pass->counters[COUNT_OFF_BOARD]++;
         return;
@@ -289,7 +344,7 @@ KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const kite_fou
     kite_store_release32(&meta->version, meta->version + 1);
     kite_fence_release();
     kite_put_packet(tick, pass->board_ticks + found->row, depth, pass->board_depth + found->row, found->packet,
-                    found->length, ts_recv_ns, connection);
+                    found->length, ts_recv_ns, found->tail);
     /* Released, because history follows it into the ring without asking for the version. */
     kite_store_release(&meta->next_sequence, sequence + 1);
     kite_store_release32(&meta->version, meta->version + 1);
@@ -305,11 +360,12 @@ KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t
     while (found == FOUND_AHEAD) {
         kite_found ahead[FOUND_AHEAD];
         for (found = 0; found < FOUND_AHEAD && kite_walk_next(&walk, pass->counters, ahead + found); found++) {
-            ahead[found].row = kite_pass_row(pass, kite_be32(ahead[found].packet));
+            ahead[found].tail = connection << 8;
+            kite_pass_look_up(pass, ahead + found);
             kite_pass_prefetch(pass, sequence + found, ahead + found);
         }
         for (i = 0; i < found; i++)
-            kite_pass_put(pass, sequence++, ahead + i, ts_recv_ns, connection);
+            kite_pass_put(pass, sequence++, ahead + i, ts_recv_ns);
     }
     if (KITE_UNLIKELY(walk.at < walk.size))
         pass->counters[COUNT_TRAILING]++;
@@ -413,6 +469,7 @@ static int64_t kite_view_history(const kite_view *view, int64_t row, int64_t cou
     return found;
 }
 
+enum { NO_TICK = -1, NOT_WHOLE = -2 }; /* as in kitecli/ring/layout.py; the first is what a next sequence of 0 makes */
 enum { BOARD_TRIES = 1000000 }; /* tens of milliseconds: by then the writer died in the middle of the row */
 
 KITE_INLINE void kite_view_board_row(const kite_view *view, int64_t row, kite_tick *tick, kite_depth *depth,
@@ -433,7 +490,7 @@ KITE_INLINE void kite_view_board_row(const kite_view *view, int64_t row, kite_ti
         }
         kite_pause();
     }
-    *sequence = -1;
+    *sequence = NOT_WHOLE;
 }
 
 static void kite_view_snapshot(const kite_view *view, int64_t rows, kite_tick *ticks, kite_depth *depth,

@@ -5,6 +5,8 @@ Python has no memory barriers, so what this writes can be read in its own proces
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kitecli.protocol.decoder import decode_frame
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.writer import RingWriter
@@ -29,6 +31,10 @@ class FramePass:
             **frame.damage.as_dict(),
         )
         return frame.ticks.size
+
+    def expect_snapshots(self, modes: Mapping[int, str]) -> None:
+        """The next packet of each token is the broker's cached one; see :class:`~kitecli.ring.writer.RingWriter`."""
+        self._writer.expect_snapshots(modes)
 
     def close(self) -> None:
         """Tell readers that nothing will come any more."""

@@ -9,7 +9,7 @@ Where it differs from what the official Python client hands out, it does so on p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import count, repeat
 from math import nan
@@ -302,15 +302,22 @@ class Tick:
 
 
 def ticks_of(
-    ticks: NDArray[np.void], depth: NDArray[np.void] | None = None, first_sequence: int | None = None
+    ticks: NDArray[np.void], depth: NDArray[np.void] | None = None, sequences: NDArray[np.int64] | int | None = None
 ) -> Iterator[Tick]:
     """A :class:`Tick` for each row of ``TICK_DTYPE`` (n,) and, beside it, ``DEPTH_DTYPE`` (n,).
 
-    Cheaper than :meth:`Tick.from_row` one by one; ``first_sequence`` numbers them upwards.
+    Cheaper than :meth:`Tick.from_row` one by one. ``sequences``: a number for each of the rows (n,), or the first one's,
+    from which the others are numbered upwards.
     """
     records = _RECORD.iter_unpack(ticks.tobytes())
     books = repeat(None) if depth is None else depth.view(_OPAQUE_DEPTH).tolist()
-    return map(Tick, records, books, repeat(None) if first_sequence is None else count(first_sequence))
+    return map(Tick, records, books, _numbers(sequences))
+
+
+def _numbers(sequences: NDArray[np.int64] | int | None) -> Iterable[int | None]:
+    if sequences is None:
+        return repeat(None)
+    return count(sequences) if isinstance(sequences, int) else sequences.tolist()
 
 
 def _time(epoch_s: int) -> datetime | None:

@@ -87,6 +87,10 @@ HEADER_DTYPE: Final = np.dtype(
 
 META_DTYPE: Final = np.dtype([("version", "<u4"), ("token", "<u4"), ("next_sequence", "<i8")])
 
+NO_TICK: Final = -1
+NOT_WHOLE: Final = -2
+"""A board snapshot's words for a row: an instrument that had no tick yet, and one whose row could not be read whole."""
+
 DEFAULT_BOARD_CAPACITY: Final = 16_384
 """Instruments of one ring's life: the broker's limit of 9,000 at once, and room for a day's changes."""
 

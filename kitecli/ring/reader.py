@@ -1,6 +1,7 @@
-"""What every reader of a ring does: take what is new, count what was lost, wait for more.
+"""What every reader of a ring does: take what is new, count what it missed, wait for more.
 
-Delivered + lost = produced since the reader started, exactly. A reader can't delay the writer, whatever it does.
+Delivered + conflated + lost = produced since the reader started, exactly, whenever a method returns; the reader's
+policy says which of the three a tick becomes. A reader can't delay the writer, whatever it does.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kitecli.market.tick import DEPTH_DTYPE, FLAG_DEPTH, TICK_DTYPE
+from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
+from kitecli.ring.conflation import Board, Newest, drop_depth, last_of_each
 from kitecli.ring.layout import RingLayout
+from kitecli.ring.policy import Policy
 from kitecli.ring.seats import UNWOKEN_WAIT_S, Seat
 
 DEFAULT_BATCH: Final = 10_000
+DEFAULT_MAX_LAG: Final = 10_000
+"""What 9,000 instruments bring in half a second of a busy market."""
 _HEADROOM_SHARE: Final = 8
 """A lapped reader goes on an eighth of the ring above the oldest tick."""
 _CATCH_UPS: Final = 8
@@ -48,22 +53,37 @@ class View(Protocol):
 class Batch:
     """Ticks in the order they came. The arrays belong to the reader and are overwritten by its next read.
 
-    ``ticks[i]`` has sequence ``first_sequence + i``; ``lost`` ticks before the first one were overwritten unread.
-    The lengths and losses of all batches add up to what was produced, without a gap. A row of ``depth`` belongs to its
-    tick where the tick's flags carry ``FLAG_DEPTH``.
+    A row of ``depth`` belongs to its tick where the tick's flags carry ``FLAG_DEPTH``. ``lost`` and ``conflated`` count
+    what was missed since the batch before: the lengths, losses and conflated ticks of all batches add up to what was
+    produced, without a gap. A conflated batch has one tick of each instrument at most, and may so be longer or shorter
+    than the reader's batch; in all others ``ticks[i]`` has sequence ``first_sequence + i``.
     """
 
     ticks: NDArray[np.void]
     depth: NDArray[np.void] | None
     first_sequence: int
     lost: int
+    conflated: int = 0
+    scattered: NDArray[np.int64] | None = None
+
+    @property
+    def sequences(self) -> NDArray[np.int64]:
+        """The sequence of each tick, ascending."""
+        if self.scattered is not None:
+            return self.scattered
+        return np.arange(self.first_sequence, self.first_sequence + len(self.ticks))
 
     def __len__(self) -> int:
         return len(self.ticks)
 
 
 class RingReader:
-    """One reader's place in a ring."""
+    """One reader's place in a ring.
+
+    ``batch``: ticks taken at a time, at most. ``from_oldest``: begin with what is there already, the oldest tick of the
+    ring or, with ``Policy.LATEST``, the whole board. ``max_lag``: how many ticks behind a ``Policy.DROP_OLDEST`` reader
+    may be when it reads.
+    """
 
     def __init__(
         self,
@@ -74,39 +94,42 @@ class RingReader:
         depth: bool = False,
         from_oldest: bool = False,
         spin: bool = False,
+        policy: Policy = Policy.EVERY,
+        max_lag: int = DEFAULT_MAX_LAG,
     ) -> None:
-        if batch < 1:
-            raise ValueError(f"a reader can't take {batch} ticks at a time")
+        if batch < 1 or max_lag < 1:
+            raise ValueError(f"a reader can't take {batch} ticks at a time from at most {max_lag} behind")
         self.view = view
+        self.policy = policy
         self._seat = seat
         size = min(batch, view.layout.capacity)
         self._ticks = np.zeros(size, TICK_DTYPE)
         self._depth = np.zeros(size, DEPTH_DTYPE) if depth else None
-        self.position = max(0, view.cursor() - view.layout.capacity) if from_oldest else view.cursor()
+        self._board = Board(view, depth=depth)
+        self._max_lag = max_lag
+        self.start = self._oldest() if from_oldest else view.cursor()
+        self.position = self.start
         self.delivered = 0
+        self.conflated = 0
         self.lost = 0
         self.depth_lost = 0
-        self._untold = 0  # lost since the last batch
+        self._untold_lost = self._untold_conflated = 0  # since the last batch
         self._spin = spin
         self._depth_gap = view.layout.capacity - view.layout.depth_capacity
+        if seat is not None:
+            seat.begin(self.start, policy)
 
     def lag(self) -> int:
         """Ticks published and not yet read."""
         return self.view.cursor() - self.position
 
     def poll(self) -> Batch | None:
-        """The next ticks, at most a batch of them, or None where nothing new can be had."""
-        for _ in range(_CATCH_UPS):
-            count = min(self.lag(), len(self._ticks))
-            if count <= 0:
-                return None
-            oldest = self.view.copy(self.position, count, self._ticks, self._depth)
-            overwritten = max(0, oldest - self.position)
-            self._lose(min(overwritten, count))
-            if overwritten < count:
-                return self._deliver(overwritten, count, oldest)
-            self._jump(oldest)
-        return None
+        """The next ticks, or None where nothing new can be had."""
+        before = self.position
+        batch = self._newest() if self.policy is Policy.LATEST else self._next()
+        if self._seat is not None and self.position != before:
+            self._seat.report(self.position, self.conflated, self.lost)
+        return batch
 
     def read(self, timeout_s: float) -> Batch | None:
         """Like :meth:`poll`, but waits up to ``timeout_s`` for something to come."""
@@ -140,10 +163,30 @@ class RingReader:
         elif self.view.announce_sleep(self._seat.page, self._seat.waiting_offset, self.position):
             self._seat.block(timeout_s)
 
+    def _oldest(self) -> int:
+        return 0 if self.policy is Policy.LATEST else max(0, self.view.cursor() - self.view.layout.capacity)
+
+    # Every tick
+
+    def _next(self) -> Batch | None:
+        for _ in range(_CATCH_UPS):
+            if self.policy is Policy.DROP_OLDEST:
+                self._lose(max(0, self.lag() - self._max_lag))
+            count = min(self.lag(), len(self._ticks))
+            if count <= 0:
+                return None
+            oldest = self.view.copy(self.position, count, self._ticks, self._depth)
+            overwritten = max(0, oldest - self.position)
+            self._lose(min(overwritten, count))
+            if overwritten < count:
+                return self._deliver(overwritten, count, oldest)
+            self._jump(oldest)
+        return None
+
     def _lose(self, count: int) -> None:
         self.position += count
         self.lost += count
-        self._untold += count
+        self._untold_lost += count
 
     def _jump(self, oldest: int) -> None:
         """All of it was overwritten: go on some way above the oldest tick, or the writer would lap us again at once."""
@@ -155,18 +198,41 @@ class RingReader:
         """What was certainly whole: the ticks of the last copy but the first ``skip``."""
         ticks = self._ticks[skip:count]
         depth = None if self._depth is None else self._depth[skip:count]
-        first, lost = self.position, self._untold
-        if depth is not None and first < oldest + self._depth_gap:
-            self._drop_stale_depth(ticks, oldest + self._depth_gap - first)
-        self.position = first + len(ticks)
+        if depth is not None and self.position < oldest + self._depth_gap:
+            # Depth is kept for fewer ticks than the records.
+            self.depth_lost += drop_depth(ticks[: oldest + self._depth_gap - self.position])
+        batch = Batch(ticks, depth, self.position, self._untold_lost)
+        self.position += len(ticks)
         self.delivered += len(ticks)
-        self._untold = 0
-        if self._seat is not None:
-            self._seat.report(self.position, self.delivered, self.lost)
-        return Batch(ticks, depth, first, lost)
+        self._untold_lost = 0
+        return batch
 
-    def _drop_stale_depth(self, ticks: NDArray[np.void], stale: int) -> None:
-        """Depth is kept for fewer ticks than the records: a tick too old for it loses the flag, and that is counted."""
-        flags = ticks["flags"][:stale]
-        self.depth_lost += int(np.count_nonzero(flags & FLAG_DEPTH))
-        flags &= np.uint16(~FLAG_DEPTH & 0xFFFF)
+    # The newest of each instrument
+
+    def _newest(self) -> Batch | None:
+        stop = self.view.cursor()
+        if stop <= self.position:
+            return None
+        newest = self._newest_of_ring(stop) or self._board.newest(self.position, stop)
+        passed = stop - self.position - len(newest.sequences)
+        self.position = stop
+        self.delivered += len(newest.sequences)
+        self.conflated += passed
+        self.depth_lost = self._board.depth_lost
+        self._untold_conflated += passed
+        return self._conflated_batch(newest) if newest.sequences.size else None
+
+    def _newest_of_ring(self, stop: int) -> Newest | None:
+        """From the ring, or None where it is more than a batch or has been overwritten, in part or its depth."""
+        count = stop - self.position
+        if count > len(self._ticks):
+            return None
+        oldest = self.view.copy(self.position, count, self._ticks, self._depth)
+        if self.position < oldest + (0 if self._depth is None else self._depth_gap):
+            return None
+        last = last_of_each(self._ticks["token"][:count])
+        return Newest(self._ticks[last], None if self._depth is None else self._depth[last], self.position + last)
+
+    def _conflated_batch(self, newest: Newest) -> Batch:
+        first, conflated, self._untold_conflated = int(newest.sequences[0]), self._untold_conflated, 0
+        return Batch(newest.ticks, newest.depth, first, 0, conflated, newest.sequences)

@@ -2,11 +2,19 @@
 
 A file beside the ring, written by the readers and looked at by the writer::
 
-    0                64                    4096             4096 + 128 × n
-    +----------------+---------------------+----------------+------
-    | magic, version | generation u64      | seat 0 (128 B) | seat n ...
-    +----------------+---------------------+----------------+------
-    seat: taken u32 | pid u32 | position i64 | waiting u32 | attached u32 | delivered i64 | lost i64
+    0          8             64                4096             4096 + 128 × n
+    +----------+-------------+-----------------+----------------+------
+    | magic    | version u32 | generation u64  | seat 0 (128 B) | seat n ...
+    +----------+-------------+-----------------+----------------+------
+    seat
+    0           4           8              16          20           24          32           40          48          52
+    +-----------+-----------+--------------+-----------+------------+-----------+------------+-----------+-----------+
+    | taken u32 | pid u32   | position i64 | waiting   | attached   | start i64 | conflated  | lost i64  | policy    |
+    |           |           |              | u32       | u32        |           | i64        |           | u32       |
+    +-----------+-----------+--------------+-----------+------------+-----------+------------+-----------+-----------+
+
+What a reader delivered isn't written: it is ``position - start - conflated - lost``, so that whoever looks in the
+middle of a report still sees numbers that add up.
 
 A reader about to sleep raises ``waiting`` and blocks on its named pipe; the writer, having published, lowers the flag
 and writes a byte into the pipe. So a frame costs a system call only for readers that really sleep, and the kernel tells
@@ -27,6 +35,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 from typing import Final
@@ -35,22 +44,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import DataError, EnvironmentProblem
+from kitecli.ring.policy import POLICIES, Policy
 
 SEATS: Final = 64
 _MAGIC: Final = b"KITESEAT"
+_VERSION: Final = 2
+_VERSION_AT: Final = len(_MAGIC)
 _GENERATION_OFFSET: Final = 64
 _SEATS_OFFSET: Final = 4096
 _SEAT_DTYPE: Final = np.dtype(
     {
-        "names": ["taken", "pid", "position", "waiting", "attached", "delivered", "lost"],
-        "formats": ["<u4", "<u4", "<i8", "<u4", "<u4", "<i8", "<i8"],
-        "offsets": [0, 4, 8, 16, 20, 24, 32],
+        "names": ["taken", "pid", "position", "waiting", "attached", "start", "conflated", "lost", "policy"],
+        "formats": ["<u4", "<u4", "<i8", "<u4", "<u4", "<i8", "<i8", "<i8", "<u4"],
+        "offsets": [0, 4, 8, 16, 20, 24, 32, 40, 48],
         "itemsize": 128,  # two cache lines: the prefetcher pairs them, and a reader's writes should bother nobody
     }
 )
 _WAITING: Final = 16
 # The same fields as cells of a seat's 64-bit and 32-bit numbers.
-_POSITION, _DELIVERED, _LOST = 1, 3, 4
+_POSITION, _START, _CONFLATED, _LOST = 1, 3, 4, 5
 _ATTACHED = 5
 _FILE_BYTES: Final = _SEATS_OFFSET + SEATS * _SEAT_DTYPE.itemsize
 UNWOKEN_WAIT_S: Final = 0.001
@@ -72,7 +84,7 @@ class SeatMap:
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_MAGIC.ljust(_FILE_BYTES, b"\0"))
+            file.write((_MAGIC + _VERSION.to_bytes(4, "little")).ljust(_FILE_BYTES, b"\0"))
         return cls(path)
 
     def pipe(self, index: int) -> Path:
@@ -127,14 +139,20 @@ class Seat:
     def _sit_down(cls, seats: SeatMap) -> Seat:
         seat = cls(seats, _free_index(seats))
         seat._row["pid"], seat._row["attached"], seat._row["waiting"] = os.getpid(), 0, 0
-        seat.report(0, 0, 0)
+        seat.begin(0, Policy.EVERY)
         seat._row["taken"] = 1
         seats.generation += np.uint64(1)
         return seat
 
-    def report(self, position: int, delivered: int, lost: int) -> None:
+    def begin(self, start: int, policy: Policy) -> None:
+        """Publish where this reader starts, and what it does when it can't keep up."""
+        self._row["policy"] = POLICIES.index(policy)
+        self._wide[_START] = start
+        self.report(start, 0, 0)
+
+    def report(self, position: int, conflated: int, lost: int) -> None:
         """Publish how far this reader is; the writer's statistics read it."""
-        self._wide[_POSITION], self._wide[_DELIVERED], self._wide[_LOST] = position, delivered, lost
+        self._wide[_POSITION], self._wide[_CONFLATED], self._wide[_LOST] = position, conflated, lost
 
     def attached(self) -> bool:
         """Whether the writer knows this seat and will wake it."""
@@ -164,6 +182,26 @@ class Seat:
         self._map.close()
 
 
+@dataclass(frozen=True, slots=True)
+class SeatedReader:
+    """A reader as its seat shows it; ``delivered + conflated + lost == position - start``."""
+
+    pid: int
+    policy: Policy
+    start: int
+    position: int
+    delivered: int
+    conflated: int
+    lost: int
+
+
+def _seated(seat: np.void) -> SeatedReader:
+    start, position, conflated, lost = (int(seat[name]) for name in ("start", "position", "conflated", "lost"))
+    policy = POLICIES[int(seat["policy"]) % len(POLICIES)]  # whatever another process wrote there
+    delivered = position - start - conflated - lost
+    return SeatedReader(int(seat["pid"]), policy, start, position, delivered, conflated, lost)
+
+
 class SeatKeeper:
     """The writer's side: who sits where, whom to wake, how far behind the slowest is."""
 
@@ -191,10 +229,9 @@ class SeatKeeper:
                 self._look_at(index)
         return [(_SEATS_OFFSET + index * _SEAT_DTYPE.itemsize + _WAITING, pipe) for index, pipe in self._pipes.items()]
 
-    def readers(self) -> NDArray[np.void]:
-        """A copy of the taken seats: pid, position, delivered, lost."""
-        taken: NDArray[np.void] = self._map.seats[self._map.seats["taken"] == 1].copy()
-        return taken
+    def readers(self) -> list[SeatedReader]:
+        """Who reads, how far each one is and what became of its ticks."""
+        return [_seated(seat) for seat in self._map.seats[self._map.seats["taken"] == 1].copy()]
 
     def close(self) -> None:
         """Remove the files. What is ingested after this would be told to closed pipes: there must be nothing."""
@@ -249,12 +286,12 @@ def _mapped(path: Path) -> tuple[mmap.mmap, int]:
         ) from cause
     if os.fstat(descriptor).st_size == _FILE_BYTES:
         buffer = mmap.mmap(descriptor, _FILE_BYTES)
-        if buffer[: len(_MAGIC)] == _MAGIC:
+        if buffer[: _VERSION_AT + 4] == _MAGIC + _VERSION.to_bytes(4, "little"):
             return buffer, descriptor
     os.close(descriptor)
     raise DataError(
         f"{path} holds no reader seats of this version of kite",
-        why="its size or its first bytes are wrong",
+        why="its size, its first bytes or its version are others",
         hint="run the feed and its readers from the same installation",
     )
 

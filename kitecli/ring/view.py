@@ -11,7 +11,7 @@ from mmap import mmap
 import numpy as np
 from numpy.typing import NDArray
 
-from kitecli.ring.layout import STATE_CLOSED
+from kitecli.ring.layout import NOT_WHOLE, STATE_CLOSED
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.parts import RingParts
 
@@ -75,7 +75,8 @@ class RingView:
     def snapshot(self, ticks: NDArray[np.void], depth: NDArray[np.void] | None, sequences: NDArray[np.int64]) -> int:
         """The latest tick of every instrument, one row each; returns the number of rows.
 
-        A row that isn't whole has sequence -1: its first tick is just coming, or its writer stands still in the middle.
+        A row's sequence is ``NO_TICK`` where the instrument is only expected so far, and ``NOT_WHOLE`` where it
+        couldn't be read: its writer stands still in the middle of it, or has died there. Both are below 0.
         """
         rows = min(self.board_rows(), ticks.size)
         versions = self._parts.meta["version"][:rows]
@@ -84,7 +85,7 @@ class RingView:
         if depth is not None:
             depth[:rows] = self._parts.board_depth[:rows]
         sequences[:rows] = self._parts.meta["next_sequence"][:rows] - 1
-        sequences[:rows][(before & 1 != 0) | (versions != before)] = -1
+        sequences[:rows][(before & 1 != 0) | (versions != before)] = NOT_WHOLE
         return rows
 
     def spin(self, cursor: int, rounds: int) -> bool:  # noqa: ARG002

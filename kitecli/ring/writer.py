@@ -6,17 +6,20 @@ What the compiled pass leaves in memory must equal what this leaves there, byte 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kitecli.market.tick import FLAG_DEPTH
+from kitecli.market.modes import MODES
+from kitecli.market.tick import FLAG_DEPTH, FLAG_SNAPSHOT, MODE_QUOTE
 from kitecli.ring.layout import COUNTERS, STATE_CLOSED
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.parts import RingParts
 
 _MAX_LINK: Final = 0xFFFFFFFF
+_MAX_TOKEN: Final = 0xFFFFFFFF
 
 
 class RingWriter:
@@ -26,6 +29,7 @@ class RingWriter:
         self._parts = RingParts.of(memory)
         self._layout = memory.layout
         self._row_of: dict[int, int] = {}
+        self._due: dict[int, tuple[int, int]] = {}  # token: how many snapshots, and the mode that ends them early
 
     def write(self, ticks: NDArray[np.void], depth: NDArray[np.void]) -> None:
         """Append ticks with their depth rows, and bring the board up to date."""
@@ -35,6 +39,21 @@ class RingWriter:
         for index in range(ticks.size):
             self._write_one(start + index, ticks[index], depth[index])
         parts.cursor[0] = start + ticks.size
+
+    def expect_snapshots(self, modes: Mapping[int, str]) -> None:
+        """Say that these instruments are just being subscribed, in these modes; call it before asking the broker.
+
+        The next tick of each carries ``FLAG_SNAPSHOT``: it is the broker's cached packet and no trade. After a bare
+        subscription that packet is in quote mode and the one in the wanted mode comes second, so where another mode is
+        wanted, flags go on until a tick in that mode came, but for two ticks at most.
+
+        New instruments take their rows on the board at once, in the order given. One that no row is left for gets no
+        flag. Raises ValueError for an unknown mode and OverflowError for what is no token, and then changes nothing.
+        """
+        wanted = {_checked(token): MODES.index(mode) + 1 for token, mode in modes.items()}
+        for token, mode in wanted.items():
+            if self._row(token) is not None:
+                self._due[token] = (1 if mode == MODE_QUOTE else 2, mode)
 
     def count(self, **counts: int) -> None:
         """Add to the counters of :data:`~kitecli.ring.layout.COUNTERS`."""
@@ -54,6 +73,8 @@ class RingWriter:
         parts, slot = self._parts, sequence & (self._layout.capacity - 1)
         has_depth = bool(tick["flags"] & FLAG_DEPTH)
         row = self._row(int(tick["token"]))
+        if int(tick["token"]) in self._due:
+            tick = self._snapshot(tick)
         parts.ticks[slot] = tick
         parts.links[slot] = self._link(row, sequence)
         if has_depth:
@@ -62,6 +83,15 @@ class RingWriter:
             self.count(off_board=1)
         else:
             self._update_board(row, sequence, tick, depth if has_depth else None)
+
+    def _snapshot(self, tick: np.void) -> np.void:
+        """The tick, flagged; one less is due now, or none if it came in the wanted mode."""
+        due, wanted = self._due.pop(int(tick["token"]))
+        if due > 1 and tick["mode"] != wanted:
+            self._due[int(tick["token"])] = (due - 1, wanted)
+        flagged = tick.copy()
+        flagged["flags"] |= np.uint16(FLAG_SNAPSHOT)
+        return flagged
 
     def _row(self, token: int) -> int | None:
         """The instrument's row on the board; a new instrument takes the next free one."""
@@ -85,3 +115,9 @@ class RingWriter:
             self._parts.board_depth[row] = depth
         meta["next_sequence"] = sequence + 1
         meta["version"] += np.uint32(1)
+
+
+def _checked(token: int) -> int:
+    if not 0 <= token <= _MAX_TOKEN:
+        raise OverflowError(f"{token} is no instrument token")
+    return token

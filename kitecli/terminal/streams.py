@@ -27,13 +27,14 @@ CSV_COLUMNS: Final = (
     "close",
     "oi",
     "exchange_timestamp",
+    "snapshot",
 )
 
 Writer = Callable[[Batch], None]
 
 
 def ndjson_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
-    """One JSON object a tick: :meth:`Tick.to_json_dict` with the ring's sequence and ``ts_recv_ns``."""
+    """One JSON object a tick: :meth:`Tick.to_json_dict` with the ring's sequence, ``ts_recv_ns`` and ``snapshot``."""
 
     def write(batch: Batch) -> None:
         out.writelines(
@@ -42,11 +43,12 @@ def ndjson_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
                     **tick.to_json_dict(labels.get(tick.instrument_token)),
                     "sequence": tick.sequence,
                     "ts_recv_ns": tick.ts_recv_ns,
+                    "snapshot": tick.snapshot,
                 },
                 separators=(",", ":"),
             )
             + "\n"
-            for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence)
+            for tick in ticks_of(batch.ticks, batch.depth, batch.sequences)
         )
         out.flush()
 
@@ -59,7 +61,7 @@ def csv_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
     rows.writerow(CSV_COLUMNS)
 
     def write(batch: Batch) -> None:
-        rows.writerows(_row(tick, labels) for tick in ticks_of(batch.ticks, batch.depth, batch.first_sequence))
+        rows.writerows(_row(tick, labels) for tick in ticks_of(batch.ticks, batch.depth, batch.sequences))
         out.flush()
 
     return write

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import kitecli.hot
+from kitecli.market.modes import MODES
 from kitecli.ring.layout import (
     BOARD_ROWS_OFFSET,
     COUNTERS_OFFSET,
@@ -51,6 +52,10 @@ int64_t native_ingest(kite_pass *pass, const uint8_t *p, size_t size, int64_t ts
 {
     return kite_pass_ingest(pass, p, size, ts_recv_ns, connection);
 }
+void native_expect(kite_pass *pass, uint32_t token, uint32_t wanted)
+{
+    kite_pass_expect(pass, token, wanted);
+}
 void native_close(kite_pass *pass)
 {
     free(pass->table);
@@ -76,6 +81,7 @@ def compile_pass(folder: Path, sources: Mapping[str, str]) -> ctypes.CDLL:
     library.native_ingest.argtypes = [
         ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint32
     ]  # fmt: skip
+    library.native_expect.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32]
     library.native_close.argtypes = [ctypes.c_void_p]
     return library
 
@@ -98,6 +104,10 @@ class NativePass:
     def ingest(self, message: bytes, ts_recv_ns: int, connection: int) -> int:
         written: int = self._library.native_ingest(self._state, message, len(message), ts_recv_ns, connection)
         return written
+
+    def expect_snapshots(self, modes: Mapping[int, str]) -> None:
+        for token, mode in modes.items():
+            self._library.native_expect(self._state, token, MODES.index(mode) + 1)
 
     def __del__(self) -> None:
         self._library.native_close(self._state)

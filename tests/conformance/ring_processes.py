@@ -215,7 +215,7 @@ def answer(folder: Path, *, rounds: int) -> dict[str, int]:
     keeper, writer = SeatKeeper(folder / "feed.seats"), FramePass(memory)
     frame, draw = messages()[:1].tobytes(), Random(7)
     _say("ready")
-    while not (len(keeper.readers()) and keeper.readers()["attached"][0]):
+    while not keeper._map.seats["attached"][0]:
         _look(keeper, writer)
     position, produced = keeper._map.seats["position"], 0
     while produced < rounds * PACKETS:

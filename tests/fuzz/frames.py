@@ -1,4 +1,8 @@
-"""Messages from a seed: sound ones, sound ones with something done to them, and plain noise."""
+"""Messages from a seed: sound ones, sound ones with something done to them, and plain noise.
+
+Between them, now and then, the word that instruments are being subscribed: a step is a message or a mapping of tokens
+to modes.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,21 @@ import struct
 from collections.abc import Iterator
 from random import Random
 
+from kitecli.market.modes import MODES
+
 LENGTHS = (8, 28, 32, 44, 184)
 SEGMENTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13)
 INSTRUMENTS = 90
 """More than the board of a small ring has rows for."""
+
+
+def steps(seed: int, count: int) -> Iterator[bytes | dict[int, str]]:
+    """``count`` messages, and what is expected of some of them."""
+    draw = Random(seed)
+    for frame in frames(seed, count):
+        if draw.random() < 0.3:
+            yield expected(draw)
+        yield frame
 
 
 def frames(seed: int, count: int) -> Iterator[bytes]:
@@ -24,6 +39,10 @@ def frames(seed: int, count: int) -> Iterator[bytes]:
             yield sound(draw)
 
 
+def expected(draw: Random) -> dict[int, str]:
+    return {token(draw): draw.choice(MODES) for _ in range(draw.choice((0, 1, 2, 5, 30)))}
+
+
 def sound(draw: Random) -> bytes:
     """Packets of known lengths, their contents at random: mostly few of any lengths, now and then many of one."""
     if draw.random() < 0.1:
@@ -34,9 +53,12 @@ def sound(draw: Random) -> bytes:
 
 
 def packet(draw: Random, length: int) -> bytes:
+    return struct.pack(">I", token(draw)) + draw.randbytes(length - 4)
+
+
+def token(draw: Random) -> int:
     number = draw.randrange(INSTRUMENTS)
-    token = number << 8 | SEGMENTS[number % len(SEGMENTS)]
-    return struct.pack(">I", token) + draw.randbytes(length - 4)
+    return number << 8 | SEGMENTS[number % len(SEGMENTS)]
 
 
 def message(packets: list[bytes]) -> bytes:

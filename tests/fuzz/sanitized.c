@@ -1,9 +1,11 @@
 /* pass.h fed from standard input, every buffer of its own and exactly as large as it must be, so that AddressSanitizer
  * sees any step outside. Arguments: capacity, depth capacity, board capacity. Input: u32 LE length and bytes, a frame
- * after the other. Output: the parts of the ring, one after the other, for comparison with the reference's. */
+ * after the other; a length of EXPECT and then u32 LE token and u32 LE mode for a snapshot expected. Output: the parts of the ring, one after the other, for comparison with the reference's. */
 #include <stdio.h>
 
 #include "pass.h"
+
+#define EXPECT 0xFFFFFFFFu
 
 static void *exactly(size_t count, size_t item)
 {
@@ -63,14 +65,23 @@ int main(int argc, char **argv)
     view.intent = pass.intent, view.cursor = pass.cursor, view.board_rows = pass.board_rows, view.state = &closed;
     view.heartbeat_ns = pass.heartbeat_ns, view.counters = counters;
     view.mask = pass.mask, view.depth_mask = pass.depth_mask, view.capacity = (int64_t)capacity;
-    for (; fread(&size, sizeof size, 1, stdin) == 1; frame++) {
-        uint8_t *bytes = malloc(size);
+    while (fread(&size, sizeof size, 1, stdin) == 1) {
+        uint32_t pair[2];
+        uint8_t *bytes;
+        if (size == EXPECT) {
+            if (fread(pair, sizeof pair, 1, stdin) != 1)
+                return 3;
+            kite_pass_expect(&pass, pair[0], pair[1]);
+            continue;
+        }
+        bytes = malloc(size);
         if (size != 0 && (bytes == NULL || fread(bytes, 1, size, stdin) != size))
             return 3;
         kite_pass_ingest(&pass, bytes, size, 1000000000000000000 + frame, (uint32_t)(frame % 3));
         free(bytes);
         if (frame % 5 == 0)
             look(&view, frame);
+        frame++;
     }
     fwrite(scalars, sizeof scalars, 1, stdout);
     fwrite(counters, sizeof counters, 1, stdout);

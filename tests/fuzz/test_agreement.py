@@ -14,11 +14,12 @@ import pytest
 from kitecli.ring.layout import COUNTERS, INTENT_OFFSET, RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.parts import RingParts
-from tests.fuzz.frames import frames
+from tests.fuzz.frames import frames, steps
 from tests.ring.implementations import COMPILED_ONE, REFERENCE, needs_compiled
 
 pytestmark = needs_compiled
 
+Step = bytes | dict[int, str]
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
 FRAMES_A_RING = 500
 # What has found a bug before is in regressions.txt; these seeds only make every ordinary run the same.
@@ -36,9 +37,9 @@ class Pair:
         makers = (REFERENCE.frame_pass, make_pass)
         self._passes = [make(memory) for make, memory in zip(makers, self._memories, strict=True)]
 
-    def differs(self, frame: bytes, ts_recv_ns: int, connection: int) -> str:
-        """What the two made different of one more frame; empty if nothing."""
-        brought = [one.ingest(frame, ts_recv_ns, connection) for one in self._passes]
+    def differs(self, step: Step, ts_recv_ns: int, connection: int) -> str:
+        """What the two made different of one more step; empty if nothing."""
+        brought = [_taken(one, step, ts_recv_ns, connection) for one in self._passes]
         if brought[0] != brought[1]:
             return f"brought {brought[0]} and {brought[1]} ticks"
         reference, compiled = (memory.buffer[INTENT_OFFSET:] for memory in self._memories)
@@ -52,6 +53,10 @@ class Pair:
         return Counter({name: count for name, count in zip(COUNTERS, counters, strict=True) if count})
 
 
+def _taken(one: Any, step: Step, ts_recv_ns: int, connection: int) -> Any:
+    return one.expect_snapshots(step) if isinstance(step, dict) else one.ingest(step, ts_recv_ns, connection)
+
+
 def compiled_pair(layout: RingLayout) -> Pair:
     assert COMPILED_ONE is not None
     return Pair(layout, COMPILED_ONE.frame_pass)
@@ -62,23 +67,37 @@ def layout_of(seed: int) -> RingLayout:
     return RingLayout.of(draw.choice((64, 128, 256)), draw.choice((64, 128)))
 
 
-def disagreement(some: Iterable[bytes], pair: Pair) -> tuple[str, list[bytes]]:
-    """The first difference, and the frames that led to it."""
-    seen = []
-    for number, frame in enumerate(some):
-        seen.append(frame)
-        if problem := pair.differs(frame, 10**18 + number, number % 3):
+def disagreement(some: Iterable[Step], pair: Pair) -> tuple[str, list[Step]]:
+    """The first difference, and the steps that led to it."""
+    seen: list[Step] = []
+    for number, step in enumerate(some):
+        seen.append(step)
+        if problem := pair.differs(step, 10**18 + number, number % 3):
             return problem, seen
     return "", []
+
+
+def word(step: Step) -> str:
+    """A step as it is kept: a frame in hexadecimal, an expectation as token:mode,token:mode."""
+    if isinstance(step, dict):
+        return ",".join(f"{token:x}:{mode}" for token, mode in step.items()) or ":"
+    return step.hex() or "-"
+
+
+def step_of(word: str) -> Step:
+    if ":" not in word:
+        return bytes.fromhex(word.replace("-", ""))
+    pairs = [pair.split(":") for pair in word.split(",") if pair != ":"]
+    return {int(token, 16): mode for token, mode in pairs}
 
 
 def check(seed: int) -> Counter[str]:
     """Both leave the same after every frame of this seed; returns what was counted."""
     pair = compiled_pair(layout_of(seed))
-    problem, guilty = disagreement(frames(seed, FRAMES_A_RING), pair)
+    problem, guilty = disagreement(steps(seed, FRAMES_A_RING), pair)
     if disagreement(guilty[-1:], compiled_pair(pair.layout))[0]:
         guilty = guilty[-1:]  # it needs no history
-    line = " ".join(frame.hex() or "-" for frame in guilty)
+    line = " ".join(map(word, guilty))
     assert not problem, f"seed {seed}: {problem}. Keep this line in {REGRESSIONS.name}:\n{line}"
     return pair.counted()
 
@@ -93,7 +112,7 @@ def resident_mb() -> float:
 
 @pytest.mark.parametrize("line", [line for line in REGRESSIONS.read_text().splitlines() if line[:1] not in ("", "#")])
 def test_frames_that_once_failed(line: str):
-    kept = [bytes.fromhex(word.replace("-", "")) for word in line.split()]
+    kept = [step_of(word) for word in line.split()]
     for seed in range(6):
         assert disagreement(kept, compiled_pair(layout_of(seed))) == ("", [])
 
@@ -123,6 +142,12 @@ def test_a_million_frames(part: int):
     assert grown < ROUNDED_MB
 
 
+def test_a_kept_line_is_what_was_kept():
+    kept = list(steps(5, 200))
+    assert any(isinstance(step, dict) for step in kept)
+    assert [step_of(word(step)) for step in kept] == kept
+
+
 def test_the_comparison_would_notice_a_single_byte():
     """The guard of the guard: one flipped bit in one ring is seen."""
     pair = compiled_pair(layout_of(0))
@@ -134,7 +159,7 @@ def test_the_comparison_would_notice_a_single_byte():
 def test_sequences_of_a_ring_that_has_run_for_years(sequence: int):
     """Also: an instrument last seen more than 2^32 ticks ago, farther than a link reaches."""
     pair = compiled_pair(RingLayout.of(64, 64))
-    first, rest = list(frames(1, 20)), frames(2, 200)
+    first, rest = list(frames(1, 20)), steps(2, 200)
     assert disagreement(first, pair) == ("", [])
     for memory in pair._memories:
         parts = RingParts.of(memory)

@@ -164,8 +164,9 @@ def test_an_index_has_no_quantities_and_no_book():
 
 def test_a_tick_says_where_it_came_from():
     frame = decode_frame(message(struct.pack(">II", 265, 1), struct.pack(">II", 521, 2)), ts_recv_ns=99, connection=1)
-    first, second = ticks_of(frame.ticks, frame.depth, first_sequence=40)
+    first, second = ticks_of(frame.ticks, frame.depth, 40)
     assert (first.ts_recv_ns, first.connection, first.sequence, second.sequence) == (99, 1, 40, 41)
+    assert [tick.sequence for tick in ticks_of(frame.ticks, None, np.array([7, 30]))] == [7, 30]
     assert not first.snapshot
     frame.ticks["flags"] |= FLAG_SNAPSHOT
     assert Tick.from_row(frame.ticks[0]).snapshot

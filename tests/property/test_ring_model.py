@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from kitecli.market.tick import DEPTH_DTYPE, FLAG_DEPTH, TICK_DTYPE
 from kitecli.ring.layout import COUNTERS
+from kitecli.ring.policy import Policy
 from kitecli.ring.reader import Batch, RingReader
 from tests.ring.implementations import BOTH, Implementation, Ring, full, message, quote
 
 CAPACITY, DEPTH_CAPACITY, BOARD = 1024, 128, 64
+SHORT, MAX_LAG = 256, 100
 
 
 @dataclass(frozen=True)
@@ -184,3 +186,116 @@ def test_ring_board_and_readers_are_a_list_of_ticks(implementation: Implementati
         assert watched.reader.position == len(model.ticks)
         assert watched.start + watched.delivered + watched.lost == len(model.ticks)
     check_counters(model)
+
+
+class Racing:
+    """A view whose writer writes between any two of its answers, and while the board is copied row by row."""
+
+    def __init__(self, model: Model, draw: Random) -> None:
+        self.layout = model.ring.memory.layout
+        self._model, self._draw = model, draw
+        self.still = False
+
+    def copy(self, start: int, count: int, ticks: Any, depth: Any) -> int:
+        self._model.ring.view.copy(start, count, ticks, depth)
+        self.write()
+        oldest = int(self._model.ring.view.cursor()) - self.layout.capacity
+        ticks[: max(0, min(count, oldest - start))]["last_price"] = -1  # half of one and half of another
+        return oldest
+
+    def snapshot(self, ticks: Any, depth: Any, sequences: Any) -> int:
+        found: int = self._model.ring.view.snapshot(ticks, depth, sequences)
+        self.write()
+        latter = [None if array is None else array[:found].copy() for array in (ticks, depth, sequences)]
+        self._model.ring.view.snapshot(*latter)
+        chosen = np.array([self._draw.random() < 0.5 for _ in range(found)], bool)
+        for array, newer in zip((ticks, depth, sequences), latter, strict=True):
+            if array is not None:
+                array[:found][chosen] = newer[chosen]
+        self.write()
+        return found
+
+    def history(self, *arguments: Any) -> int:
+        self.write()
+        return int(self._model.ring.view.history(*arguments))
+
+    def board_rows(self) -> int:
+        self.write()
+        return int(self._model.ring.view.board_rows())
+
+    def write(self) -> None:
+        if not self.still and self._draw.random() < 0.5:
+            write_some(self._model, self._draw)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model.ring.view, name)
+
+
+def write_some(model: Model, draw: Random) -> None:
+    size = draw.choice((1, 3, 10, 30, 70, 150, 300))
+    model.write(draw.choices(range(draw.choice((3, 20, BOARD))), k=size), draw.choices((1, 2, 3, 3), k=size))
+
+
+@dataclass
+class Raced:
+    """A reader of any policy, and the newest tick it was told of each instrument."""
+
+    reader: RingReader
+    told: int = 0
+    latest: dict[int, int] = field(default_factory=dict)
+
+    def poll(self, model: Model) -> bool:
+        reader, cursor = self.reader, len(model.ticks)
+        batch = reader.poll()
+        assert reader.delivered + reader.conflated + reader.lost == reader.position - reader.start
+        assert reader.conflated == 0 or reader.policy is Policy.LATEST
+        assert reader.lost == 0 or reader.policy is not Policy.LATEST
+        if batch is None:
+            return False
+        self.told += len(batch) + batch.lost + batch.conflated
+        assert self.told == reader.position - reader.start
+        if reader.policy is Policy.DROP_OLDEST:
+            assert batch.first_sequence >= cursor - MAX_LAG
+        self.check(batch, model)
+        return True
+
+    def check(self, batch: Batch, model: Model) -> None:
+        for at, sequence in enumerate(batch.sequences.tolist()):
+            written = model.ticks[sequence]
+            assert says(batch.ticks[at], written)
+            if batch.depth is not None and batch.ticks["flags"][at] & FLAG_DEPTH:
+                assert says_depth(batch.depth[at], written)
+            assert self.latest.get(written.token, -1) < sequence < self.reader.position
+            self.latest[written.token] = sequence
+        if self.reader.policy is Policy.LATEST:
+            assert len(set(batch.ticks["token"].tolist())) == len(batch)
+
+
+@BOTH
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32),
+    policy=st.sampled_from(Policy),
+    batch=st.sampled_from([1, 50, 200]),
+    depth=st.booleans(),
+    from_oldest=st.booleans(),
+)
+def test_readers_of_any_policy_beside_a_writer_that_never_waits(
+    implementation: Implementation, seed: int, policy: Policy, batch: int, depth: bool, from_oldest: bool
+):
+    model, draw = Model(implementation.ring(SHORT, BOARD)), Random(seed)
+    write_some(model, draw)
+    view = Racing(model, draw)
+    how = {"batch": batch, "depth": depth, "from_oldest": from_oldest, "policy": policy, "max_lag": MAX_LAG}
+    raced = Raced(RingReader(view, **how))
+    for _ in range(10):
+        if draw.random() < 0.5:
+            write_some(model, draw)
+        raced.poll(model)
+    view.still = True
+    while raced.poll(model):
+        pass
+    assert raced.reader.position == len(model.ticks)
+    if policy is Policy.LATEST:
+        newest = {written.token: at for at, written in enumerate(model.ticks) if at >= raced.reader.start}
+        assert raced.latest == newest

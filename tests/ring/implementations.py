@@ -59,6 +59,18 @@ def message(packets: Sequence[bytes]) -> bytes:
     return struct.pack(">H", len(packets)) + b"".join(struct.pack(">H", len(one)) + one for one in packets)
 
 
+def ltp(token: int, price: int) -> bytes:
+    return struct.pack(">Ii", token, price)
+
+
+def index_quote(token: int, price: int) -> bytes:
+    return struct.pack(">I6i", token, price, price, price, price, price, 0)
+
+
+def index_full(token: int, price: int) -> bytes:
+    return index_quote(token, price) + struct.pack(">I", 15)
+
+
 def quote(token: int, price: int) -> bytes:
     """A quote packet; the volume is the price, so that a tick can be told from its fields."""
     return struct.pack(">Ii3I2I4i", token, price, 1, price, price, 0, 0, price, price, price, price)

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from kitecli.market.tick import FLAG_DEPTH
+from kitecli.market.tick import FLAG_DEPTH, FLAG_SNAPSHOT
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.parts import RingParts
+from kitecli.ring.policy import Policy
 from kitecli.ring.reader import RingReader
-from kitecli.ring.seats import Seat, SeatKeeper
+from kitecli.ring.seats import Seat, SeatedReader, SeatKeeper
 from tests.ring.implementations import (
     BOTH,
     COMPILED_ONE,
@@ -172,6 +174,160 @@ def test_a_reader_of_no_ticks_at_a_time_is_refused():
     for batch in (0, -1):
         with pytest.raises(ValueError, match=f"can't take {batch} ticks"):
             RingReader(REFERENCE.ring().view, batch=batch)
+    with pytest.raises(ValueError, match="at most 0 behind"):
+        RingReader(REFERENCE.ring().view, policy=Policy.DROP_OLDEST, max_lag=0)
+
+
+def adds_up(reader: RingReader) -> bool:
+    return reader.delivered + reader.conflated + reader.lost == reader.position - reader.start
+
+
+# Drop the oldest
+
+
+@BOTH
+def test_whoever_drops_the_oldest_is_never_further_behind_than_it_said(implementation: Implementation):
+    ring = implementation.ring(1024)
+    reader = RingReader(ring.view, batch=3, policy=Policy.DROP_OLDEST, max_lag=5)
+    ring.write([1] * 4)
+    ring.write([1] * 4, first_price=4)
+    batch = reader.poll()
+    assert batch is not None
+    assert (prices(batch), batch.first_sequence, batch.lost) == ([3, 4, 5], 3, 3)
+    batch = reader.poll()
+    assert batch is not None
+    assert (prices(batch), batch.lost, reader.lost, adds_up(reader)) == ([6, 7], 0, 3, True)
+    assert reader.poll() is None
+
+
+@BOTH
+def test_a_limit_above_the_ring_s_length_is_the_ring_s_length(implementation: Implementation):
+    ring = implementation.ring()
+    reader = RingReader(ring.view, policy=Policy.DROP_OLDEST, max_lag=10_000)
+    ring.write([1] * 1000)
+    batch = reader.poll()
+    assert batch is not None
+    assert (batch.first_sequence, reader.lost, adds_up(reader)) == (944, 944, True)
+
+
+@BOTH
+def test_what_is_skipped_while_nothing_can_be_had_is_told_later(implementation: Implementation):
+    ring = implementation.ring()
+    reader = RingReader(ring.view, policy=Policy.DROP_OLDEST, max_lag=5)
+    ring.write([1] * 20)
+    RingParts.of(ring.memory).intent[0] = 300  # the writer is inside a message larger than the ring
+    assert reader.poll() is None
+    assert (reader.position, reader.lost, adds_up(reader)) == (20, 20, True)
+    RingParts.of(ring.memory).intent[0] = 20
+    ring.write([1])
+    batch = reader.poll()
+    assert batch is not None
+    assert (batch.lost, len(batch)) == (20, 1)
+
+
+# The latest of each instrument
+
+
+@BOTH
+@pytest.mark.parametrize("batch", [1, 64], ids=["from the board", "from the ring"])
+def test_the_newest_of_each_instrument_in_their_order(implementation: Implementation, batch: int):
+    ring = implementation.ring()
+    reader = RingReader(ring.view, batch=batch, policy=Policy.LATEST)
+    ring.write([1, 2, 1, 3, 2, 1])
+    got = reader.poll()
+    assert got is not None
+    assert (prices(got), got.sequences.tolist()) == ([3, 4, 5], [3, 4, 5])
+    assert got.ticks["token"].tolist() == [3, 2, 1]
+    assert (got.first_sequence, got.lost, got.conflated) == (3, 0, 3)
+    assert (reader.delivered, reader.conflated, reader.lost) == (3, 3, 0)
+    assert reader.poll() is None
+    ring.write([2], first_price=9)
+    got = reader.poll()
+    assert got is not None
+    assert (prices(got), got.conflated) == ([9], 0)
+
+
+@BOTH
+def test_nobody_is_left_out_however_often_the_ring_was_lapped(implementation: Implementation):
+    ring = implementation.ring()
+    reader = RingReader(ring.view, policy=Policy.LATEST)
+    ring.write([7, 8])
+    ring.write([1] * 5000)
+    ring.write([9])
+    got = reader.poll()
+    assert got is not None
+    assert got.ticks["token"].tolist() == [7, 8, 1, 9]
+    assert got.sequences.tolist() == [0, 1, 5001, 5002]
+    assert (reader.lost, got.conflated, adds_up(reader)) == (0, 4999, True)
+
+
+@BOTH
+def test_from_the_oldest_is_from_the_whole_board(implementation: Implementation):
+    ring = implementation.ring()
+    ring.write([7, 8])
+    ring.write([1] * 500)
+    reader = RingReader(ring.view, policy=Policy.LATEST, from_oldest=True)
+    got = reader.poll()
+    assert got is not None
+    assert got.ticks["token"].tolist() == [7, 8, 1]
+    late = RingReader(ring.view, policy=Policy.LATEST)
+    assert late.poll() is None
+
+
+@BOTH
+def test_what_is_overwritten_while_it_is_copied_comes_from_the_board(implementation: Implementation):
+    ring = implementation.ring()
+    ring.write([2] + [1] * 60)
+    reader = RingReader(Overtaking(ring, 50), policy=Policy.LATEST, from_oldest=True)
+    got = reader.poll()
+    assert got is not None
+    assert got.ticks["token"].tolist() == [2, 1]
+    assert got.sequences.tolist() == [0, 60]
+    assert adds_up(reader)
+    got = reader.poll()
+    assert got is not None
+    assert (got.sequences.tolist(), adds_up(reader)) == ([110], True)
+
+
+@BOTH
+def test_depth_comes_from_the_board_where_the_depth_ring_is_too_short(implementation: Implementation):
+    ring = implementation.ring(1024, 256)
+    reader = RingReader(ring.view, policy=Policy.LATEST, depth=True)
+    for start in range(0, 200, 50):
+        ring.writer.ingest(message([full(start + at, start + at, quantity=start + at) for at in range(50)]), 1)
+    got = reader.poll()
+    assert got is not None
+    assert got.depth is not None
+    assert ((got.ticks["flags"] & FLAG_DEPTH) != 0).all()
+    assert got.depth["buy"]["quantity"][:, 0].tolist() == list(range(200))
+    assert reader.depth_lost == 0
+
+
+@BOTH
+def test_a_snapshot_that_is_the_latest_stays_one(implementation: Implementation):
+    ring = implementation.ring()
+    reader = RingReader(ring.view, policy=Policy.LATEST)
+    ring.writer.expect_snapshots({1: "quote", 2: "quote"})
+    ring.write([1, 2, 2])
+    got = reader.poll()
+    assert got is not None
+    assert [bool(flags & FLAG_SNAPSHOT) for flags in got.ticks["flags"].tolist()] == [True, False]
+
+
+@BOTH
+@pytest.mark.parametrize("policy", Policy)
+def test_the_batches_tell_all_that_was_produced(implementation: Implementation, policy: Policy):
+    ring = implementation.ring()
+    reader = RingReader(ring.view, policy=policy, batch=20, max_lag=30)
+    told = 0
+    for size in (5, 25, 70, 0, 500, 1, 64, 65):
+        ring.write([token % 7 for token in range(size)])
+        if (batch := reader.poll()) is not None:
+            told += len(batch) + batch.lost + batch.conflated
+            assert np.diff(batch.sequences).min(initial=1) >= 1
+            assert batch.sequences[0] == batch.first_sequence
+        assert told == reader.position
+        assert adds_up(reader)
 
 
 class Seated:
@@ -222,8 +378,23 @@ def test_a_sleeper_is_woken_through_its_pipe(seated: Seated):
     with after(0.05, lambda: seated.ring.write([1, 2])):
         batch = seated.reader.read(LONG_S)
     assert batch is not None
-    [row] = seated.keeper.readers()
-    assert (row["position"], row["delivered"], row["lost"]) == (2, 2, 0)
+    [shown] = seated.keeper.readers()
+    assert (shown.position, shown.delivered, shown.conflated, shown.lost) == (2, 2, 0, 0)
+
+
+@needs_compiled
+@pytest.mark.parametrize("policy", Policy)
+def test_the_seat_shows_what_became_of_each_tick(seated: Seated, policy: Policy):
+    seated.ring.write([1, 2])
+    reader = RingReader(seated.ring.view, seat=seated.seat, policy=policy, max_lag=10)
+    for size in (3, 30, 300):
+        seated.ring.write([1] * size)
+        while reader.poll() is not None:
+            pass
+        assert seated.keeper.readers() == [
+            SeatedReader(os.getpid(), policy, 2, reader.position, reader.delivered, reader.conflated, reader.lost)
+        ]
+    assert reader.position == 335
 
 
 @needs_compiled

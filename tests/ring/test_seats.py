@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from kitecli.errors import DataError, EnvironmentProblem
-from kitecli.ring.seats import SEATS, UNWOKEN_WAIT_S, Seat, SeatKeeper, SeatMap
+from kitecli.ring.policy import Policy
+from kitecli.ring.seats import SEATS, UNWOKEN_WAIT_S, Seat, SeatedReader, SeatKeeper, SeatMap
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="readers sleep in named pipes, which this lacks")
 
@@ -52,7 +53,7 @@ def sitter(keeper: SeatKeeper, path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def pids(keeper: SeatKeeper) -> list[int]:
-    return [int(pid) for pid in keeper.readers()["pid"]]
+    return [reader.pid for reader in keeper.readers()]
 
 
 def test_nobody_sits_at_first_and_nothing_changes_by_itself(keeper: SeatKeeper):
@@ -74,9 +75,12 @@ def test_a_reader_is_woken_once_the_writer_has_looked(keeper: SeatKeeper, path: 
 
 def test_what_a_reader_reports_is_what_the_writer_reads(keeper: SeatKeeper, path: Path):
     seat = Seat.take(path)
-    seat.report(700, 600, 100)
-    [row] = keeper.readers()
-    assert (row["pid"], row["position"], row["delivered"], row["lost"]) == (os.getpid(), 700, 600, 100)
+    seat.begin(100, Policy.LATEST)
+    [reader] = keeper.readers()
+    assert reader == SeatedReader(os.getpid(), Policy.LATEST, 100, 100, 0, 0, 0)
+    seat.report(700, 200, 30)
+    [reader] = keeper.readers()
+    assert reader == SeatedReader(os.getpid(), Policy.LATEST, 100, 700, 370, 200, 30)
     seat.leave()
 
 
@@ -95,16 +99,16 @@ def test_a_position_is_never_seen_half_written(keeper: SeatKeeper, path: Path):
     reader.kill()
     reader.wait()
     reader.stdout.close()
-    for name, least in (("position", 1 << 40), ("delivered", 1 << 41), ("lost", 1 << 42)):
-        assert all(least <= row[name][0] < least + 1000 for row in rows), name
+    for name, least in (("position", 1 << 40), ("conflated", 1 << 41), ("lost", 1 << 42)):
+        assert all(least <= getattr(row, name) < least + 1000 for [row] in rows), name
 
 
 def test_whoever_sits_down_starts_afresh(keeper: SeatKeeper, path: Path):
     """A killed sleeper leaves its flag up, and one killed while it left may leave more."""
     former = SeatMap(path)
-    former.seats[0] = (0, 1, 5, 1, 1, 5, 5)
+    former.seats[0] = (0, 1, 5, 1, 1, 5, 5, 5, 2)
     seat = Seat.take(path)
-    assert former.seats[0].tolist() == (1, os.getpid(), 0, 0, 0, 0, 0)
+    assert former.seats[0].tolist() == (1, os.getpid(), 0, 0, 0, 0, 0, 0, 0)
     former.close()
     seat.leave()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
-from kitecli.ring.layout import COUNTERS
+from kitecli.ring.layout import COUNTERS, NO_TICK, NOT_WHOLE
 from kitecli.ring.parts import RingParts
 from tests.ring.implementations import BOTH, Implementation, full, message, needs_compiled, quote
 
@@ -113,7 +113,21 @@ def test_a_row_in_the_middle_of_being_written_is_left_out(implementation: Implem
     RingParts.of(ring.memory).meta["version"][1] += 1  # as a writer killed there would leave it
     ticks, depth, sequences = blank(3)
     assert ring.view.snapshot(ticks, depth, sequences) == 3
-    assert sequences.tolist() == [0, -1, 2]
+    assert sequences.tolist() == [0, NOT_WHOLE, 2]
+
+
+def test_an_instrument_only_expected_has_a_row_and_no_tick(implementation: Implementation):
+    ring = implementation.ring()
+    ring.write([5])
+    ring.writer.expect_snapshots({7: "full", 5: "ltp", 6: "quote"})
+    ticks, depth, sequences = blank(4)
+    assert ring.view.snapshot(ticks, depth, sequences) == 3
+    assert sequences.tolist() == [0, NO_TICK, NO_TICK, 0]
+    assert ring.view.tokens(0, 3).tolist() == [5, 7, 6]
+    assert ring.view.history(1, 1, ticks, sequences) == 0
+    ring.write([7])
+    assert ring.view.snapshot(ticks, depth, sequences) == 3
+    assert sequences.tolist() == [0, 1, NO_TICK, 0]
 
 
 def test_a_snapshot_into_less_room_takes_the_first_rows(implementation: Implementation):

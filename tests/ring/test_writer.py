@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from kitecli.market.tick import FLAG_DEPTH
+from kitecli.market.tick import FLAG_DEPTH, FLAG_SNAPSHOT
 from kitecli.protocol.decoder import decode_frame
 from kitecli.ring.layout import COUNTERS, STATE_CLOSED, STATE_LIVE, RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.parts import RingParts
 from kitecli.ring.writer import RingWriter
-from tests.ring.implementations import full, message, quote
+from tests.ring.implementations import BOTH, Implementation, full, index_full, index_quote, ltp, message, quote
 
 
 class Written:
@@ -94,3 +94,96 @@ def test_beat_and_close_are_left_for_readers_to_see(ring: Written):
     ring.writer.close()
     assert int(ring.parts.heartbeat_ns[0]) == 123_456_789
     assert int(ring.parts.state[0]) == STATE_CLOSED
+
+
+def flagged(ring: Written, count: int) -> list[bool]:
+    return [bool(flags & FLAG_SNAPSHOT) for flags in ring.parts.ticks["flags"][:count].tolist()]
+
+
+def test_the_tick_after_a_subscription_is_a_snapshot_and_the_next_one_isn_t(ring: Written):
+    ring.writer.expect_snapshots({5: "quote"})
+    ring.write(quote(5, 1), quote(6, 1), quote(5, 2), quote(5, 3))
+    assert flagged(ring, 4) == [True, False, False, False]
+    assert not ring.parts.board_ticks["flags"][0] & FLAG_SNAPSHOT
+
+
+def test_the_board_has_the_flag_while_the_snapshot_is_the_latest(ring: Written):
+    ring.writer.expect_snapshots({5: "quote"})
+    ring.write(quote(5, 1))
+    assert ring.parts.board_ticks["flags"][0] & FLAG_SNAPSHOT
+
+
+@pytest.mark.parametrize(
+    ("wanted", "packets", "expected"),
+    [
+        ("quote", [quote, quote], [True, False]),
+        ("quote", [full, quote], [True, False]),
+        ("full", [full, full], [True, False]),
+        ("full", [quote, full, full], [True, True, False]),
+        ("full", [quote, quote, full], [True, True, False]),
+        ("ltp", [ltp, ltp], [True, False]),
+        ("ltp", [quote, ltp, ltp], [True, True, False]),
+        ("full", [index_full, index_full], [True, False]),
+        ("full", [index_quote, index_full, index_full], [True, True, False]),
+        ("quote", [index_quote, index_quote], [True, False]),
+    ],
+)
+def test_in_another_mode_than_quote_two_may_come(ring: Written, wanted: str, packets: list[Any], expected: list[bool]):
+    ring.writer.expect_snapshots({5: wanted})
+    for make in packets:
+        ring.write(make(5, 1))
+    assert flagged(ring, 3)[: len(expected)] == expected
+
+
+def test_one_message_may_bring_both(ring: Written):
+    ring.writer.expect_snapshots({5: "full", 6: "full"})
+    ring.write(*(quote(token, 1) for token in (5, 5, 6, 5, 6)))
+    assert flagged(ring, 5) == [True, True, True, False, True]
+
+
+def test_subscribing_again_counts_afresh(ring: Written):
+    ring.writer.expect_snapshots({5: "full"})
+    ring.write(quote(5, 1))
+    ring.writer.expect_snapshots({5: "quote"})
+    ring.write(quote(5, 2), quote(5, 3))
+    ring.writer.expect_snapshots({5: "ltp"})
+    ring.write(quote(5, 4), quote(5, 5), quote(5, 6))
+    assert flagged(ring, 6) == [True, True, False, True, True, False]
+
+
+def test_expected_instruments_take_their_rows_in_the_order_given(ring: Written):
+    ring.write(quote(9, 1))
+    ring.writer.expect_snapshots({7: "full", 9: "full", 8: "quote"})
+    assert int(ring.parts.board_rows[0]) == 3
+    assert ring.parts.meta["token"][:3].tolist() == [9, 7, 8]
+    assert ring.parts.meta["next_sequence"][:3].tolist() == [1, 0, 0]
+
+
+def test_an_instrument_no_row_is_left_for_gets_no_flag(ring: Written):
+    ring.writer.expect_snapshots(dict.fromkeys(range(65), "quote"))
+    ring.write(quote(63, 1), quote(64, 1))
+    assert flagged(ring, 2) == [True, False]
+    assert ring.counted() == {"off_board": 1}
+
+
+def test_a_tick_handed_in_is_left_as_it_was(ring: Written):
+    frame = decode_frame(message([quote(5, 1)]))
+    ring.writer.expect_snapshots({5: "quote"})
+    ring.writer.write(frame.ticks, frame.depth)
+    assert not frame.ticks["flags"][0] & FLAG_SNAPSHOT
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("modes", "error"),
+    [
+        ({5: "quote", 6: "fool"}, ValueError),
+        ({5: "quote", -1: "full"}, OverflowError),
+        ({5: "full", 1 << 32: "full"}, OverflowError),
+    ],
+)
+def test_what_can_t_be_expected_is_refused_and_changes_nothing(implementation: Implementation, modes: Any, error: Any):
+    ring = implementation.ring()
+    with pytest.raises(error):
+        ring.writer.expect_snapshots(modes)
+    assert ring.view.board_rows() == 0

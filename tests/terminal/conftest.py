@@ -54,6 +54,7 @@ def feed(frames):
     handle = SimpleNamespace(events=queue.SimpleQueue(), memory=memory, pid=None, ask=None, close=writer.close)
     made = Feed(handle, RingReader(RingView(memory), depth=True, from_oldest=True), lambda _: None)
     made.take = lambda frame: writer.ingest(frame, RECEIVED_NS)
+    made.expect = writer.expect_snapshots
     for frame in frames:
         made.take(frame)
     return made

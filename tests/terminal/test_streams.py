@@ -24,6 +24,18 @@ def test_ndjson_has_the_official_names_a_label_and_the_rings_sequence(feed):
     assert full["ts_recv_ns"] == 1_795_344_596_000_000_000
 
 
+def test_a_snapshot_is_told_from_a_trade(feed, frames):
+    out, rows = io.StringIO(), io.StringIO()
+    feed.reader.poll()
+    feed.expect({408065: "quote"})
+    feed.take(frames[0])
+    batch = feed.reader.poll()
+    ndjson_writer(out, LABELS)(batch)
+    csv_writer(rows, LABELS)(batch)
+    assert [json.loads(line)["snapshot"] for line in out.getvalue().splitlines()] == [True, False, False, False]
+    assert [row["snapshot"] for row in csv.DictReader(io.StringIO(rows.getvalue()))] == ["True", *["False"] * 3]
+
+
 def test_csv_has_a_header_and_leaves_empty_what_the_mode_does_not_carry(feed):
     out = io.StringIO()
     csv_writer(out, LABELS)(feed.reader.poll())
