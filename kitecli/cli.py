@@ -21,6 +21,8 @@ import typer
 from typer.core import TyperGroup
 
 from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
+from kitecli.commands.calendar import EPILOG as CALENDAR_EPILOG
+from kitecli.commands.calendar import calendar
 from kitecli.commands.config import app as config_app
 from kitecli.commands.decode import decode
 from kitecli.commands.demo import demo
@@ -180,6 +182,7 @@ app.command(short_help="See ticks stream, with no account.", epilog="Example: ki
 app.command(short_help="Stream live ticks.", epilog=FEED_EXAMPLES)(feed)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)
 app.command(short_help="Print the ticks of captured messages.")(decode)
+app.command(short_help="Show the market's sessions and holidays.", epilog=CALENDAR_EPILOG)(calendar)
 app.command(short_help="Write a configuration file to edit.")(init)
 app.command(short_help="Check what kite needs of this machine.")(doctor)
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")

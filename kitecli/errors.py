@@ -16,6 +16,8 @@
     │   └── ConnectionFailed                 DNS, TCP, a connection cut, or a server that is no ticker
     │       └── CertificateRefused           TLS: the server can't prove who it is
     ├── DataError                   exit 6   a file or a recording can't be read
+    │   ├── OutsideCalendar                  a day the market's calendar has no data for
+    │   └── HoursUnknown                     a day that trades at hours nobody has published
     ├── BrokerError                 exit 7   the broker's REST interface answered with an error
     └── EnvironmentProblem          exit 8   this machine lacks something: a package, memory, a compiler
 
@@ -109,6 +111,14 @@ class CertificateRefused(ConnectionFailed):
 class DataError(KiteError):
     exit_code = 6
     reference = "data"
+
+
+class OutsideCalendar(DataError):
+    reference = "outside-calendar"
+
+
+class HoursUnknown(DataError):
+    reference = "hours-unknown"
 
 
 class BrokerError(KiteError):

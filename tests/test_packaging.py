@@ -83,6 +83,8 @@ def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_defaults_profiles_and_types(without_compiler: Path):
     shipped = {path.name for path in (without_compiler / "kitecli" / "defaults").iterdir()}
     assert shipped >= DEFAULTS | {"profile-maximum-speed.yaml", "profile-memory-efficiency.yaml"}
+    calendars = {path.name for path in (without_compiler / "kitecli" / "defaults" / "calendars").iterdir()}
+    assert calendars >= {"hours.yaml", "2024.yaml", "2025.yaml", "2026.yaml"}
     assert (without_compiler / "kitecli" / "py.typed").is_file()
     assert not (without_compiler / "config").exists()
 
@@ -92,6 +94,7 @@ def test_installed_elsewhere_it_reads_its_own_defaults(without_compiler: Path):
     ring = json.loads(shown.stdout)["settings"]["performance.ring_buffer_size"]
     assert ring["origin"].startswith(f"profile {without_compiler}")
     assert kite(without_compiler, "init").returncode == 0
+    assert kite(without_compiler, "calendar", "2026-11-24").stdout.startswith("NSE\tclosed")
 
 
 def test_without_a_compiler_it_installs_and_doctor_says_so(without_compiler: Path):

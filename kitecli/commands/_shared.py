@@ -71,7 +71,9 @@ def print_rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*heads, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for number, head in enumerate(heads):  # on a narrow terminal words wrap, and nothing is cut off
+        table.add_column(head, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*row)
     Console(markup=False, highlight=False).print(table)
