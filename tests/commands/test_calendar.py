@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from datetime import date, datetime
 
 import pytest
@@ -19,9 +18,8 @@ MONDAY = "2026-11-23T11:00:00"
 
 
 @pytest.fixture(autouse=True)
-def _monday_morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _monday_morning(monkeypatch: pytest.MonkeyPatch) -> None:
     set_now(monkeypatch, MONDAY)
-    yield
 
 
 def set_now(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -65,7 +63,7 @@ def test_what_is_no_day(words: str):
 # --- what is printed ---
 
 
-def test_now(monkeypatch: pytest.MonkeyPatch):
+def test_now():
     result = kite()
     assert result.exit_code == 0
     rows = [line.split("\t") for line in result.stdout.splitlines()]

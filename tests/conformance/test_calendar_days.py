@@ -51,6 +51,10 @@ def days_of(year: int) -> Iterator[date]:
     return (date(year, 1, 1) + timedelta(days=offset) for offset in range(366) if offset < 365 or year % 4 == 0)
 
 
+def day_named(year: int, word: str) -> date:
+    return date(year, int(word[:2]), int(word[2:4]))
+
+
 def trading(calendar: Calendar, segment: str, day: date) -> str:
     sessions = [one for one in calendar.sessions_on(segment, day) if one.kind is Kind.CONTINUOUS]
     return " ".join(f"{one.open:%H:%M}-{one.close:%H:%M}" for one in sessions)
@@ -134,7 +138,7 @@ def _stamp(row: dict[str, str]) -> datetime:
 @pytest.mark.parametrize("segment", ["MCX", "NCO"])
 @pytest.mark.parametrize("year", YEARS)
 def test_commodities_close_by_half_days_and_by_new_yorks_clocks(shipped: Calendar, segment: str, year: int):
-    changes = {datetime.strptime(f"{year}{word[:4]}", "%Y%m%d").date(): word[4] for word in MCX[year].split()}  # noqa: DTZ007
+    changes = {day_named(year, word): word[4] for word in MCX[year].split()}
     for day in days_of(year):
         if day == UNPUBLISHED:
             continue
@@ -158,7 +162,7 @@ def _new_york_close(day: date) -> str:
 @pytest.mark.parametrize("segment", ["CDS", "BCD"])
 @pytest.mark.parametrize("year", YEARS)
 def test_the_currency_market_has_holidays_of_its_own(shipped: Calendar, segment: str, year: int):
-    holidays = {datetime.strptime(f"{year}{word}", "%Y%m%d").date() for word in CURRENCY[year].split()}  # noqa: DTZ007
+    holidays = {day_named(year, word) for word in CURRENCY[year].split()}
     for day in days_of(year):
         if day == UNPUBLISHED:
             continue

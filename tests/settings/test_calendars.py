@@ -1,4 +1,4 @@
-"""The calendar's files: what the shipped ones hold, what a user's add, and what is refused with the place to correct."""
+"""The calendar's files: what the shipped ones hold, what a user's add, and what is refused, with its place."""
 
 from __future__ import annotations
 
