@@ -8,6 +8,7 @@ asked for, another one, or (torn) none that was ever written.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from kitecli.ring.memory import RingMemory
 from kitecli.ring.policy import Policy
 from kitecli.ring.reader import RingReader
 from kitecli.ring.seats import Seat, SeatKeeper
+from tests.conformance.native import NativePass, load_pass
 
 PACKETS: Final = 50
 INSTRUMENTS: Final = 200
@@ -203,6 +205,20 @@ def watch(folder: Path) -> dict[str, int]:
     return counted
 
 
+def die(folder: Path, *, library: str, at: int, place: int, capacity: int) -> None:
+    """Once a reader is there and a word has come, messages until, in tick ``at``, the pass kills its process."""
+    os.environ.update(KITE_DIES_AT=str(at), KITE_DIES_IN=str(place))
+    memory = RingMemory.create(folder / "feed.ring", RingLayout.of(capacity, INSTRUMENTS))
+    keeper, writer, sequence = SeatKeeper(folder / "feed.seats"), NativePass(load_pass(Path(library)), memory), 0
+    _say("ready")
+    while not keeper._map.seats["attached"][0]:
+        keeper.refresh()
+    sys.stdin.readline()
+    while True:
+        for message in messages():
+            sequence += writer.ingest(message.tobytes(), sequence, 0)
+
+
 def read_heedlessly(folder: Path, *, enough: int, seconds: float) -> dict[str, int]:
     """A reader that ignores what the view says of overwritten rows, until it has seen enough torn ones."""
     expected = Expected()
@@ -252,7 +268,7 @@ def sleep(folder: Path, *, patience_s: float) -> dict[str, Any]:
     return {"latencies_ns": latencies_ns, "delivered": reader.delivered}
 
 
-ROLES: Final = {role.__name__: role for role in (write, read, watch, read_heedlessly, answer, sleep)}
+ROLES: Final = {role.__name__: role for role in (write, read, watch, die, read_heedlessly, answer, sleep)}
 
 
 def _reader(folder: Path, **how: Any) -> RingReader:

@@ -61,6 +61,11 @@ class Process:
         assert self._process.returncode == 0
         return json.loads(out)
 
+    def ended_s(self) -> float:
+        """Wait for its end, and return when that was known."""
+        self._process.wait(500)
+        return time.monotonic()
+
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
