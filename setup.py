@@ -33,7 +33,7 @@ def extensions() -> list[Extension]:
             Extension(
                 "kitecli.hot._hot",
                 ["kitecli/hot/_hot.pyx"],
-                depends=["kitecli/hot/pass.h", "kitecli/hot/portable.h"],
+                depends=["kitecli/hot/pass.h", "kitecli/hot/mailbox.h", "kitecli/hot/portable.h"],
                 include_dirs=["kitecli/hot"],
                 extra_compile_args=["/O2"] if windows else ["-O3", "-fno-strict-aliasing"],
             )

@@ -1,6 +1,7 @@
 # cython: language_level=3
 """The Cython face of pass.h: state in two extension classes, because passing arrays on every call costs 2 us."""
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.buffer cimport (
     PyBUF_SIMPLE,
     PyBUF_WRITABLE,
@@ -15,6 +16,7 @@ from libc.string cimport memset
 import numpy as np
 
 from kitecli.market.modes import MODES
+from kitecli.ring import mailbox
 from kitecli.ring.layout import (
     BOARD_ROWS_OFFSET,
     COUNTERS,
@@ -91,6 +93,20 @@ cdef extern from "pass.h":
     void kite_store_release32(uint32_t *at, uint32_t value) nogil
     void kite_fence_full() nogil
     void kite_pause() nogil
+
+cdef extern from "mailbox.h":
+    enum: MAIL_NOTHING, MAIL_DAMAGED
+    ctypedef struct kite_mailbox:
+        uint8_t *data
+        int64_t *pushed
+        int64_t *popped
+        uint32_t *waiting
+        uint64_t capacity
+    int kite_mailbox_push(kite_mailbox *box, const uint8_t *message, uint32_t size) nogil
+    int64_t kite_mailbox_next(const kite_mailbox *box) nogil
+    void kite_mailbox_take(kite_mailbox *box, uint8_t *to, uint32_t size) nogil
+    bint kite_mailbox_announce_sleep(kite_mailbox *box) nogil
+    bint kite_mailbox_take_waiting(kite_mailbox *box) nogil
 
 
 cdef class _Bytes:
@@ -291,3 +307,43 @@ cdef class RingView:
         kite_fence_full()
         return kite_load_acquire(self.state.cursor) <= cursor
 
+
+cdef class Mailbox:
+    """One side of a mailbox whose other side is another process; see kitecli.ring.mailbox for the contract."""
+
+    cdef kite_mailbox state
+    cdef _Bytes held
+
+    def __cinit__(self, buffer):
+        cdef _Bytes held = _Bytes(buffer, True)
+        self.held = held
+        self.state.capacity = mailbox.capacity_of(buffer)
+        self.state.data = held.at(mailbox.DATA_OFFSET, self.state.capacity)
+        self.state.pushed = <int64_t *>held.at(mailbox.PUSHED_OFFSET, 8)
+        self.state.popped = <int64_t *>held.at(mailbox.POPPED_OFFSET, 8)
+        self.state.waiting = <uint32_t *>held.at(mailbox.WAITING_OFFSET, 4)
+
+    def push(self, bytes message not None):
+        cdef int pushed
+        mailbox.check_fits(message, self.state.capacity)
+        pushed = kite_mailbox_push(&self.state, <const uint8_t *>PyBytes_AS_STRING(message), <uint32_t>len(message))
+        if pushed == MAIL_DAMAGED:
+            raise mailbox.damaged()
+        return pushed == 1
+
+    def pop(self):
+        cdef int64_t size = kite_mailbox_next(&self.state)
+        cdef bytes message
+        if size == MAIL_NOTHING:
+            return None
+        if size == MAIL_DAMAGED:
+            raise mailbox.damaged()
+        message = PyBytes_FromStringAndSize(NULL, size)
+        kite_mailbox_take(&self.state, <uint8_t *>PyBytes_AS_STRING(message), <uint32_t>size)
+        return message
+
+    def announce_sleep(self):
+        return kite_mailbox_announce_sleep(&self.state)
+
+    def take_waiting(self):
+        return kite_mailbox_take_waiting(&self.state)

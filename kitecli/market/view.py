@@ -306,7 +306,7 @@ def ticks_of(
 ) -> Iterator[Tick]:
     """A :class:`Tick` for each row of ``TICK_DTYPE`` (n,) and, beside it, ``DEPTH_DTYPE`` (n,).
 
-    Cheaper than :meth:`Tick.from_row` one by one. ``sequences``: a number for each of the rows (n,), or the first one's,
+    Cheaper than :meth:`Tick.from_row` one by one. ``sequences``: a number for each row (n,), or the first one's,
     from which the others are numbered upwards.
     """
     records = _RECORD.iter_unpack(ticks.tobytes())

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from kitecli.market.tick import DEPTH_DTYPE, FLAG_DEPTH, TICK_DTYPE
 from kitecli.ring.layout import NO_TICK, NOT_WHOLE, RingLayout
 
+_PLACE_BITS: Final = np.uint64(32)
+_PLACES: Final = np.uint64(0xFFFFFFFF)
 _STEPS: Final = 64
 """How far a row is traced back: as many ticks of one instrument as may come while the board is copied."""
 
@@ -42,13 +44,25 @@ class Newest:
     depth: NDArray[np.void] | None
     sequences: NDArray[np.int64]
 
+    @classmethod
+    def of(
+        cls,
+        ticks: NDArray[np.void],
+        depth: NDArray[np.void] | None,
+        rows: NDArray[np.intp],
+        sequences: NDArray[np.int64],
+    ) -> Newest:
+        """Copies of some rows. ``take`` copies them whole; indexing goes field by field, at twenty times the price."""
+        return cls(ticks.take(rows), None if depth is None else depth.take(rows), sequences)
+
 
 def last_of_each(tokens: NDArray[np.uint32]) -> NDArray[np.intp]:
     """Where each token stands last, ascending; ``tokens`` has one at least."""
-    order = tokens.argsort(kind="stable")
-    by_token = tokens[order]
-    ends = np.append(by_token[1:] != by_token[:-1], True)
-    last: NDArray[np.intp] = np.sort(order[ends])
+    # Tokens above places in one number: NumPy sorts 10,000 of those in a third of what a stable argsort takes.
+    places = tokens.astype(np.uint64) << _PLACE_BITS | np.arange(len(tokens), dtype=np.uint64)
+    places.sort()
+    ends = np.append(np.diff(places >> _PLACE_BITS) != 0, True)
+    last: NDArray[np.intp] = np.sort((places[ends] & _PLACES).astype(np.intp))
     return last
 
 
@@ -74,8 +88,7 @@ class Board:
             sequences[row] = self._trace_back(int(row), stop)
         wanted = np.flatnonzero(sequences >= start)
         wanted = wanted[sequences[wanted].argsort()]
-        depth = None if self._depth is None else self._depth[wanted]
-        return Newest(self._ticks[wanted], depth, sequences[wanted])
+        return Newest.of(self._ticks, self._depth, wanted, sequences[wanted])
 
     def _make_room(self, rows: int) -> None:
         if rows > len(self._sequences):

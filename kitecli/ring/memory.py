@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import DataError, EnvironmentProblem
-from kitecli.ring.layout import HEADER_BYTES, HEADER_DTYPE, MAGIC, VERSION, RingLayout
+from kitecli.ring.layout import HEADER_BYTES, HEADER_DTYPE, MAGIC, MIN_CAPACITY, VERSION, RingLayout
+from kitecli.ring.location import free_bytes
 
 
 class RingMemory:
@@ -29,7 +32,11 @@ class RingMemory:
         try:
             buffer = mmap.mmap(-1, layout.total_bytes)
         except OSError as cause:
-            raise _no_room(layout.total_bytes, "memory", str(cause.strerror)) from cause
+            raise EnvironmentProblem(
+                f"No room for a ring of {layout.total_bytes / 1e6:,.0f} MB in memory",
+                why=str(cause.strerror),
+                hint=f"{_SMALLER} (--profile memory-efficiency)",
+            ) from cause
         _write_header(buffer, layout)
         return cls(buffer, layout, None)
 
@@ -40,16 +47,10 @@ class RingMemory:
         A sparse file on a full disk would kill the process with SIGBUS at the first write, so an
         :class:`EnvironmentProblem` is raised here instead, while it can still be said.
         """
-        descriptor = _new_file(path)
         try:
-            _reserve(descriptor, layout.total_bytes)
-            buffer = mmap.mmap(descriptor, layout.total_bytes)
+            buffer = map_new_file(path, layout.total_bytes)
         except OSError as cause:
-            path.unlink(missing_ok=True)
-            why = f"{cause.strerror}; containers often have only 64 MB of shared memory"
-            raise _no_room(layout.total_bytes, str(path.parent), why) from cause
-        finally:
-            os.close(descriptor)
+            raise _refusal(path, layout, cause) from cause
         _write_header(buffer, layout)
         return cls(buffer, layout, path)
 
@@ -80,32 +81,57 @@ class RingMemory:
             self.path.unlink(missing_ok=True)
 
 
-def _new_file(path: Path) -> int:
-    """A descriptor of an empty file, 0600. Readers of a former ring of this name keep their mapping of it."""
+def map_new_file(path: Path, size: int) -> mmap.mmap:
+    """A new file of zeros, 0600, all of its space reserved; raises OSError and leaves none where there is no room.
+
+    Whoever has a former file of this name mapped keeps it.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
+        _reserve(descriptor, size, path.parent)
+        return mmap.mmap(descriptor, size)
+    except OSError:
         path.unlink(missing_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    except OSError as cause:
-        raise EnvironmentProblem(
-            f"No ring can be made at {path}",
-            why=str(cause.strerror),
-            hint="set KITE_RUNTIME_DIR to a folder of your own",
-        ) from cause
+        raise
+    finally:
+        os.close(descriptor)
 
 
-def _reserve(descriptor: int, size: int) -> None:
+def _reserve(descriptor: int, size: int, folder: Path) -> None:
     if sys.platform == "linux":
         os.posix_fallocate(descriptor, 0, size)
+    elif free_bytes(folder) < size:  # what is reserved here is only as good as a look
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     else:
         os.ftruncate(descriptor, size)
 
 
-def _no_room(size: int, where: str, why: str) -> EnvironmentProblem:
+def _refusal(path: Path, layout: RingLayout, cause: OSError) -> EnvironmentProblem:
+    if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_room(layout, path.parent, free_bytes(path.parent))
     return EnvironmentProblem(
-        f"No room for a ring of {size / 1e6:,.0f} MB in {where}",
-        why=why,
-        hint="make performance.ring_buffer_size smaller (--profile memory-efficiency) or set KITE_RUNTIME_DIR",
+        f"No ring can be made at {path}", why=str(cause.strerror), hint="set KITE_RUNTIME_DIR to a folder of your own"
     )
+
+
+def no_room(layout: RingLayout, folder: Path, free: int) -> EnvironmentProblem:
+    """What to tell somebody whose ring doesn't fit into the ``free`` bytes of ``folder``."""
+    in_memory = folder.is_relative_to("/dev/shm")  # noqa: S108  only for the words
+    smaller = layout.capacity
+    while smaller > MIN_CAPACITY and RingLayout.of(smaller, layout.board_capacity).total_bytes > free:
+        smaller //= 2
+    fits = f"{smaller:,} ticks fit" if smaller > MIN_CAPACITY else "--profile memory-efficiency"
+    return EnvironmentProblem(
+        f"No room for a ring of {layout.total_bytes / 1e6:,.0f} MB in {folder}",
+        why=f"{free / 1e6:,.1f} MB are free there"
+        + ("; a container has about 64 MB unless given more" if in_memory else ""),
+        hint=f"set KITE_RUNTIME_DIR to a roomier folder, {_SMALLER} ({fits})"
+        + (", or run the container with --shm-size=256m" if in_memory else ""),
+    )
+
+
+_SMALLER: Final = "make performance.ring_buffer_size smaller"
 
 
 def _write_header(buffer: mmap.mmap, layout: RingLayout) -> None:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
+from kitecli.ring.bell import UNWOKEN_WAIT_S
 from kitecli.ring.conflation import Board, Newest, drop_depth, last_of_each
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.policy import Policy
-from kitecli.ring.seats import UNWOKEN_WAIT_S, Seat
+from kitecli.ring.seats import Seat
 
 DEFAULT_BATCH: Final = 10_000
 DEFAULT_MAX_LAG: Final = 10_000
@@ -139,16 +140,27 @@ class RingReader:
         return batch
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep until there is something new; False if there isn't after ``timeout_s``, or the writer has closed."""
+        """Sleep until there is something new; False if there isn't after ``timeout_s``, or the writer is gone.
+
+        :attr:`writer_gone` tells silence from the end.
+        """
         if self._spin and self.view.spin(self.position, _SPIN_ROUNDS):
             return True
         deadline = time.monotonic() + timeout_s
-        while self.lag() <= 0 and not self.view.closed():
+        while self.lag() <= 0 and not self.writer_gone:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return False
             self._sleep(left_s)
         return self.lag() > 0
+
+    @property
+    def writer_gone(self) -> bool:
+        """Whether nothing will come any more: the writer has said goodbye, or its process has died.
+
+        The kernel tells of a death at once, but only readers with a seat, and none where there are no named pipes.
+        """
+        return self.view.closed() or (self._seat is not None and self._seat.writer_gone)
 
     def close(self) -> None:
         """Give the seat back."""
@@ -231,7 +243,7 @@ class RingReader:
         if self.position < oldest + (0 if self._depth is None else self._depth_gap):
             return None
         last = last_of_each(self._ticks["token"][:count])
-        return Newest(self._ticks[last], None if self._depth is None else self._depth[last], self.position + last)
+        return Newest.of(self._ticks, self._depth, last, self.position + last)
 
     def _conflated_batch(self, newest: Newest) -> Batch:
         first, conflated, self._untold_conflated = int(newest.sequences[0]), self._untold_conflated, 0

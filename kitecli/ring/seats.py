@@ -16,10 +16,9 @@ A file beside the ring, written by the readers and looked at by the writer::
 What a reader delivered isn't written: it is ``position - start - conflated - lost``, so that whoever looks in the
 middle of a report still sees numbers that add up.
 
-A reader about to sleep raises ``waiting`` and blocks on its named pipe; the writer, having published, lowers the flag
-and writes a byte into the pipe. So a frame costs a system call only for readers that really sleep, and the kernel tells
-both sides of the other's death (a pipe without its other end). Where there are no named pipes, readers look again
-every millisecond.
+A reader about to sleep raises ``waiting`` and blocks on its bell; the writer, having published, lowers the flag and
+rings. Each reader's bell stands beside this file, and so does the writer's lifeline, by which the kernel tells readers
+of its death, also those it never knew (bell.py).
 
 Who sits where changes under the file's lock. The writer asks for it but never waits: a reader stopped while it holds
 the lock may keep others from sitting down, but not ticks from coming. ``attached`` is the writer's word that it will
@@ -28,22 +27,20 @@ wake this reader; a new taker of a seat lowers it, and so a seat that changed ha
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
-import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import sleep
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import DataError, EnvironmentProblem
+from kitecli.ring.bell import HAS_PIPES, UNWOKEN_WAIT_S, Bell, hold_lifeline, open_bell, unheard
 from kitecli.ring.policy import POLICIES, Policy
 
 SEATS: Final = 64
@@ -65,9 +62,6 @@ _WAITING: Final = 16
 _POSITION, _START, _CONFLATED, _LOST = 1, 3, 4, 5
 _ATTACHED = 5
 _FILE_BYTES: Final = _SEATS_OFFSET + SEATS * _SEAT_DTYPE.itemsize
-UNWOKEN_WAIT_S: Final = 0.001
-"""How long a reader sleeps that nobody will wake: no seat, or one the writer hasn't noticed yet."""
-_HAS_PIPES: Final = hasattr(os, "mkfifo")
 
 
 class SeatMap:
@@ -87,7 +81,7 @@ class SeatMap:
             file.write((_MAGIC + _VERSION.to_bytes(4, "little")).ljust(_FILE_BYTES, b"\0"))
         return cls(path)
 
-    def pipe(self, index: int) -> Path:
+    def bell(self, index: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{index:02d}")
 
     @contextmanager
@@ -113,16 +107,14 @@ class Seat:
     def __init__(self, seats: SeatMap, index: int) -> None:
         self._map = seats
         self._row = seats.seats[index : index + 1]
-        self._pipe_path = seats.pipe(index)
         self.page = seats.buffer
         self._at = _SEATS_OFFSET + index * _SEAT_DTYPE.itemsize
         self.waiting_offset = self._at + _WAITING
-        self.descriptor = _open_pipe(self._pipe_path)
+        self.bell = Bell(seats.bell(index), _lifeline(seats.path))
         self._left = False
         # Set with every batch, where NumPy takes 1 us; struct blanks a field first, for the writer to see.
         seat = memoryview(seats.buffer)[self._at : self._at + _SEAT_DTYPE.itemsize]
         self._wide, self._narrow = seat.cast("q"), seat.cast("I")
-        self._poller = _poller(self.descriptor)  # made once: 0.5 us of each sleep
 
     @classmethod
     def take(cls, path: Path) -> Seat:
@@ -158,16 +150,14 @@ class Seat:
         """Whether the writer knows this seat and will wake it."""
         return self._narrow[_ATTACHED] != 0
 
+    @property
+    def writer_gone(self) -> bool:
+        """Whether the writer's process has died or let go of its seats; False where there are no named pipes."""
+        return self.bell.abandoned
+
     def block(self, timeout_s: float) -> None:
-        """Sleep until woken or ``timeout_s`` has passed; ``UNWOKEN_WAIT_S`` at most where nobody will wake us."""
-        if self._poller is None or not self.attached():
-            sleep(min(timeout_s, UNWOKEN_WAIT_S))  # select() without sockets is an error on Windows
-            return
-        for _, event in self._poller.poll(timeout_s * 1000):
-            if event & select.POLLIN:
-                os.read(self.descriptor, 4096)
-            else:
-                self._row["attached"] = 0  # the writer is gone: from now on every poll would return at once
+        """Sleep until woken, the writer's end, or ``timeout_s``; much shorter where nobody will wake us."""
+        self.bell.block(timeout_s if self.attached() else min(timeout_s, UNWOKEN_WAIT_S))
 
     def leave(self) -> None:
         """Give the seat back; a second time does nothing."""
@@ -175,8 +165,7 @@ class Seat:
             return
         self._left = True
         with self._map.locked():
-            if self.descriptor >= 0:
-                _remove_pipe(self._pipe_path, self.descriptor)
+            self.bell.close()
             self._row["attached"] = self._row["taken"] = 0
             self._map.generation += np.uint64(1)
         self._map.close()
@@ -206,8 +195,10 @@ class SeatKeeper:
     """The writer's side: who sits where, whom to wake, how far behind the slowest is."""
 
     def __init__(self, path: Path) -> None:
+        self._life = hold_lifeline(_lifeline(path))  # first: who finds the seats must find it
         self._map = SeatMap.create(path)
         self._seen = -1
+        self._closed = False
         self._pipes: dict[int, int] = {}
         self.page = self._map.buffer
 
@@ -234,20 +225,24 @@ class SeatKeeper:
         return [_seated(seat) for seat in self._map.seats[self._map.seats["taken"] == 1].copy()]
 
     def close(self) -> None:
-        """Remove the files. What is ingested after this would be told to closed pipes: there must be nothing."""
+        """Remove the files; a second time does nothing. What is ingested after this would be told to closed pipes."""
+        if self._closed:
+            return  # by now the names may be a later feed's
+        self._closed = True
         for index in list(self._pipes):
             self._forget(index)
-        for index in range(SEATS):
-            self._map.pipe(index).unlink(missing_ok=True)
-        self._map.path.unlink(missing_ok=True)
+        for path in (*map(self._map.bell, range(SEATS)), _lifeline(self._map.path), self._map.path):
+            path.unlink(missing_ok=True)
+        if self._life is not None:
+            os.close(self._life)
         self._map.close()
 
     def _look_at(self, index: int) -> None:
         seat = self._map.seats[index]
         if not (seat["taken"] and seat["attached"]):
             self._forget(index)
-        if seat["taken"] and index not in self._pipes and _HAS_PIPES:
-            pipe = _open_writing(self._map.pipe(index))
+        if seat["taken"] and index not in self._pipes and HAS_PIPES:
+            pipe = open_bell(self._map.bell(index))
             if pipe is None:
                 seat["taken"] = 0
             else:
@@ -255,14 +250,8 @@ class SeatKeeper:
                 seat["attached"] = 1
 
     def _dead(self) -> list[int]:
-        """Seats whose pipe reports an error, because its reading end is gone: their readers left, or died."""
-        dead = []
-        for index, pipe in self._pipes.items():
-            poller = select.poll()
-            poller.register(pipe, 0)
-            if poller.poll(0):
-                dead.append(index)
-        return dead
+        """Seats whose bells nobody hears any more: their readers left, or died."""
+        return [index for index, pipe in self._pipes.items() if unheard(pipe)]
 
     def _release(self, index: int) -> None:
         self._forget(index)
@@ -307,37 +296,8 @@ def _free_index(seats: SeatMap) -> int:
     )
 
 
-def _open_pipe(path: Path) -> int:
-    if not _HAS_PIPES:
-        return -1
-    path.unlink(missing_ok=True)
-    os.mkfifo(path, 0o600)
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-
-
-def _poller(descriptor: int) -> select.poll | None:
-    if descriptor < 0:
-        return None
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    return poller
-
-
-def _remove_pipe(path: Path, descriptor: int) -> None:
-    """Close it, and remove its file unless that is another's by now: a later feed's reader may have the same seat."""
-    with suppress(FileNotFoundError):
-        if os.path.samestat(path.stat(), os.fstat(descriptor)):
-            path.unlink()
-    os.close(descriptor)
-
-
-def _open_writing(path: Path) -> int | None:
-    try:
-        return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError as cause:
-        if cause.errno in (errno.ENXIO, errno.ENOENT):  # nobody reads it, or it is gone
-            return None
-        raise
+def _lifeline(seats: Path) -> Path:
+    return seats.with_name(f"{seats.name}.life")
 
 
 if sys.platform == "win32":

@@ -65,7 +65,7 @@ void native_close(kite_pass *pass)
 
 
 def compile_pass(folder: Path, sources: Mapping[str, str]) -> ctypes.CDLL:
-    """A shared library of these headers, built in ``folder``."""
+    """A shared library of these headers, built in ``folder`` as ``native.so``."""
     for name, text in {**sources, "native.c": _SOURCE}.items():
         (folder / name).write_text(text)
     built = folder / "native.so"
@@ -74,6 +74,10 @@ def compile_pass(folder: Path, sources: Mapping[str, str]) -> ctypes.CDLL:
         cwd=folder,
         check=True,
     )
+    return load_pass(built)
+
+
+def load_pass(built: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(built))
     library.native_open.restype = ctypes.c_void_p
     library.native_open.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64)]

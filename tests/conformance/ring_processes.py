@@ -8,6 +8,7 @@ asked for, another one, or (torn) none that was ever written.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -22,11 +23,14 @@ from kitecli.market.tick import DEPTH_DTYPE, FLAG_DEPTH, TICK_DTYPE
 from kitecli.protocol.decoder import decode_frame
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
+from kitecli.ring.policy import Policy
 from kitecli.ring.reader import RingReader
 from kitecli.ring.seats import Seat, SeatKeeper
+from tests.conformance.native import NativePass, load_pass
 
 PACKETS: Final = 50
 INSTRUMENTS: Final = 200
+MAX_LAG: Final = 5_000
 CYCLE: Final = 50_000
 """Fields repeat after so many ticks; the message's time doesn't, and no ring here is as long."""
 
@@ -141,17 +145,23 @@ def write(folder: Path, *, capacity: int, seconds: float) -> dict[str, int]:
     return {"produced": sequence}
 
 
-def read(folder: Path, *, batch: int, depth: bool, spin: bool = False) -> dict[str, int]:
+def read(folder: Path, *, batch: int, depth: bool, spin: bool = False, policy: str = "every") -> dict[str, int]:
     """All there is to read, checked row by row, until the writer closes."""
-    expected, reader = Expected(), _reader(folder, batch=batch, depth=depth, spin=spin)
-    wrong = wrong_depth = told = checked = 0
+    expected = Expected()
+    reader = _reader(folder, batch=batch, depth=depth, spin=spin, policy=Policy(policy), max_lag=MAX_LAG)
+    wrong = wrong_depth = told = checked = repeated = 0
+    newest = np.full(INSTRUMENTS, -1)
     _say("ready")
-    while (some := reader.read(30)) is not None or not (reader.view.closed() and reader.lag() == 0):
+    while (some := reader.read(30)) is not None or not (reader.writer_gone and reader.lag() == 0):
         if some is None:
             continue
-        sequences = np.arange(some.first_sequence, some.first_sequence + len(some))
+        sequences = some.sequences
         wrong += expected.wrong_ticks(some.ticks, sequences)
-        told += len(some) + some.lost
+        told += len(some) + some.lost + some.conflated
+        if some.scattered is not None:
+            repeated += int((newest[sequences % INSTRUMENTS] >= sequences).sum())
+            repeated += len(some) - len(np.unique(sequences % INSTRUMENTS))
+        newest[sequences % INSTRUMENTS] = sequences  # the last of each counts, and they ascend
         if some.depth is not None:
             fresh = (some.ticks["flags"] & FLAG_DEPTH) != 0
             wrong_depth += expected.wrong_depth(some.depth[fresh], sequences[fresh])
@@ -159,10 +169,13 @@ def read(folder: Path, *, batch: int, depth: bool, spin: bool = False) -> dict[s
     reader.close()
     return {
         "delivered": reader.delivered,
+        "conflated": reader.conflated,
         "lost": reader.lost,
         "told": told,
         "wrong": wrong,
         "wrong_depth": wrong_depth,
+        "repeated": repeated,
+        "left_out": int((newest < reader.position - INSTRUMENTS).sum()),
         "depth": checked,
         "depth_lost": reader.depth_lost,
     }
@@ -192,6 +205,20 @@ def watch(folder: Path) -> dict[str, int]:
     return counted
 
 
+def die(folder: Path, *, library: str, at: int, place: int, capacity: int) -> None:
+    """Once a reader is there and a word has come, messages until, in tick ``at``, the pass kills its process."""
+    os.environ.update(KITE_DIES_AT=str(at), KITE_DIES_IN=str(place))
+    memory = RingMemory.create(folder / "feed.ring", RingLayout.of(capacity, INSTRUMENTS))
+    keeper, writer, sequence = SeatKeeper(folder / "feed.seats"), NativePass(load_pass(Path(library)), memory), 0
+    _say("ready")
+    while not keeper._map.seats["attached"][0]:
+        keeper.refresh()
+    sys.stdin.readline()
+    while True:
+        for message in messages():
+            sequence += writer.ingest(message.tobytes(), sequence, 0)
+
+
 def read_heedlessly(folder: Path, *, enough: int, seconds: float) -> dict[str, int]:
     """A reader that ignores what the view says of overwritten rows, until it has seen enough torn ones."""
     expected = Expected()
@@ -204,7 +231,7 @@ def read_heedlessly(folder: Path, *, enough: int, seconds: float) -> dict[str, i
         reader.position = max(0, view.cursor() - view.layout.capacity)
         some = reader.poll()
         if some is not None:
-            wrong += expected.wrong_ticks(some.ticks, np.arange(some.first_sequence, some.first_sequence + len(some)))
+            wrong += expected.wrong_ticks(some.ticks, some.sequences)
             torn += expected.torn_ticks(some.ticks)
     return {"wrong": wrong, "torn": torn, "rows": reader.delivered}
 
@@ -241,7 +268,7 @@ def sleep(folder: Path, *, patience_s: float) -> dict[str, Any]:
     return {"latencies_ns": latencies_ns, "delivered": reader.delivered}
 
 
-ROLES: Final = {role.__name__: role for role in (write, read, watch, read_heedlessly, answer, sleep)}
+ROLES: Final = {role.__name__: role for role in (write, read, watch, die, read_heedlessly, answer, sleep)}
 
 
 def _reader(folder: Path, **how: Any) -> RingReader:

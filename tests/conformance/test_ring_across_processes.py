@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,14 @@ pytestmark = [
 
 CHECKOUT = Path(__file__).parents[2]
 NORMAL_S, SOAK_S = 1.5, 30.0
+SOAK_READS = 100_000_000
 READERS = (
     {"batch": 10_000, "depth": True},
     {"batch": 100, "depth": True},
     {"batch": 10_000, "depth": False, "spin": True},
     {"batch": 7, "depth": False},
+    {"batch": 2_000, "depth": True, "policy": "latest"},
+    {"batch": 2_000, "depth": False, "policy": "drop-oldest"},
 )
 
 
@@ -56,6 +61,11 @@ class Process:
         assert self._process.returncode == 0
         return json.loads(out)
 
+    def ended_s(self) -> float:
+        """Wait for its end, and return when that was known."""
+        self._process.wait(500)
+        return time.monotonic()
+
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
@@ -79,34 +89,44 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.end()
 
 
-def run(start: Start, capacity: int, seconds: float) -> None:
+def run(start: Start, capacity: int, seconds: float) -> int:
+    """Every reader has what it should, and none of it torn; returns how many rows they read."""
     writer = start("write", capacity=capacity, seconds=seconds)
     readers, board = [start("read", **how) for how in READERS], start("watch")
     writer.go()
-    produced = writer.result()["produced"]
+    produced, rows = writer.result()["produced"], 0
     print(f"\n{produced:,} ticks through a ring of {capacity:,} in {seconds} s")
     for how, reader in zip(READERS, readers, strict=True):
         found = reader.result()
         print(how, found)
-        assert (found["wrong"], found["wrong_depth"]) == (0, 0)
-        assert found["delivered"] + found["lost"] == produced
+        assert (found["wrong"], found["wrong_depth"], found["repeated"]) == (0, 0, 0)
+        assert found["delivered"] + found["conflated"] + found["lost"] == produced
         assert found["told"] == produced
+        if how.get("policy") == "latest":
+            assert (found["lost"], found["left_out"]) == (0, 0)
+        rows += found["delivered"]
     found = board.result()
     print("board and history", found)
     assert (found["wrong"], found["wrong_depth"]) == (0, 0)
     assert found["rows"] > 0
     assert found["history_rows"] > 0
+    return int(rows + found["rows"] + found["history_rows"])
 
 
 @pytest.mark.parametrize("capacity", [4096])
-def test_four_readers_see_every_tick_or_are_told_what_they_lost(start: Start, capacity: int):
+def test_readers_of_every_policy_see_every_tick_or_are_told_what_they_missed(start: Start, capacity: int):
     run(start, capacity, NORMAL_S)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("capacity", [64, 1024, 4096, 32_768])
-def test_four_readers_for_half_a_minute(start: Start, capacity: int):
-    run(start, capacity, SOAK_S)
+def test_a_hundred_million_reads_and_none_torn(start: Start):
+    """Beside a writer at full speed, in rings so short that it laps their readers all the time and in longer ones."""
+    rows, began_s = 0, time.monotonic()
+    for capacity in itertools.cycle((64, 1024, 4096, 32_768)):
+        rows += run(start, capacity, SOAK_S)
+        print(f"{rows:,} reads in {time.monotonic() - began_s:.0f} s, 0 torn")
+        if rows >= SOAK_READS and capacity == 32_768:
+            return
 
 
 @pytest.mark.soak

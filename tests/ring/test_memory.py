@@ -13,7 +13,7 @@ import pytest
 
 from kitecli.errors import DataError, EnvironmentProblem
 from kitecli.ring.layout import HEADER_BYTES, HEADER_DTYPE, MAGIC, VERSION, RingLayout
-from kitecli.ring.memory import RingMemory
+from kitecli.ring.memory import RingMemory, no_room
 from kitecli.ring.view import RingView
 from kitecli.ring.writer import RingWriter
 from tests.ring.implementations import REFERENCE, Ring
@@ -122,10 +122,27 @@ def test_no_room_is_said_before_anything_is_mapped(small_disk: Path):
     with pytest.raises(EnvironmentProblem) as problem:
         RingMemory.create(path, RingLayout.of(65_536, 64))
     assert problem.value.what == f"No room for a ring of 6 MB in {small_disk}"
-    assert "No space left on device" in problem.value.why
-    assert "ring_buffer_size" in problem.value.hint
+    assert problem.value.why == "0.3 MB are free there"
+    assert "KITE_RUNTIME_DIR" in problem.value.hint
+    assert "ring_buffer_size smaller (2,048 ticks fit)" in problem.value.hint
     assert not path.exists()
-    RingMemory.create(path, LAYOUT)  # what was reserved in vain is free again
+    RingMemory.create(path, RingLayout.of(2048, 64))  # what was reserved in vain is free again
+
+
+def test_a_container_s_shared_memory_is_named_with_its_remedy():
+    problem = no_room(RingLayout.of(1_000_000), Path("/dev/shm/kite-0"), 64 << 20)
+    assert problem.what == "No room for a ring of 91 MB in /dev/shm/kite-0"
+    assert problem.why == "67.1 MB are free there; a container has about 64 MB unless given more"
+    assert problem.hint == (
+        "set KITE_RUNTIME_DIR to a roomier folder, make performance.ring_buffer_size smaller (524,288 ticks fit), "
+        "or run the container with --shm-size=256m"
+    )
+
+
+def test_where_no_ring_fits_no_size_is_named():
+    problem = no_room(RingLayout.of(1_000_000), Path("/somewhere"), 1 << 20)
+    assert "smaller (--profile memory-efficiency)" in problem.hint
+    assert "container" not in str(problem)
 
 
 def test_a_machine_without_the_memory_says_so():

@@ -425,15 +425,26 @@ def test_the_close_wakes_a_sleeper(seated: Seated):
 
 
 @needs_compiled
-def test_a_reader_whose_writer_died_waits_without_burning_a_core(seated: Seated):
+def test_waiting_ends_with_the_writer_and_what_came_before_is_still_read(seated: Seated):
     seated.look()
+    seated.ring.write([1])
     seated.ring.writer.wake(seated.keeper.page, [])
-    seated.keeper.close()
-    seated.reader.read(0.01)
-    before = time.process_time()
-    assert seated.reader.read(0.3) is None
-    assert time.process_time() - before < 0.15
-    seated.keeper = SeatKeeper(seated.keeper._map.path)
+    assert not seated.reader.writer_gone
+    with after(0.05, seated.keeper.close):
+        assert seated.reader.read(LONG_S) is not None
+        assert seated.reader.read(LONG_S) is None
+    assert seated.reader.writer_gone
+    assert not seated.ring.view.closed()
+    assert seated.reader.read(LONG_S) is None
+
+
+@BOTH
+def test_a_writer_that_said_goodbye_is_gone(implementation: Implementation):
+    ring = implementation.ring()
+    reader = RingReader(ring.view)
+    assert not reader.writer_gone
+    ring.writer.close()
+    assert reader.writer_gone
 
 
 @needs_compiled
@@ -441,9 +452,9 @@ def test_a_message_costs_nobody_a_system_call_who_isn_t_asleep(seated: Seated):
     seated.look()
     for _ in range(5):
         seated.ring.write([1])
-    os.set_blocking(seated.seat.descriptor, False)
+    os.set_blocking(seated.seat.bell.descriptor, False)
     with pytest.raises(BlockingIOError):
-        os.read(seated.seat.descriptor, 1)
+        os.read(seated.seat.bell.descriptor, 1)
 
 
 @needs_compiled

@@ -7,14 +7,15 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kitecli.errors import DataError, EnvironmentProblem
+from kitecli.ring.bell import UNWOKEN_WAIT_S
 from kitecli.ring.policy import Policy
-from kitecli.ring.seats import SEATS, UNWOKEN_WAIT_S, Seat, SeatedReader, SeatKeeper, SeatMap
+from kitecli.ring.seats import SEATS, Seat, SeatedReader, SeatKeeper, SeatMap
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="readers sleep in named pipes, which this lacks")
 
@@ -120,7 +121,7 @@ def test_a_seat_given_back_is_free_and_its_pipe_gone(keeper: SeatKeeper, path: P
     seat.leave()
     assert keeper.refresh() == []
     assert pids(keeper) == []
-    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert {found.name for found in path.parent.iterdir()} == {path.name, "feed.seats.life"}
 
 
 def test_a_seat_that_changed_hands_between_two_looks_belongs_to_its_new_taker(keeper: SeatKeeper, path: Path):
@@ -221,32 +222,83 @@ def test_a_reader_whose_writer_is_gone_sleeps_instead_of_spinning(path: Path):
     seat = Seat.take(path)
     keeper.refresh()
     keeper.close()
-    seat.block(60)  # the pipe says at once that its other end is gone
-    assert not seat.attached()
+    seat.block(60)  # the lifeline says at once that nobody holds it
+    assert seat.writer_gone
     before = time.monotonic()
     seat.block(60)
     assert time.monotonic() - before >= UNWOKEN_WAIT_S * 0.9
     seat.leave()
 
 
-def test_the_writer_s_death_wakes_its_readers(path: Path):
-    code = (
-        "import sys, time; from pathlib import Path; from kitecli.ring.seats import SeatKeeper\n"
-        "keeper = SeatKeeper(Path(sys.argv[1])); print('ready', flush=True)\n"
-        "while not keeper.refresh(): time.sleep(0.01)\n"
-        "print('seen', flush=True); time.sleep(60)"
-    )
-    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == "ready\n"
+KEEPER = """
+import sys, time
+from pathlib import Path
+from kitecli.ring.seats import SeatKeeper
+keeper = SeatKeeper(Path(sys.argv[1]))
+print("ready", flush=True)
+while not (sys.argv[2] == "looks" and keeper.refresh()):
+    time.sleep(0.01)
+print("seen", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def keeping(path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Starts a writer's keeper in another process, one that looks for readers or one that never gets to it."""
+    started = []
+
+    def start(how: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen([sys.executable, "-c", KEEPER, str(path), how], stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_writer_s_death_wakes_its_readers(keeping: Callable[[str], subprocess.Popen[str]], path: Path):
+    writer = keeping("looks")
     seat = Seat.take(path)
+    assert writer.stdout is not None
     assert writer.stdout.readline() == "seen\n"
     assert seat.attached()
+    assert not seat.writer_gone
     writer.kill()
     seat.block(60)
-    assert not seat.attached()
+    assert seat.writer_gone
+    seat.leave()
+
+
+def test_the_death_of_a_writer_that_never_noticed_its_reader_is_seen(
+    keeping: Callable[[str], subprocess.Popen[str]], path: Path
+):
+    writer = keeping("doesn't look")
+    seat = Seat.take(path)
+    seat.block(60)
+    assert not seat.writer_gone
+    writer.kill()
     writer.wait()
-    writer.stdout.close()
+    assert seat.writer_gone
+    assert not seat.attached()
+    seat.leave()
+
+
+def test_seats_a_dead_writer_left_behind_are_known_as_such(keeping: Callable[[str], subprocess.Popen[str]], path: Path):
+    writer = keeping("looks")
+    writer.kill()
+    writer.wait()
+    seat = Seat.take(path)
+    assert seat.writer_gone
+    seat.leave()
+    path.with_name("feed.seats.life").unlink()
+    seat = Seat.take(path)
+    assert seat.writer_gone
     seat.leave()
 
 
@@ -272,6 +324,6 @@ def test_closing_removes_the_files_and_tells_the_sleepers(path: Path):
     keeper.close()
     assert list(path.parent.iterdir()) == []
     poller = select.poll()
-    poller.register(seat.descriptor, select.POLLIN)
+    poller.register(seat.bell.descriptor, select.POLLIN)
     assert poller.poll(0)
     seat.leave()
