@@ -39,7 +39,7 @@ class FixedAddress:
     def url(self) -> Secret:
         return self._url
 
-    async def changed(self, refused: Secret) -> NoReturn:
+    async def changed(self, refused: Secret) -> NoReturn:  # noqa: ARG002 - the protocol's
         raise AuthError("The access token was refused and no other will come", hint="log in and start the feed again")
 
 
@@ -59,7 +59,7 @@ class TokenFileAddress:
         return Secret(f"{self._root}?{urlencode({**self._query, 'access_token': token})}")
 
     async def changed(self, refused: Secret) -> None:
-        while not self._differs(refused):
+        while not self._differs(refused):  # noqa: ASYNC110 - no file tells of its changes on every platform
             await asyncio.sleep(POLL_S)
 
     def _differs(self, refused: Secret) -> bool:

@@ -52,12 +52,12 @@ class Silence:
     def __init__(self, now_s: float, stamp_ns: int) -> None:
         self.lasted_s = 0.0
         self._looked_s = now_s
-        self._stamp_ns = stamp_ns
+        self.stamp_ns = stamp_ns
 
     def look(self, now_s: float, stamp_ns: int) -> float:
         """Seconds without a change."""
-        self.lasted_s = self.lasted_s + min(now_s - self._looked_s, STALL_S) if stamp_ns == self._stamp_ns else 0.0
-        self._looked_s, self._stamp_ns = now_s, stamp_ns
+        self.lasted_s = self.lasted_s + min(now_s - self._looked_s, STALL_S) if stamp_ns == self.stamp_ns else 0.0
+        self._looked_s, self.stamp_ns = now_s, stamp_ns
         return self.lasted_s
 
 
@@ -85,11 +85,11 @@ class Liveness:
 
     def look(self, now_s: float, frame_ns: int, tick_ns: int) -> State:
         """The state an open connection should be in; ``frame_ns`` and ``tick_ns`` stamp the last message and tick."""
+        if frame_ns != self._bytes.stamp_ns:  # it speaks: no more than the usual patience from now on
+            self._stale_s = self._limits.stale_s
         silent_s, idle_s = self._bytes.look(now_s, frame_ns), self._ticks.look(now_s, tick_ns)
         if silent_s >= self._stale_s:
             return State.STALE
-        if silent_s == 0.0:
-            self._stale_s = self._limits.stale_s
         if self.state not in (State.LIVE, State.QUIET):
             return self.state
         return State.QUIET if idle_s >= self._limits.quiet_s else State.LIVE
