@@ -41,6 +41,7 @@ class Gateway:
             transport=transport or PicowsTransport(),
             subscriptions=subscriptions,
             ingest=self._pass.ingest,
+            expect=self._pass.expect_snapshots,
             draw=random.random,
             notify=self._on_feed_event,
         )
