@@ -85,8 +85,10 @@ def stamps_ns(ticks: NDArray[np.void]) -> NDArray[np.int64]:
 
 async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
     """Kinds ``pass`` and ``callback``."""
-    from kitecli.feed.connection import FeedConnection, FeedEvent, State
-    from kitecli.feed.policy import ReconnectPolicy
+    from kitecli.feed.address import FixedAddress
+    from kitecli.feed.connection import FeedConnection
+    from kitecli.feed.events import FeedEvent
+    from kitecli.feed.policy import Account, ReconnectPolicy
     from kitecli.feed.subscriptions import Subscriptions
     from kitecli.feed.transport import PicowsTransport
     from kitecli.hot import FramePass, RingView
@@ -108,7 +110,7 @@ async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
             return count
 
         def notify(event: FeedEvent) -> None:
-            if event.state is State.WAITING:
+            if event.cause is not None:
                 over.set()
             elif event.message is not None:
                 counted = dict(zip(COUNTERS, view.counters().tolist(), strict=True))
@@ -117,11 +119,11 @@ async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
 
         connection = FeedConnection(
             0,
-            url=Secret(f"ws://127.0.0.1:{port}/"),
+            address=FixedAddress(Secret(f"ws://127.0.0.1:{port}/")),
             transport=PicowsTransport(),
             subscriptions=Subscriptions(1, 3000),
             ingest=taken if callback else ingest,
-            policy=ReconnectPolicy(lambda: 1.0),
+            policy=ReconnectPolicy(Account(lambda: 1.0)),
             notify=notify,
         )
         feed = asyncio.create_task(connection.run())

@@ -14,6 +14,7 @@
     │   ├── HandshakeRateLimited             HTTP 429: too many connections of this api_key
     │   ├── HandshakeBadRequest              HTTP 400: parameters missing or garbled
     │   └── ConnectionFailed                 DNS, TCP, a connection cut, or a server that is no ticker
+    │       ├── ConnectionStale              open, and silent for longer than a heartbeat can be late
     │       └── CertificateRefused           TLS: the server can't prove who it is
     ├── DataError                   exit 6   a file or a recording can't be read
     │   ├── OutsideCalendar                  a day the market's calendar has no data for
@@ -102,6 +103,10 @@ class HandshakeBadRequest(FeedError):
 
 class ConnectionFailed(FeedError):
     reference = "connection-failed"
+
+
+class ConnectionStale(ConnectionFailed):
+    reference = "connection-stale"
 
 
 class CertificateRefused(ConnectionFailed):

@@ -1,21 +1,46 @@
 """What the feed should stream, which connection carries it, and the messages that bring a socket there. Sans I/O.
 
-One table says what is wanted (token → mode), one per connection what its socket has been told. Everything sent is the
-difference of the two, so a reconnect is "the socket has been told nothing" and can be cut anywhere and begun again.
+One table says what each connection is to carry (token → mode), another what its socket has been told. Everything sent
+is the difference of the two, so a reconnect is "the socket has been told nothing" and can be cut anywhere and begun
+again. What differs is kept as it arises: ten thousand requests cost their changes, not ten thousand walks of a table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from kitecli.errors import SubscriptionError, TooManyInstruments
+from kitecli.market.segments import SEGMENTS, segment_of
 from kitecli.protocol import messages
 from kitecli.protocol.layout import MODES
 
 TOKENS_PER_MESSAGE: Final = 1_000
 """The broker states no limit; a thousand numbers keep a message below 12 kB."""
 _LARGEST_TOKEN: Final = 0xFFFFFFFF
+_LARGEST_SUSPECT: Final = 1 << 20
+"""Exchange tokens are smaller; instrument tokens of a segment we don't know yet are larger but for its first 4,096."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a socket has to be told. ``fresh``: instruments it hears of for the first time, with their modes."""
+
+    texts: list[str]
+    fresh: dict[int, str]
+
+
+@dataclass(slots=True)
+class _Share:
+    """One connection's part: what it is to carry, what its socket has been told, and the tokens where they may differ.
+
+    Dictionaries for their order: what was asked first is asked first.
+    """
+
+    held: dict[int, str] = field(default_factory=dict)
+    told: dict[int, str] = field(default_factory=dict)
+    dirty: dict[int, None] = field(default_factory=dict)
 
 
 class Subscriptions:
@@ -26,81 +51,92 @@ class Subscriptions:
     """
 
     def __init__(self, connections: int, per_connection: int, at_least: int = 1) -> None:
-        self._connections = connections
         self._per_connection = per_connection
-        self._wanted: dict[int, str] = {}
+        self._shares = [_Share() for _ in range(connections)]
         self._carrier: dict[int, int] = {}
-        self._load = [0] * connections
-        self._told: list[dict[int, str]] = [{} for _ in range(connections)]
         self._at_least = min(max(1, at_least), connections)
 
     @property
     def limit(self) -> int:
-        return self._connections * self._per_connection
+        return len(self._shares) * self._per_connection
 
     @property
     def wanted(self) -> dict[int, str]:
-        return dict(self._wanted)
+        return {token: self._shares[connection].held[token] for token, connection in self._carrier.items()}
 
     def in_use(self) -> int:
         """How many connections the wanted instruments need."""
-        carrying = max((index + 1 for index, load in enumerate(self._load) if load), default=0)
-        return max(self._at_least, carrying, -(-len(self._wanted) // self._per_connection))
+        carrying = max((index + 1 for index, share in enumerate(self._shares) if share.held), default=0)
+        return max(self._at_least, carrying, -(-len(self._carrier) // self._per_connection))
 
     def load(self, connection: int) -> int:
         """How many instruments ``connection`` is to carry."""
-        return self._load[connection]
+        return len(self._shares[connection].held)
+
+    def carried(self, connection: int) -> tuple[int, ...]:
+        """The instruments ``connection`` is to carry."""
+        return tuple(self._shares[connection].held)
 
     def want(self, modes: Mapping[int, str]) -> None:
         """Add instruments, or change the mode of those already wanted. All of them are taken, or none.
 
-        Raises :class:`SubscriptionError` for a token that is no token or a mode that is no mode, and
+        Raises :class:`SubscriptionError` for a token that is no instrument token or a mode that is no mode, and
         :class:`TooManyInstruments` where the account's limit would be passed.
         """
+        fresh = [token for token in modes if token not in self._carrier]
+        if len(self._carrier) + len(fresh) > self.limit:
+            raise self._too_many(len(self._carrier) + len(fresh))
         for token, mode in modes.items():
             _check(token, mode)
-        total = len(self._wanted.keys() | modes.keys())
-        if total > self.limit:
-            raise self._too_many(total)
-        self._wanted.update(modes)
-        fresh = [token for token in modes if token not in self._carrier]
-        open_to = self.in_use()
-        for token in fresh:
-            self._place(token, open_to)
+        self._place(fresh)
+        for token, mode in modes.items():
+            share = self._shares[self._carrier[token]]
+            share.held[token] = mode
+            share.dirty[token] = None
 
     def drop(self, tokens: Iterable[int]) -> None:
         """Stop wanting instruments; those not wanted are passed over."""
         for token in tokens:
-            if self._wanted.pop(token, None) is not None:
-                self._load[self._carrier.pop(token)] -= 1
+            connection = self._carrier.pop(token, None)
+            if connection is not None:
+                share = self._shares[connection]
+                del share.held[token]
+                share.dirty[token] = None
 
     def forget(self, connection: int) -> None:
         """The socket is new: it has been told nothing."""
-        self._told[connection] = {}
+        share = self._shares[connection]
+        share.told.clear()
+        share.dirty = dict.fromkeys(share.held)
 
-    def messages(self, connection: int) -> list[str]:
-        """The text messages that bring ``connection`` to what is wanted; counts as told once returned."""
-        told = self._told[connection]
-        wanted = {token: mode for token, mode in self._wanted.items() if self._carrier[token] == connection}
-        gone = [token for token in told if token not in wanted]
-        new = [token for token in wanted if token not in told]
-        out = [messages.unsubscribe(part) for part in _parts(gone)]
-        out += [messages.subscribe(part) for part in _parts(new)]
+    def update(self, connection: int) -> Update:
+        """What brings the socket of ``connection`` to what is wanted; counts as told once returned."""
+        share = self._shares[connection]
+        dirty, share.dirty = share.dirty, {}
+        gone = [token for token in dirty if token in share.told and token not in share.held]
+        fresh = {token: share.held[token] for token in dirty if token in share.held and token not in share.told}
+        changed = [token for token in dirty if token in share.held and share.told.get(token) != share.held[token]]
+        texts = [messages.unsubscribe(part) for part in _parts(gone)]
+        texts += [messages.subscribe(part) for part in _parts(list(fresh))]
         for mode in MODES:
-            changed = [token for token, want in wanted.items() if want == mode and told.get(token) != mode]
-            out += [messages.set_mode(mode, part) for part in _parts(changed)]
-        self._told[connection] = wanted
-        return out
+            texts += [messages.set_mode(mode, part) for part in _parts([t for t in changed if share.held[t] == mode])]
+        for token in gone:
+            del share.told[token]
+        share.told.update({token: share.held[token] for token in changed})
+        return Update(texts, fresh)
 
-    def _place(self, token: int, open_to: int) -> None:
-        connection = min(range(open_to), key=self._load.__getitem__)
-        self._carrier[token] = connection
-        self._load[connection] += 1
+    def _place(self, fresh: list[int]) -> None:
+        needed = -(-(len(self._carrier) + len(fresh)) // self._per_connection)
+        open_to = range(max(self.in_use(), needed))
+        for token in fresh:
+            connection = min(open_to, key=self.load)
+            self._carrier[token] = connection
+            self._shares[connection].held[token] = ""  # want() sets its mode
 
     def _too_many(self, total: int) -> TooManyInstruments:
         return TooManyInstruments(
             f"{total:,} instruments are more than the {self.limit:,} one account may stream",
-            why=f"the broker allows {self._connections} connections of {self._per_connection:,} instruments each",
+            why=f"the broker allows {len(self._shares)} connections of {self._per_connection:,} instruments each",
             hint="unsubscribe some first, or choose fewer",
         )
 
@@ -111,6 +147,12 @@ def _check(token: object, mode: object) -> None:
             f"{token!r} is no instrument token",
             why="the ticker takes whole numbers only and ignores anything else without a word",
             hint="look the symbol up first; INFY on NSE is 408065",
+        )
+    if token < _LARGEST_SUSPECT and segment_of(token) not in SEGMENTS:
+        raise SubscriptionError(
+            f"{token} is no instrument token",
+            why="its last byte names no segment; it looks like an exchange token, which the ticker ignores",
+            hint=f"use the column instrument_token; on NSE that would be {token << 8 | 1}",
         )
     if mode not in MODES:
         raise SubscriptionError(f"{mode!r} is no mode", why=f"the ticker knows {', '.join(MODES)}", hint="use one")

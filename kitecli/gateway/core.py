@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kitecli.errors import EnvironmentProblem, KiteError
-from kitecli.feed.connection import FeedEvent
+from kitecli.feed.address import FixedAddress
+from kitecli.feed.events import FeedEvent
 from kitecli.feed.pool import FeedPool
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import PicowsTransport, Transport
@@ -36,10 +37,11 @@ class Gateway:
         self._pass = FramePass(self.memory)
         self._keeper = SeatKeeper(seats_path(self.memory.path)) if self.memory.path else None
         self._pool = FeedPool(
-            url=spec.ws_url,
+            address=FixedAddress(spec.ws_url),
             transport=transport or PicowsTransport(),
             subscriptions=subscriptions,
             ingest=self._pass.ingest,
+            expect=self._pass.expect_snapshots,
             draw=random.random,
             notify=self._on_feed_event,
         )
@@ -104,6 +106,8 @@ class Gateway:
         if event.message is not None:
             kind = GatewayEvent("message", event.connection, event.message.kind, data=event.message.data)
             self._say(kind)
+            return
+        if event.gap is not None:
             return
         error = event.cause.as_dict() if event.cause else {}
         self._say(GatewayEvent("connection", event.connection, event.state.value, event.retry_in_s, error=error))

@@ -158,5 +158,5 @@ def _ladder(label: str, tick: Tick) -> Table:
 
 
 def _links(figures: FeedFigures) -> str:
-    up = sum(state == "open" for state in figures.connections.values())
+    up = sum(state in ("live", "quiet") for state in figures.connections.values())
     return f"{up} of {len(figures.connections)} connections up"

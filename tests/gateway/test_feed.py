@@ -40,7 +40,7 @@ def test_every_packet_the_exchange_sent_is_read(exchange, start, tokens):
         counts += count_until(feed, lambda _: time.monotonic() > settled)
         after = exchange.ledger()["tokens"]
         figures = feed.figures()
-        assert figures.connections == {0: "open", 1: "open", 2: "open"}
+        assert figures.connections == {0: "live", 1: "live", 2: "live"}
     sent = Counter({int(token): sum(both) for token, both in after.items()})
     sent.subtract({int(token): sum(both) for token, both in before.items()})
     assert counts == +sent

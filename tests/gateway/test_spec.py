@@ -19,7 +19,7 @@ def test_a_spec_survives_its_line_and_shows_no_secret_elsewhere():
     "event",
     [
         GatewayEvent("ready", data="/run/a.ring"),
-        GatewayEvent("connection", 2, "waiting", 1.5, error=FeedError("cut", why="w", hint="h").as_dict()),
+        GatewayEvent("connection", 2, "reconnecting", 1.5, error=FeedError("cut", why="w", hint="h").as_dict()),
         GatewayEvent("message", 0, "order", data={"order_id": "1"}),
         GatewayEvent("stopped"),
     ],
