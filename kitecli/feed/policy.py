@@ -4,7 +4,7 @@
 an established connection ended     again within 0.6 s: most cuts hit one socket, and the server is there
 refused, unreachable, hung up       the account's backoff: up to 0.6, 1 and 2 s, then 1 to 2.25 s; after an hour of
 at once, open but mute              it 5 to 10 s
-429 on the upgrade                  5 to 7.5 s, doubling to 60 to 90 s
+429 on the upgrade                  5 to 6 s, doubling to 60 to 72 s
 403 on the upgrade                  wait for another token; one that has worked is tried once more, after 5 s
 400 on the upgrade, bad             once a minute or two: our request is wrong, or somebody may be listening
 certificate
@@ -23,8 +23,9 @@ backoff to 60 s it replaces costs 60 attempts and half a minute of market after 
 a server that comes back is not the rate but the common beat of many clients; that is what the full draw is for.
 An outage of more than an hour is not a restart: the pace goes down to one attempt every 8 s or so.
 
-**429** means that three sockets of the account are open, by the broker's count. One of them may be our own, cut
-without the broker having noticed, so the first wait is short; if it isn't, waiting longer is all that is left.
+**429** means that three sockets of the account are open, by the broker's count. One of them may be our own: cut without
+the broker having noticed, or given up in a handshake that a frozen server finishes when it runs again. So the first
+wait is short; if that isn't it, waiting longer is all that is left.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ BACKOFF_S: Final = ((0.0, 0.6), (0.0, 1.0), (0.0, 2.0), (1.0, 2.25))
 """By the failures so far, the last for all further ones. From the fourth on a floor: the server is down, not shaken."""
 LONG_OUTAGE_S: Final = 3600.0
 LONG_BACKOFF_S: Final = (5.0, 10.0)
-RATE_LIMITED_S: Final = (5.0, 7.5)
+RATE_LIMITED_S: Final = (5.0, 6.0)
 RATE_LIMITED_DOUBLINGS: Final = 4  # 5 s … 80 s, cut at
-RATE_LIMITED_MOST: Final = 12.0  # times RATE_LIMITED_S: 60 to 90 s
+RATE_LIMITED_MOST: Final = 12.0  # times RATE_LIMITED_S: 60 to 72 s
 SECOND_CHANCE_S: Final = (5.0, 6.0)
 HOPELESS_S: Final = (60.0, 120.0)
 STEADY_S: Final = 1.0

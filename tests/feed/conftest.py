@@ -129,7 +129,7 @@ class VirtualLink:
 
     def __init__(self, broker, receiver):
         self.broker, self.receiver = broker, receiver
-        self.texts, self.pings, self.silent = [], 0, False
+        self.texts, self.pings = [], 0
         self._ended = asyncio.get_running_loop().create_future()
 
     @property
@@ -160,20 +160,21 @@ class VirtualLink:
         return await asyncio.shield(self._ended)
 
     def say(self, payload=HEARTBEAT):
-        if self.open and not self.silent:
+        if self.open:
             self.receiver.on_binary(payload)
 
 
 class VirtualBroker:
     """A Transport and what is behind it: a server that can be up or down, and answers what ``answer`` says.
 
-    ``answer(url)``: a KiteError to refuse with, or None. ``attempts``: (when, address) of each handshake.
+    ``answer(url)``: a KiteError to refuse with, or None. ``blocked``: indices of connections whose way is cut.
+    ``attempts``: (when, address) of each handshake.
     """
 
     def __init__(self, rtt_s=0.03):
         self.rtt_s = rtt_s
         self.up, self.cut_after_texts, self.mute = True, None, False
-        self.answer = lambda _url: None
+        self.answer, self.blocked = lambda _url: None, set()
         self.attempts, self.links = [], []
         self.most_open = 0
 
@@ -185,7 +186,8 @@ class VirtualBroker:
         loop = asyncio.get_running_loop()
         self.attempts.append((loop.time(), url))
         await asyncio.sleep(self.rtt_s)
-        refusal = self.answer(url) if self.up else ConnectionFailed("The ticker can't be reached", why="refused")
+        reached = self.up and receiver.index not in self.blocked
+        refusal = self.answer(url) if reached else ConnectionFailed("The ticker can't be reached", why="refused")
         if refusal is not None:
             raise refusal
         link = VirtualLink(self, receiver)

@@ -69,6 +69,43 @@ def test_messages_arrive_whole_and_in_order(tiny_server):
     asyncio.run(scenario())
 
 
+def test_a_pings_answer_gives_the_round_trip_and_other_pongs_nothing(tiny_server):
+    async def scenario():
+        async with tiny_server() as server:
+            got = Collector()
+            link = await PicowsTransport().open(address(server), got)
+            client = await server.client()
+            client.transport.send_pong(b"unasked")
+            client.send(b"\x00")
+            await got.have(1)
+            assert link.rtt_ns is None
+            link.ping()
+            async with asyncio.timeout(5):
+                while link.rtt_ns is None:
+                    await asyncio.sleep(0.001)
+            assert 0 < link.rtt_ns < 5_000_000_000
+            assert got.messages == [b"\x00"], "a pong is no message"
+            link.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_aborted_link_is_over_at_once_and_takes_what_is_sent_to_it_without_a_word(tiny_server):
+    async def scenario():
+        async with tiny_server() as server:
+            link = await PicowsTransport().open(address(server), Collector())
+            link.abort()
+            assert (await asyncio.wait_for(link.wait_closed(), 5)).code == 1006
+            link.send_text("late")
+            link.ping()
+            link.close()
+            client = await server.client()
+            await asyncio.wait_for(client.gone.wait(), 5)
+            assert client.texts == []
+
+    asyncio.run(scenario())
+
+
 def test_fragments_are_joined(tiny_server):
     async def scenario():
         async with tiny_server() as server:
