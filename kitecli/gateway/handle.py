@@ -33,22 +33,51 @@ STOP_TIMEOUT_S: Final = 5.0
 
 
 class GatewayHandle(Protocol):
-    """What a child process and a thread have in common."""
+    """One client's hold on a gateway. Every method may be called from any thread.
+
+    ``events``: what the gateway says, "stopped" or "failed" last. ``memory``: its ring, to be read. ``pid``: of the feed
+    process; None where the feed runs in this one. ``joined``: somebody else had started it. ``warnings``: where the
+    running gateway differs from what was asked for.
+    """
 
     events: queue.SimpleQueue[GatewayEvent]
     memory: RingMemory
     pid: int | None
+    joined: bool
+    warnings: tuple[str, ...]
 
-    def ask(self, request: str) -> None: ...
-    def close(self) -> None: ...
+    def subscribe(self, modes: Mapping[int, str]) -> None:
+        """Hold these instruments in these modes; all of them or, with the error raised, none."""
+
+    def unsubscribe(self, tokens: Iterable[int]) -> None:
+        """Let go of instruments; they go on streaming while another client holds them."""
+
+    def status(self) -> dict[str, object]:
+        """Everything about the feed, as docs/control-socket.md has it."""
+
+    def stats(self) -> dict[str, object]:
+        """The figures of status that move with every tick: ring, counters, readers."""
+
+    def gaps(self) -> list[Gap]:
+        """The outages known, oldest first, the last 1,000 at most."""
+
+    def give_access_token(self, token: Secret) -> None:
+        """A new token for a feed that waits for one, or for its next connection."""
+
+    def stop(self) -> None:
+        """End the gateway, for all its clients."""
+
+    def close(self) -> None:
+        """Leave. The gateway ends with its last client, unless it is a daemon. A second time does nothing."""
 
 
-def subscribe(handle: GatewayHandle, modes: Mapping[int, str]) -> None:
-    handle.ask(subscribe_request(modes))
+def open_gateway(spec: GatewaySpec, *, client: str = "") -> GatewayHandle:
+    """Join the running gateway of ``spec.name``, or start it and join; on a thread where ``spec.folder`` is None.
 
-
-def unsubscribe(handle: GatewayHandle, tokens: list[int]) -> None:
-    handle.ask(unsubscribe_request(tokens))
+    ``client``: what ``kite status`` calls this process. Raises :class:`TooManyInstruments` before anything is started,
+    and what kept the gateway from starting.
+    """
+    raise NotImplementedError
 
 
 def attach(memory: RingMemory, *, batch: int, depth: bool, spin: bool = False, from_oldest: bool = True) -> RingReader:
