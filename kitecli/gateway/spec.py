@@ -17,6 +17,9 @@ from kitecli import errors
 from kitecli.errors import KiteError
 from kitecli.secret import Secret
 
+READY: Final = "ready"
+TAKEN: Final = "taken"
+"""The first word of a gateway's process that listens, and of one that was second: another has the name, or is starting."""
 _NAME_DIGITS: Final = 8
 
 
