@@ -15,6 +15,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -65,6 +66,8 @@ class ControlServer:
         self._place: FeedPlace | None = None
         self._clients: dict[int, _Client] = {}
         self._count = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.door = Door()
         self.pace = Pace(ALL_REQUESTS_PER_S, ALL_BURST, time.monotonic)
 
@@ -107,9 +110,8 @@ class ControlServer:
         self.stop_listening()
         for client in list(self._clients.values()):
             client.hang_up()
-        deadline = asyncio.get_running_loop().time() + FLUSH_S
-        while self._clients and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.005)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), FLUSH_S)
         for client in list(self._clients.values()):
             client.cut()
         await asyncio.sleep(0)
@@ -121,9 +123,12 @@ class ControlServer:
                 f"This feed has {CLIENTS_MOST} clients already", why="it takes no more", hint="end one of them"
             )
         self._clients[client.number] = client
+        self._empty.clear()
 
     def forget(self, client: _Client) -> None:
         self._clients.pop(client.number, None)
+        if not self._clients:
+            self._empty.set()
 
     def _client(self, desk: Desk) -> _Client:
         self._count += 1

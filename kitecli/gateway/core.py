@@ -1,4 +1,4 @@
-"""The feed on an event loop: pool → pass → ring, the readers' wake-up, and who wants what. Owns no process or socket."""
+"""The feed on an event loop: pool → pass → ring, the readers' wake-up, who wants what. Owns no process or socket."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Gateway:
         self._end_if_unwanted()
         self.begin()
 
-    def on_stray(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG002  # Any: asyncio's
+    def on_stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as asyncio has it
         """An exception that nobody caught and the feed survived: tell it, for the loop's own log goes nowhere."""
         cause = context.get("exception")
         defect = told(cause) if isinstance(cause, BaseException) else FeedError("The feed met a defect of its own")
@@ -239,12 +239,19 @@ class Gateway:
         ]
 
     def _readers(self, cursor: int) -> list[dict[str, object]]:
-        if self._keeper is None:
-            return []
-        rows = self._keeper.readers()
-        names = [name for name in rows.dtype.names or () if name in ("pid", "position", "delivered", "lost")]
-        readers = [{name: int(row[name]) for name in names} for row in rows]
-        return [{**reader, "lag": max(0, cursor - reader["position"])} for reader in readers]
+        seated = self._keeper.readers() if self._keeper is not None else []
+        return [
+            {
+                "pid": reader.pid,
+                "policy": reader.policy.value,
+                "delivered": reader.delivered,
+                "conflated": reader.conflated,
+                "lost": reader.lost,
+                "produced": reader.position - reader.start,
+                "lag": max(0, cursor - reader.position),
+            }
+            for reader in seated
+        ]
 
     def _called(self, client: int) -> str:
         member = self._members.get(client)

@@ -11,6 +11,7 @@ import queue
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
+from contextlib import suppress
 from typing import Final
 
 from kitecli.errors import FeedError, GatewayGone, KiteError
@@ -23,7 +24,7 @@ _US: Final = 1
 
 
 class EmbeddedGateway:
-    """Asked as a :class:`~kitecli.gateway.client.ControlClient` is, and by the same rules. Raises what a gateway raises."""
+    """Asked as a :class:`~kitecli.gateway.client.ControlClient` is, by the same rules. Raises what a gateway raises."""
 
     def __init__(self, spec: GatewaySpec, client: str = "") -> None:
         self.events: queue.SimpleQueue[GatewayEvent] = queue.SimpleQueue()
@@ -38,7 +39,7 @@ class EmbeddedGateway:
         self._thread.start()
         try:
             self._gateway = started.result()
-        except BaseException:
+        except Exception:
             self._thread.join()
             raise
         self.memory = self._gateway.memory
@@ -62,10 +63,8 @@ class EmbeddedGateway:
 
     def leave(self, timeout_s: float) -> bool:
         """End it, and wait until it has; a second time does nothing."""
-        try:
+        with suppress(GatewayGone):  # it has ended by itself, or been closed before
             self.ask(Bye(), timeout_s)
-        except GatewayGone:
-            pass  # it has ended by itself, or been closed before
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()

@@ -29,7 +29,8 @@ from kitecli.gateway.spec import GatewayEvent, GatewaySpec
 from kitecli.hot import COMPILED, RingView
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
-from kitecli.ring.reader import RingReader
+from kitecli.ring.policy import Policy
+from kitecli.ring.reader import DEFAULT_MAX_LAG, RingReader
 from kitecli.ring.seats import Seat
 from kitecli.secret import Secret
 
@@ -50,9 +51,9 @@ class Link(Protocol):
 class GatewayHandle:
     """One client's hold on a gateway. Every method may be called from any thread.
 
-    ``events``: what the gateway says, "stopped" or "failed" last. ``memory``: its ring, to be read. ``pid``: of the feed
-    process; None where the feed runs in this one. ``joined``: somebody else had started it. ``warnings``: where the
-    running gateway differs from what was asked for.
+    ``events``: what the gateway says, "stopped" or "failed" last. ``memory``: its ring, to be read. ``pid``: of the
+    feed process; None where the feed runs in this one. ``joined``: somebody else had started it. ``warnings``: where
+    the running gateway differs from what was asked for.
 
     Every request raises :class:`GatewayGone` at once where the gateway has ended.
     """
@@ -149,10 +150,27 @@ def open_gateway(spec: GatewaySpec, *, client: str = "") -> GatewayHandle:
     return handle
 
 
-def attach(memory: RingMemory, *, batch: int, depth: bool, spin: bool = False, from_oldest: bool = True) -> RingReader:
+def attach(
+    memory: RingMemory,
+    *,
+    batch: int,
+    depth: bool,
+    spin: bool = False,
+    from_oldest: bool = True,
+    policy: Policy = Policy.EVERY,
+    max_lag: int = DEFAULT_MAX_LAG,
+) -> RingReader:
     """A reader of a gateway's ring, woken through a seat where the ring is a file."""
-    seat = Seat.take(seats_path(memory.path)) if memory.path else None
-    return RingReader(RingView(memory), seat=seat, batch=batch, depth=depth, spin=spin, from_oldest=from_oldest)
+    return RingReader(
+        RingView(memory),
+        seat=Seat.take(seats_path(memory.path)) if memory.path else None,
+        batch=batch,
+        depth=depth,
+        spin=spin,
+        from_oldest=from_oldest,
+        policy=policy,
+        max_lag=max_lag,
+    )
 
 
 def _embedded(spec: GatewaySpec, client: str) -> GatewayHandle:

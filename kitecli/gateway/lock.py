@@ -67,7 +67,7 @@ class FeedPlace:
 
 @dataclass(frozen=True, slots=True)
 class FeedCard:
-    """What somebody needs to know to join. Listens at ``socket``, or on loopback at ``port``, where it asks ``token``."""
+    """What a joiner needs to know. The gateway listens at ``socket``, or on loopback at ``port``, asking ``token``."""
 
     version: int
     name: str

@@ -19,7 +19,7 @@ from kitecli.secret import Secret
 
 READY: Final = "ready"
 TAKEN: Final = "taken"
-"""The first word of a gateway's process that listens, and of one that was second: another has the name, or is starting."""
+"""The first word of a gateway that listens, and of a process that was second to be the gateway of its name."""
 _NAME_DIGITS: Final = 8
 
 
@@ -33,9 +33,9 @@ class GatewaySpec:
     """Everything a gateway needs to know.
 
     ``modes``: what the opener wants, token → mode. ``ring_size`` in ticks. ``folder``: the runtime folder its files
-    stand in; None: a feed on a thread of this process, in private memory. ``token_file``: a file whose first line is the
-    access token, read again when it changes. ``at_least``: connections to hold however few instruments there are.
-    ``daemon``: it goes on without clients. ``label``: what people call it.
+    stand in; None: a feed on a thread of this process, in private memory. ``token_file``: a file that holds the access
+    token, read again when it changes. ``at_least``: connections to hold however few instruments there are. ``daemon``:
+    it goes on without clients. ``label``: what people call it.
     """
 
     ws_root: str
