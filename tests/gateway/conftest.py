@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from contextlib import contextmanager
 
 import pytest
 
+from kitecli.gateway.control import ControlServer
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.handle import attach, open_gateway
-from kitecli.gateway.spec import GatewaySpec
+from kitecli.gateway.lock import FeedCard, FeedPlace
+from kitecli.gateway.messages import Bye
+from kitecli.gateway.spec import GatewayEvent, GatewaySpec
 from kitecli.hot import COMPILED
 from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
@@ -64,9 +69,93 @@ def start(request, spec_of):
     return run
 
 
-def until(condition, seconds=15.0):
-    """Wait for ``condition()``; returns what it says in the end."""
-    deadline = time.monotonic() + seconds
-    while not (said := condition()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return said
+@pytest.fixture
+def until():
+    """``until(condition)``: wait for it to hold; returns what it said in the end."""
+
+    def wait(condition, seconds=15.0):
+        deadline = time.monotonic() + seconds
+        while not (said := condition()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return said
+
+    return wait
+
+
+class Desk:
+    """Answers requests as a gateway would, without a feed: a control server's other side."""
+
+    def __init__(self):
+        self.members = {}
+        self.asked = []
+        self.left = []
+        self.refuse = None
+
+    def join(self, client, hello):
+        if self.refuse:
+            raise self.refuse
+        self.members[client] = hello
+        return {"number": client, "pid": 1}
+
+    def greetings(self):
+        return [GatewayEvent("ready", data="here")]
+
+    def answer(self, client, request):
+        if self.refuse:
+            raise self.refuse
+        self.asked.append((client, request))
+        if isinstance(request, Bye):
+            self.leave(client)
+            return {"ends": False}
+        return {"n": len(self.asked)}
+
+    def leave(self, client):
+        if self.members.pop(client, None) is not None:
+            self.left.append(client)
+
+
+class Listening:
+    """A control server on a loop of its own thread. ``do`` calls something there; ``card`` says where it is."""
+
+    def __init__(self, folder, loop):
+        self.desk = Desk()
+        self._loop = loop
+        self._thread = threading.Thread(target=loop.run_forever)
+        self._thread.start()
+        self.server = self.do(ControlServer)
+        self.place = FeedPlace(folder, "desk0001")
+        door = self.wait(self.server.listen(self.desk, self.place))
+        socket = str(door.socket) if door.socket else None
+        self.card = FeedCard(1, self.place.name, 1, "", 1, "", socket, door.port, door.token)
+
+    def do(self, call, *arguments):
+        async def called():
+            return call(*arguments)
+
+        return self.wait(called())
+
+    def wait(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
+
+    def tell(self, event):
+        self.do(self.server.broadcast, event)
+
+    def stop(self):
+        self.wait(self.server.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def listening(tmp_path):
+    """``listening()``: a control server with a desk that has no feed, on a Unix socket unless KITE_CONTROL says tcp."""
+    started = []
+
+    def start(loop_factory=asyncio.new_event_loop, folder=tmp_path):
+        started.append(Listening(folder, loop_factory()))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
