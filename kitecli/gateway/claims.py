@@ -38,10 +38,13 @@ class Claims:
         """How many instruments are wanted."""
         return len(self._counts)
 
-    def wanted(self, tokens: Iterable[int]) -> dict[int, str]:
-        """Those of ``tokens`` that are wanted, with their modes."""
-        counts = self._counts
-        return {token: _highest(counts[token]) for token in tokens if token in counts}
+    def __contains__(self, token: object) -> bool:
+        """Whether an instrument is wanted."""
+        return token in self._counts
+
+    def wanted(self) -> dict[int, str]:
+        """The instruments wanted, with their modes."""
+        return {token: _highest(counts) for token, counts in self._counts.items()}
 
     def held(self, client: int) -> dict[int, str]:
         """What ``client`` holds."""
@@ -56,17 +59,19 @@ class Claims:
 
         Raises :class:`TooManyInstruments`, and nothing has changed, where the account's limit would be passed.
         """
-        fresh = sum(token not in self._counts for token in modes)
-        if len(self._counts) + fresh > self._limit:
-            raise self._too_many(len(self._counts) + fresh, client)
-        held, change = self._held.setdefault(client, {}), Change()
+        total = len(self._counts.keys() | modes.keys())
+        if total > self._limit:
+            raise self._too_many(total, client)
+        held, counts, change = self._held.setdefault(client, {}), self._counts, Change()
         for token, mode in modes.items():
-            before = self._counts.get(token, 0)
-            former = held.get(token)
-            after = before + _ONE[mode] - (_ONE[former] if former else 0)
-            self._counts[token], held[token] = after, mode
-            if not before or _highest(before) != _highest(after):
-                change.want[token] = _highest(after)
+            before, one = counts.get(token, 0), _ONE[mode]
+            if token in held:
+                self._turn(token, held[token], mode, change)
+            else:
+                counts[token] = before + one
+                if before < one:  # nobody holds it in this mode, or a higher one
+                    change.want[token] = mode
+        held.update(modes)
         return change
 
     def let_go(self, client: int, tokens: Iterable[int]) -> Change:
@@ -84,15 +89,20 @@ class Claims:
             self._reduce(token, mode, change)
         return change
 
-    def _reduce(self, token: int, mode: str, change: Change) -> None:
+    def _turn(self, token: int, former: str, mode: str, change: Change) -> None:
+        """A client that holds ``token`` already holds it in another mode from now on."""
         before = self._counts[token]
-        after = before - _ONE[mode]
+        after = self._counts[token] = before + _ONE[mode] - _ONE[former]
+        if _highest(before) != _highest(after):
+            change.want[token] = _highest(after)
+
+    def _reduce(self, token: int, mode: str, change: Change) -> None:
+        one = _ONE[mode]
+        after = self._counts[token] = self._counts[token] - one
         if not after:
             del self._counts[token]
             change.drop.append(token)
-            return
-        self._counts[token] = after
-        if _highest(before) != _highest(after):
+        elif after < one:  # nobody holds it in this mode any more, nor in a higher one
             change.want[token] = _highest(after)
 
     def _too_many(self, total: int, client: int) -> TooManyInstruments:

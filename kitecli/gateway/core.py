@@ -7,31 +7,36 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 import kitecli
 from kitecli.errors import EnvironmentProblem, FeedError, GatewayGone, UsageError
-from kitecli.feed.connection import FeedEvent
+from kitecli.feed.ages import WINDOW_S, InstrumentAges
+from kitecli.feed.events import FeedEvent
+from kitecli.feed.gaps import Gap
+from kitecli.feed.liveness import State
+from kitecli.feed.policy import GIVE_UP
 from kitecli.feed.pool import FeedPool
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import PicowsTransport, Transport
 from kitecli.gateway.address import TokenAddress
 from kitecli.gateway.claims import Change, Claims
-from kitecli.gateway.gaps import GapLog
+from kitecli.gateway.gaps import GapLog, record_of
 from kitecli.gateway.lock import FeedPlace
 from kitecli.gateway.messages import AccessToken, Bye, Gaps, Hello, Request, Stats, Status, Stop, Subscribe, Unsubscribe
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, told
 from kitecli.hot import COMPILED, WHY_NOT, FramePass, RingView
+from kitecli.market.tick import TICK_DTYPE
 from kitecli.ring.layout import COUNTERS, RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.seats import SeatKeeper
 
 SEATS_LOOK_S: Final = 0.05
 """How soon a new reader is noticed; until then it looks at the ring every millisecond."""
-APPLY_S: Final = 0.02
-"""Changes that come faster than this reach the broker together: telling it costs 3 ms with 9,000 instruments."""
 GAPS_SHOWN: Final = 100
 ITSELF: Final = 0
 """The client number of the gateway, as holder of what shall stream whoever leaves."""
@@ -70,8 +75,6 @@ class Gateway:
         self._members: dict[int, Member] = {}
         self._gaps = GapLog()
         self._states: dict[int, GatewayEvent] = {}
-        self._changed: set[int] = set()
-        self._applying: asyncio.TimerHandle | None = None
         self._daemon = spec.daemon
         self._expected = True  # its first client, who is starting it
         self._begun = asyncio.Event()
@@ -84,7 +87,7 @@ class Gateway:
 
     async def run(self) -> None:
         """Stream until stopped; raises what trying again can't mend, having told it."""
-        works = (self._stream(), self._watch_seats(), self._stop.wait())
+        works = (self._stream(), self._watch_seats(), self._watch_ages(), self._stop.wait())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -121,8 +124,6 @@ class Gateway:
 
     def close(self) -> None:
         """Tell readers it is over, and remove the files."""
-        if self._applying is not None:
-            self._applying.cancel()
         self._pass.close()
         if self._keeper is not None:
             self._pass.wake(self._keeper.page, [])  # the pipes close, and their numbers may be given to other files
@@ -219,7 +220,7 @@ class Gateway:
             "ring_size": self.memory.layout.capacity,
             "limits": {"connections": spec.connections, "instruments_per_connection": spec.instruments_per_connection},
             "at_least": spec.at_least,
-            "waits_for_token": any(event.state == "auth" for event in self._states.values()),
+            "waits_for_token": any(event.state == State.AUTH for event in self._states.values()),
         }
 
     def _client(self, number: int, member: Member) -> dict[str, object]:
@@ -234,8 +235,8 @@ class Gateway:
 
     def _connections(self) -> list[dict[str, object]]:
         return [
-            {"index": index, "state": event.state, "since_ns": event.since_ns, "cause": event.error or None}
-            for index, event in sorted(self._states.items())
+            {**asdict(replace(one, cause=None)), "cause": one.cause.as_dict() if one.cause else None}
+            for one in self._pool.status()
         ]
 
     def _readers(self, cursor: int) -> list[dict[str, object]]:
@@ -258,30 +259,21 @@ class Gateway:
         return f"{member.name} (process {member.pid})" if member else "a client"
 
     def _apply(self, change: Change) -> None:
-        """Have the pool told of a change, together with others that come in the next moments."""
-        self._changed.update(change.want, change.drop)
-        if self._changed and self._applying is None:
-            self._applying = asyncio.get_running_loop().call_later(0, self._tell_pool)
-
-    def _tell_pool(self) -> None:
-        self._applying = None
-        if not self._changed:
-            return
-        wanted = self._claims.wanted(self._changed)
-        self._pool.unsubscribe(self._changed - wanted.keys())  # first: only then is there room for all that is wanted
-        self._pool.subscribe(wanted)
-        self._changed.clear()
-        self._applying = asyncio.get_running_loop().call_later(APPLY_S, self._tell_pool)
+        """Have the pool stream what is wanted now; it tells the broker of changes that come together in one message."""
+        self._pool.unsubscribe(change.drop)
+        self._pool.subscribe(change.want)
 
     def _new_pool(self, transport: Transport) -> FeedPool:
         spec = self._spec
         return FeedPool(
-            url=self._address.url(),
+            address=self._address,
             transport=transport,
             subscriptions=Subscriptions(spec.connections, spec.instruments_per_connection, spec.at_least),
             ingest=self._pass.ingest,
+            expect=self._pass.expect_snapshots,
             draw=random.random,
             notify=self._on_feed_event,
+            give_up=None if spec.daemon else GIVE_UP,
         )
 
     async def _stream(self) -> None:
@@ -296,15 +288,38 @@ class Gateway:
             await asyncio.sleep(SEATS_LOOK_S)
         await asyncio.Event().wait()
 
+    async def _watch_ages(self) -> None:
+        """Name the liquid instruments that have stopped ticking while their connection streams on."""
+        ages = InstrumentAges()
+        ticks, sequences = np.zeros(0, TICK_DTYPE), np.zeros(0, np.int64)
+        while True:
+            await asyncio.sleep(WINDOW_S)
+            if (rows := self._view.board_rows()) > ticks.size:
+                ticks, sequences = np.zeros(rows, TICK_DTYPE), np.zeros(rows, np.int64)
+            found = self._view.snapshot(ticks, None, sequences)
+            seen = ticks[:found][sequences[:found] >= 0]
+            now_s = asyncio.get_running_loop().time()
+            look = ages.look(seen["token"], seen["ts_recv_ns"], seen["connection"], now_s, self._claims)
+            for state, tokens in (("silent", look.silent), ("back", look.back)):
+                if tokens:
+                    self._say(GatewayEvent("silent", state=state, data=list(tokens)))
+
     def _on_feed_event(self, event: FeedEvent) -> None:
         if event.message is not None:
             self._say(GatewayEvent("message", event.connection, event.message.kind, data=event.message.data))
-            return
-        error = event.cause.as_dict() if event.cause else {}
-        since_ns = time.time_ns()
-        state = GatewayEvent("connection", event.connection, event.state.value, since_ns, event.retry_in_s, error=error)
-        self._states[event.connection] = state
-        self._say(state)
+        elif event.gap is not None:
+            self._on_gap(event.gap)
+        else:
+            error = event.cause.as_dict() if event.cause else {}
+            state = event.state.value
+            said = GatewayEvent("connection", event.connection, state, event.since_ns, event.retry_in_s, error=error)
+            self._states[event.connection] = said
+            self._say(said)
+
+    def _on_gap(self, gap: Gap) -> None:
+        """Told before the message that ends it is taken in: the cursor is where the outage lies among the ticks."""
+        placed = replace(gap, sequence=self._view.cursor())
+        self._say(GatewayEvent("gap", gap.connection, data=record_of(self._gaps.add(placed), placed)))
 
     def _end_if_unwanted(self) -> None:
         wanted = self._daemon or self._expected or any(not member.observer for member in self._members.values())

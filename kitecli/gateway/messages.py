@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias
 
-from kitecli.errors import FeedError, KiteError, SubscriptionError, UsageError
+from kitecli.errors import FeedError, KiteError, UsageError
+from kitecli.feed.subscriptions import check_wish, check_wishes
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.market.modes import MODES
 from kitecli.secret import Secret
@@ -30,7 +31,6 @@ LINE_BYTES: Final = 1 << 20
 """9,000 instruments take 100 kB."""
 NAME_LETTERS: Final = 80
 TOKEN_LETTERS: Final = 4096
-_LARGEST_TOKEN: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +212,18 @@ def _subscribe(plain: dict[str, object]) -> Subscribe:
     table = plain.get("modes")
     if not isinstance(table, dict):
         raise _bad_field("modes", "an object of lists: {'full': [408065]}")
-    if unknown := table.keys() - set(MODES):
-        raise SubscriptionError(
-            f"{min(unknown)[:NAME_LETTERS]!r} is no mode", why=f"the ticker knows {', '.join(MODES)}", hint="use one"
-        )
     modes: dict[int, str] = {}
-    for mode in MODES:  # least first: an instrument that stands twice is held in the higher
-        modes.update(dict.fromkeys(_tokens(table.get(mode, [])), mode))
+    for mode in sorted(table, key=_rank):  # least first: an instrument that stands twice is held in the higher
+        modes.update(dict.fromkeys(_keys(_list(table[mode])), mode[:NAME_LETTERS]))
+    check_wishes(modes)
     return Subscribe(modes, _flag(plain, "keep"))
 
 
 def _unsubscribe(plain: dict[str, object]) -> Unsubscribe:
-    return Unsubscribe(tuple(_tokens(plain.get("tokens"))))
+    tokens = _list(plain.get("tokens"))
+    if not all(type(token) is int for token in tokens):
+        raise _bad_field("tokens", "a list of instrument tokens")
+    return Unsubscribe(tuple(tokens))
 
 
 def _gaps(plain: dict[str, object]) -> Gaps:
@@ -237,20 +237,31 @@ def _access_token(plain: dict[str, object]) -> AccessToken:
     return AccessToken(Secret(token))
 
 
-def _tokens(found: object) -> list[int]:
+def _list(found: object) -> list[Any]:  # Any: JSON
     if not isinstance(found, list):
         raise _bad_field("tokens", "a list of instrument tokens")
-    for token in found:
-        if type(token) is not int or not 0 < token <= _LARGEST_TOKEN:
-            raise _no_token(token)
     return found
+
+
+def _rank(mode: str) -> int:
+    return MODES.index(mode) if mode in MODES else len(MODES)
+
+
+def _keys(tokens: list[Any]) -> list[Any]:  # Any: JSON
+    """The tokens, what isn't one as an error may quote it: as keys, 7.0 and True would pass for 7 and 1."""
+    return tokens if set(map(type, tokens)) <= {int} else list(map(_quoted, tokens))
+
+
+def _quoted(token: Any) -> Any:
+    return token if type(token) is int else str(token)[:NAME_LETTERS]
 
 
 def _number(token: object) -> int:
     try:
         return operator.index(token)  # type: ignore[arg-type]  # whether it is one is the question
     except TypeError:
-        raise _no_token(token) from None
+        check_wish(_quoted(token), MODES[0])
+        raise
 
 
 def _text(plain: dict[str, object], name: str, default: str) -> str:
@@ -297,14 +308,6 @@ def _foreign(version: object) -> FeedError:
         "The feed process and its client are of different versions of kite",
         why=f"the control protocol here is version {VERSION}, the other side says {said}",
         hint="run them from the same installation; kite stop ends the running feed",
-    )
-
-
-def _no_token(token: object) -> SubscriptionError:
-    return SubscriptionError(
-        f"{str(token)[:NAME_LETTERS]!r} is no instrument token",
-        why="the ticker takes whole numbers only and ignores anything else without a word",
-        hint="look the symbol up first; INFY on NSE is 408065",
     )
 
 

@@ -87,7 +87,8 @@ class GatewayEvent:
     connection number ``connection`` is in ``state`` since ``since_ns``, because of ``error``; tries in ``retry_in_s``
     gap        ``data``: an outage, as :meth:`kitecli.gateway.gaps.GapLog.as_dict` has it; told when it begins and ends
     message    the broker's text: its kind in ``state``, its content in ``data``
-    silent     ``data``: tokens of liquid instruments that have had no tick for long, though their connection lives
+    silent     ``data``: tokens of liquid instruments without a tick for long though their connection streams, or, where
+               ``state`` is "back", that tick again
     stopped    the end, asked for; ``data``: by whom
     failed     the end, by ``error``
     ========== =====================================================================================================

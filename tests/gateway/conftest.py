@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from kitecli.hot import COMPILED
 from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
+from tests.gateway.reading import Reading
 
 KINDS = ["embedded", pytest.param("shared", marks=pytest.mark.skipif(not COMPILED, reason="needs the compiled pass"))]
 
@@ -159,3 +161,31 @@ def listening(tmp_path):
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture
+def reading():
+    """``reading(spec)``: a process that holds that gateway and reads; killed at the end."""
+    started = []
+
+    def start(spec):
+        started.append(Reading(spec))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def alive():
+    """``alive(pid)``: whether that process runs, and is no zombie."""
+
+    def look(pid):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return state not in "ZX"
+
+    return look

@@ -46,9 +46,7 @@ class Raw:
     """A client of bare bytes."""
 
     def __init__(self, card, greet=True):
-        family, address = (
-            (socket.AF_UNIX, card.socket) if card.socket else (socket.AF_INET, ("127.0.0.1", card.port))
-        )
+        family, address = (socket.AF_UNIX, card.socket) if card.socket else (socket.AF_INET, ("127.0.0.1", card.port))
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(15)
         try:

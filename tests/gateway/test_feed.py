@@ -105,7 +105,10 @@ def test_a_refused_request_is_raised_and_changes_nothing(exchange, start, tokens
 
 
 def test_a_dead_token_ends_the_feed_with_its_reason(exchange, start, tokens):
-    with start(exchange, {tokens[0]: "ltp"}, access_token=Secret("stale")) as feed, pytest.raises(HandshakeForbidden) as refusal:
+    with (
+        start(exchange, {tokens[0]: "ltp"}, access_token=Secret("stale")) as feed,
+        pytest.raises(HandshakeForbidden) as refusal,
+    ):
         for _ in feed.batches(10):
             pass
     assert "stale" not in str(refusal.value)

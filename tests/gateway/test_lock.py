@@ -54,7 +54,9 @@ def test_a_card_is_read_as_it_was_written_and_is_its_owner_s_alone(place: FeedPl
     assert "t0p" not in repr(card(place, **changes))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version":1}', json.dumps({"token": None, "more": 1}), "\0\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"version":1}', json.dumps({"token": None, "more": 1}), "\0\xff"]
+)
 def test_what_is_no_card_is_none(place: FeedPlace, text: str):
     place.card.write_text(text)
     assert FeedCard.read(place.card) is None

@@ -101,7 +101,18 @@ def test_nothing_python_heavy_is_loaded_beside_the_feed(exchange, spec_of):
     process.communicate(timeout=20)
     loaded = {name.partition(".")[0] for name in told.read_text().split()}
     assert "picows" in loaded
-    heavy = {"kiteconnect", "requests", "yaml", "twisted", "typer", "rich", "cryptography", "pyotp", "urllib3", "pandas"}
+    heavy = {
+        "kiteconnect",
+        "requests",
+        "yaml",
+        "twisted",
+        "typer",
+        "rich",
+        "cryptography",
+        "pyotp",
+        "urllib3",
+        "pandas",
+    }
     assert not loaded & heavy
 
 
