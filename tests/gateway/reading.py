@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import queue
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from kitecli.errors import KiteError
@@ -91,7 +92,7 @@ class Reading:
 
     def close(self):
         """Leave in order."""
-        if self.alive():
+        with suppress(BrokenPipeError):  # it has left already
             self._pipe.send("leave")
         self._end()
 

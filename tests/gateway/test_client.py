@@ -1,4 +1,4 @@
-"""A client from any thread: what it asks is answered, refused or given up in time, and the gateway's end is no secret."""
+"""A client from any thread: what it asks is answered, refused or given up in time; the gateway's end is no secret."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_a_stop_is_told_apart_from_a_death(server, reach):
     assert kinds(client, 2) == ["ready", "stopped"]
     client._listener.join(10)
     assert client.events.empty()
-    with pytest.raises(GatewayGone, match="was stopped. signal SIGTERM"):
+    with pytest.raises(GatewayGone, match=r"was stopped\. signal SIGTERM"):
         client.ask(Stop())
 
 

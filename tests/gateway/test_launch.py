@@ -60,7 +60,7 @@ def test_a_python_that_doesn_t_come_up_says_why(exchange, spec_of, monkeypatch, 
     broken.write_text("#!/bin/sh\necho 'no such module' >&2\nexit 3\n")
     broken.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(broken))
-    with pytest.raises(FeedError, match="did not start. it ended with code 3: no such module"):
+    with pytest.raises(FeedError, match=r"did not start\. it ended with code 3: no such module"):
         launch(spec_of(exchange))
 
 
