@@ -118,7 +118,7 @@ def test_eight_threads_ask_at_once_and_each_gets_its_own_answer(server, reach):
 
     def ask(thread):
         for turn in range(100):
-            token = thread * 1000 + turn + 1
+            token = (thread * 1000 + turn + 1) * 256 + 1
             number = client.ask(Subscribe({token: "ltp"}))["n"]
             if server.desk.asked[number - 1][1].modes != {token: "ltp"}:
                 wrong.append(token)
@@ -206,11 +206,11 @@ def test_a_failure_with_a_reason_is_that_reason(server, reach):
 
 def test_closed_by_ourselves_it_is_no_failure(server, reach, until):
     client = reach(server.card)
+    assert kinds(client, 1) == ["ready"]
     client.close()
     client.close()
     with pytest.raises(GatewayGone, match="has been closed"):
         client.ask(Stop())
-    assert kinds(client, 1) == ["ready"]
     assert client.events.empty()
     assert until(lambda: server.desk.left == [1])
 

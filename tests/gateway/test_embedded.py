@@ -39,7 +39,7 @@ def test_it_is_asked_and_told_as_over_a_socket(embed):
 def test_what_a_socket_would_refuse_is_refused(embed):
     gateway = embed(connections=1, instruments_per_connection=10)
     for request, kind in (
-        (Subscribe(dict.fromkeys(range(1, 12), "ltp")), TooManyInstruments),
+        (Subscribe(dict.fromkeys(range(1 << 20, (1 << 20) + 11), "ltp")), TooManyInstruments),
         (Subscribe({0: "ltp"}), SubscriptionError),
         (Subscribe({"INFY": "ltp"}), SubscriptionError),
         (Subscribe({1: "depth"}), SubscriptionError),

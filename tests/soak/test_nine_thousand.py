@@ -91,8 +91,9 @@ def test_nine_thousand_full_for_a_minute(packets_per_frame, tmp_path, monkeypatc
             at_least=3,
         )
         gateway = open_gateway(spec)
+        ring = str(gateway.memory.path)
         readers = [
-            subprocess.Popen([sys.executable, "-c", READER, str(gateway.memory.path)], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen([sys.executable, "-c", READER, ring], stdout=subprocess.PIPE, text=True)
             for _ in range(READERS)
         ]
         reader = attach(gateway.memory, batch=10_000, depth=True)
