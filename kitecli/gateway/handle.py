@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from kitecli.errors import FeedError, GatewayGone, TooManyInstruments
+from kitecli.errors import DataError, FeedError, GatewayGone, TooManyInstruments
 from kitecli.feed.gaps import Gap
 from kitecli.gateway.client import ControlClient
 from kitecli.gateway.core import seats_path
@@ -224,6 +224,12 @@ def _handle(spec: GatewaySpec, link: ControlClient, launched: Launched | None) -
         memory = RingMemory.attach(Path(str(welcome["ring_path"])))
         if welcome["waits_for_token"] and spec.access_token:
             link.ask(AccessToken(spec.access_token))
+    except DataError:
+        try:
+            link.ask(Stats())  # raises GatewayGone where it has ended meanwhile, and its ring with it
+        finally:
+            link.close()
+        raise
     except BaseException:
         link.close()
         raise

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kitecli.errors import AuthError, EnvironmentProblem, GatewayGone, TooManyInstruments, UsageError
+from kitecli.feed.ages import Ages
 from kitecli.feed.transport import Closed
+from kitecli.gateway import core
 from kitecli.gateway.core import Gateway, seats_path
 from kitecli.gateway.lock import FeedPlace
 from kitecli.gateway.messages import AccessToken, Bye, Gaps, Hello, Stats, Status, Stop, Subscribe, Unsubscribe
@@ -15,6 +17,7 @@ from kitecli.gateway.spec import GatewaySpec
 from kitecli.hot import COMPILED
 from kitecli.market.modes import MODES
 from kitecli.secret import Secret
+from tests.conformance.vectors import INFY_LTP, message
 
 compiled = pytest.mark.skipif(not COMPILED, reason="a ring in a file needs the compiled pass")
 HELLO = Hello("test", 7)
@@ -39,6 +42,7 @@ class Wire:
     async def open(self, url, receiver):
         self.urls.append(url.reveal())
         self.links.append(Link(self))
+        self.receiver = receiver
         return self.links[-1]
 
     @property
@@ -283,6 +287,59 @@ def test_who_comes_late_hears_how_things_stand():
             ready, state = gateway.greetings()
             assert ready.kind == "ready"
             assert state == events[-1]
+
+    play(scenario)
+
+
+def test_an_outage_is_placed_among_the_ticks_and_kept():
+    """The socket is cut after five ticks; the sixth ends the outage, and comes after the word that it has ended."""
+    frame = message(INFY_LTP)
+
+    async def scenario():
+        async with running() as (gateway, wire, events):
+            gateway.join(1, HELLO)
+            gateway.answer(1, Subscribe({408065: "ltp"}))
+            await settle(lambda: wire.streamed)
+            for _ in range(5):
+                wire.receiver.on_binary(frame)
+            wire.links[0].close()
+            await settle(lambda: len(wire.links) == 2 and wire.links[1].told)
+            (lasting,) = [event.data for event in gateway.greetings() if event.kind == "gap"]
+            assert (lasting["to_ns"], lasting["tokens"], lasting["sequence"]) == (None, [408065], 5)
+            assert gateway.status()["gaps"]["open"] == 1
+            wire.receiver.on_binary(frame)
+            ended = next(event.data for event in reversed(events) if event.kind == "gap")
+            assert ended["to_ns"] > ended["from_ns"] == lasting["from_ns"]
+            assert (ended["number"], ended["sequence"], gateway.stats()["ring"]["cursor"]) == (1, 5, 6)
+            assert gateway.answer(1, Gaps())["gaps"] == [ended]
+            assert gateway.status()["gaps"]["newest"][0]["instruments"] == 1
+
+    play(scenario)
+
+
+def test_instruments_that_fall_silent_are_named(monkeypatch):
+    """What silence is, feed/ages.py says; here it is asked with what stands on the board, and its answer is told."""
+    asked = []
+
+    class Scripted:
+        def look(self, tokens, stamps, connections, now_s, wanted):
+            asked.append((tokens.tolist(), len(stamps), len(connections), 408065 in wanted, 7 in wanted))
+            return Ages(silent=(408065,)) if len(asked) == 2 else Ages(back=(408065,)) if len(asked) == 3 else Ages()
+
+    monkeypatch.setattr(core, "WINDOW_S", 0.01)
+    monkeypatch.setattr(core, "InstrumentAges", Scripted)
+
+    async def scenario():
+        async with running() as (gateway, wire, events):
+            gateway.join(1, HELLO)
+            gateway.answer(1, Subscribe({408065: "ltp"}))
+            await settle(lambda: wire.streamed)
+            wire.receiver.on_binary(message(INFY_LTP))
+            asked.clear()
+            await settle(lambda: len(asked) > 4)
+            assert asked[-1] == ([408065], 1, 1, True, False)
+            said = [(event.state, event.data) for event in events if event.kind == "silent"]
+            assert said == [("silent", [408065]), ("back", [408065])]
 
     play(scenario)
 
