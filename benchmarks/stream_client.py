@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -134,17 +133,21 @@ async def run_feed(port: str, ring_ticks: int, *, callback: bool) -> None:
 
 def run_ring(port: str, ring_ticks: int, *, spin: bool) -> None:
     """Kinds ``ring`` and ``ring-spin``: as ``kite feed`` starts its gateway and attaches to it."""
-    from kitecli.gateway.handle import ChildGateway, attach, ring_path
+    from kitecli.gateway.handle import attach, open_gateway
     from kitecli.gateway.spec import GatewaySpec
+    from kitecli.ring.location import runtime_dir
     from kitecli.secret import Secret
 
     spec = GatewaySpec(
-        ws_url=Secret(f"ws://127.0.0.1:{port}/"),
+        ws_root=f"ws://127.0.0.1:{port}/",
+        api_key="benchmark",
+        access_token=Secret("benchmark"),
         modes={},
         ring_size=ring_ticks,
-        ring_path=str(ring_path(f"{os.getpid()}")),
+        folder=str(runtime_dir()),
     )
-    gateway = ChildGateway(spec)
+    gateway = open_gateway(spec)
+    assert gateway.pid is not None  # it has a folder
     reader = attach(gateway.memory, batch=10_000, depth=True, spin=spin)
     try:
         for line in sys.stdin:

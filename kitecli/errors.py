@@ -11,6 +11,7 @@
     │   ├── SubscriptionError                an instrument the feed can't take
     │   │   ├── UnknownInstrument
     │   │   └── TooManyInstruments
+    │   ├── GatewayGone                      the feed process was stopped, or died
     │   ├── HandshakeRateLimited             HTTP 429: too many connections of this api_key
     │   ├── HandshakeBadRequest              HTTP 400: parameters missing or garbled
     │   └── ConnectionFailed                 DNS, TCP, a connection cut, or a server that is no ticker
@@ -91,6 +92,10 @@ class UnknownInstrument(SubscriptionError):
 
 class TooManyInstruments(SubscriptionError):
     reference = "too-many-instruments"
+
+
+class GatewayGone(FeedError):
+    reference = "gateway-gone"
 
 
 class HandshakeRateLimited(FeedError):

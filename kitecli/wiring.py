@@ -108,10 +108,9 @@ def start_feed(
 ) -> Feed:
     """Start a gateway for ``selection`` and attach a reader: in a process of its own where that can be had."""
     from kitecli.gateway.feed import Feed
-    from kitecli.gateway.handle import ChildGateway, EmbeddedGateway, attach
+    from kitecli.gateway.handle import attach, open_gateway
 
-    spec = _spec(settings, market, selection, plan)
-    handle = ChildGateway(spec) if spec.ring_path else EmbeddedGateway(spec)
+    handle = open_gateway(_spec(settings, market, selection, plan))
     try:
         reader = attach(handle.memory, batch=settings.performance.buffer_size, depth=plan.depth, spin=plan.spin)
     except BaseException:
@@ -131,19 +130,18 @@ def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
 
 
 def _spec(settings: Settings, market: Market, selection: Selection, plan: FeedPlan) -> GatewaySpec:
-    import os
-
-    from kitecli.gateway.handle import ring_path
     from kitecli.gateway.spec import GatewaySpec
-    from kitecli.hot import COMPILED
+    from kitecli.ring.location import runtime_dir
 
     limits = load_feed_limits()
-    shared = COMPILED and settings.performance.use_mmap
     return GatewaySpec(
-        ws_url=market.ticker_url(),
+        ws_root=market.ws_root,
+        api_key=market.session.api_key,
+        access_token=market.session.access_token,
+        user_id=market.user_id,
         modes=selection.modes,
         ring_size=settings.performance.ring_buffer_size,
-        ring_path=str(ring_path(str(os.getpid()))) if shared else None,
+        folder=str(runtime_dir()) if settings.performance.use_mmap else None,
         connections=limits.connections,
         instruments_per_connection=limits.instruments_per_connection,
         at_least=plan.connections or 1,

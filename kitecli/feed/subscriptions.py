@@ -86,8 +86,7 @@ class Subscriptions:
         fresh = [token for token in modes if token not in self._carrier]
         if len(self._carrier) + len(fresh) > self.limit:
             raise self._too_many(len(self._carrier) + len(fresh))
-        for token, mode in modes.items():
-            _check(token, mode)
+        check_wishes(modes)
         self._place(fresh)
         for token, mode in modes.items():
             share = self._shares[self._carrier[token]]
@@ -127,9 +126,10 @@ class Subscriptions:
 
     def _place(self, fresh: list[int]) -> None:
         needed = -(-(len(self._carrier) + len(fresh)) // self._per_connection)
-        open_to = range(max(self.in_use(), needed))
+        loads = [self.load(connection) for connection in range(max(self.in_use(), needed))]
         for token in fresh:
-            connection = min(open_to, key=self.load)
+            connection = loads.index(min(loads))
+            loads[connection] += 1
             self._carrier[token] = connection
             self._shares[connection].held[token] = ""  # want() sets its mode
 
@@ -141,7 +141,20 @@ class Subscriptions:
         )
 
 
-def _check(token: object, mode: object) -> None:
+def check_wishes(modes: Mapping[int, str]) -> None:
+    """Raise :class:`SubscriptionError` where the ticker would ignore a token, or knows no such mode.
+
+    Nine thousand at once are looked at together; one by one only where something may be wrong.
+    """
+    types, known = set(map(type, modes)), set(modes.values()) <= set(MODES)
+    if types <= {int} and known and max(modes, default=0) <= _LARGEST_TOKEN:
+        modes = {token: modes[token] for token in modes if token < _LARGEST_SUSPECT}
+    for token, mode in modes.items():
+        check_wish(token, mode)
+
+
+def check_wish(token: object, mode: object) -> None:
+    """:func:`check_wishes` for one."""
     if not isinstance(token, int) or isinstance(token, bool) or not 0 < token <= _LARGEST_TOKEN:
         raise SubscriptionError(
             f"{token!r} is no instrument token",

@@ -1,76 +1,126 @@
-"""The feed on an event loop: pool → pass → ring, and the readers' wake-up. Owns no process and reads no input."""
+"""The feed on an event loop: pool → pass → ring, the readers' wake-up, who wants what. Owns no process or socket."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import random
+import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Final
 
-from kitecli.errors import EnvironmentProblem, KiteError
-from kitecli.feed.address import FixedAddress
+import numpy as np
+
+import kitecli
+from kitecli.errors import EnvironmentProblem, FeedError, GatewayGone, UsageError
+from kitecli.feed.ages import WINDOW_S, InstrumentAges
 from kitecli.feed.events import FeedEvent
+from kitecli.feed.gaps import Gap
+from kitecli.feed.liveness import State
+from kitecli.feed.policy import GIVE_UP
 from kitecli.feed.pool import FeedPool
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import PicowsTransport, Transport
-from kitecli.gateway.spec import GatewayEvent, GatewaySpec
-from kitecli.hot import COMPILED, WHY_NOT, FramePass
-from kitecli.ring.layout import RingLayout
+from kitecli.gateway.address import TokenAddress
+from kitecli.gateway.claims import Change, Claims
+from kitecli.gateway.gaps import GapLog, record_of
+from kitecli.gateway.lock import FeedPlace
+from kitecli.gateway.messages import AccessToken, Bye, Gaps, Hello, Request, Stats, Status, Stop, Subscribe, Unsubscribe
+from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, told
+from kitecli.hot import COMPILED, WHY_NOT, FramePass, RingView
+from kitecli.market.tick import TICK_DTYPE
+from kitecli.ring.layout import COUNTERS, RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.seats import SeatKeeper
 
-SEATS_LOOK_S = 0.05
+SEATS_LOOK_S: Final = 0.05
 """How soon a new reader is noticed; until then it looks at the ring every millisecond."""
+GAPS_SHOWN: Final = 100
+ITSELF: Final = 0
+"""The client number of the gateway, as holder of what shall stream whoever leaves."""
 
 Say = Callable[[GatewayEvent], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A client that has said hello."""
+
+    name: str
+    pid: int
+    observer: bool
+    since_ns: int
+
+
 class Gateway:
-    """One feed. ``say`` gets its events; :meth:`request` takes what others ask of it, on the loop's thread."""
+    """One feed. ``say`` gets its events; the other methods are called on the loop's thread.
+
+    It streams from the first client's arrival (or :meth:`begin`) until :meth:`stop`, or until the last client has
+    left, unless it is a daemon.
+    """
 
     def __init__(self, spec: GatewaySpec, say: Say, transport: Transport | None = None) -> None:
-        self._say = say
-        subscriptions = Subscriptions(spec.connections, spec.instruments_per_connection, spec.at_least)
-        subscriptions.want(spec.modes)  # first: what is refused must leave nothing behind
+        self._spec = spec
+        self._tell = say
+        self._started_ns = time.time_ns()
         self.memory = _memory(spec)
+        self._view = RingView(self.memory)
         self._pass = FramePass(self.memory)
         self._keeper = SeatKeeper(seats_path(self.memory.path)) if self.memory.path else None
-        self._pool = FeedPool(
-            address=FixedAddress(spec.ws_url),
-            transport=transport or PicowsTransport(),
-            subscriptions=subscriptions,
-            ingest=self._pass.ingest,
-            expect=self._pass.expect_snapshots,
-            draw=random.random,
-            notify=self._on_feed_event,
-        )
+        self._address = _address(spec)
+        self._pool = self._new_pool(transport or PicowsTransport())
+        self._claims = Claims(spec.limit)
+        self._members: dict[int, Member] = {}
+        self._gaps = GapLog()
+        self._states: dict[int, GatewayEvent] = {}
+        self._daemon = spec.daemon
+        self._expected = True  # its first client, who is starting it
+        self._begun = asyncio.Event()
         self._stop = asyncio.Event()
+        self._over = False
+
+    @property
+    def ending(self) -> bool:
+        return self._over
 
     async def run(self) -> None:
-        """Stream until asked to stop; raises what trying again can't mend."""
-        self._say(GatewayEvent("ready", data=str(self.memory.path) if self.memory.path else None))
-        works = (self._pool.run(), self._watch_seats(), self._wait_for_stop())
+        """Stream until stopped; raises what trying again can't mend, having told it."""
+        works = (self._stream(), self._watch_seats(), self._watch_ages(), self._stop.wait())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except Exception as cause:
+            self._last_word(failed(cause))
+            raise
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def request(self, line: str) -> None:
-        """Do what one line of JSON asks; a bad request is answered by an event and changes nothing."""
-        try:
-            self._do(json.loads(line))
-        except (KiteError, ValueError) as cause:
-            refusal = cause if isinstance(cause, KiteError) else KiteError("Not a request", why=str(cause))
-            self._say(GatewayEvent("message", state="refused", error=refusal.as_dict()))
+    def begin(self) -> None:
+        """Connect now, whether or not anybody is there."""
+        self._begun.set()
 
-    def stop(self) -> None:
+    def stop(self, by: str) -> None:
+        """End it; ``by`` says who wants that."""
+        self._last_word(GatewayEvent("stopped", data=by))
         self._stop.set()
+
+    def starter_gone(self) -> None:
+        """Who started this process has joined by now, or never will."""
+        self._expected = False
+        self._end_if_unwanted()
+        self.begin()
+
+    def on_stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as asyncio has it
+        """An exception that nobody caught and the feed survived: tell it, for the loop's own log goes nowhere."""
+        cause = context.get("exception")
+        defect = told(cause) if isinstance(cause, BaseException) else FeedError("The feed met a defect of its own")
+        self._say(GatewayEvent("message", state="defect", error=defect.as_dict()))
 
     def close(self) -> None:
         """Tell readers it is over, and remove the files."""
@@ -80,19 +130,155 @@ class Gateway:
             self._keeper.close()
         self.memory.remove()
 
-    def _do(self, request: dict[str, object]) -> None:
-        match request:
-            case {"do": "stop"}:
-                self.stop()
-            case {"do": "subscribe", "modes": dict(modes)}:
-                self._pool.subscribe({int(token): mode for token, mode in modes.items()})
-            case {"do": "unsubscribe", "tokens": list(tokens)}:
-                self._pool.unsubscribe(tokens)
-            case _:
-                raise KiteError("The gateway doesn't know this request", why=json.dumps(request)[:200])
+    def join(self, client: int, hello: Hello) -> dict[str, object]:
+        """Take ``client`` in; returns what it needs to know of this gateway."""
+        if self._over:
+            raise GatewayGone("The feed process is just ending", why="it was asked to", hint="try again")
+        self._members[client] = Member(hello.client, hello.pid, hello.observer, time.time_ns())
+        self._daemon = self._daemon or hello.daemon
+        if not hello.observer:
+            self._expected = False
+            self.begin()
+        return self._card()
 
-    async def _wait_for_stop(self) -> None:
-        await self._stop.wait()
+    def greetings(self) -> list[GatewayEvent]:
+        """How things stand, for a client that has just come: as the events that brought them there."""
+        ready = GatewayEvent("ready", data=str(self.memory.path) if self.memory.path else None)
+        states = [self._states[index] for index in sorted(self._states)]
+        lasting = [GatewayEvent("gap", gap["connection"], data=gap) for gap in self._gaps.open()]
+        return [ready, *states, *lasting]
+
+    def leave(self, client: int) -> None:
+        """``client`` is gone: what it held is let go of, and the last one takes the gateway with it."""
+        if self._members.pop(client, None) is None:
+            return
+        self._apply(self._claims.release(client))
+        self._end_if_unwanted()
+
+    def answer(self, client: int, request: Request) -> object:
+        """Do what a client asks; returns the result. Raises :class:`KiteError`, and nothing has changed."""
+        match request:
+            case Subscribe(modes, keep):
+                holder = ITSELF if keep else client
+                self._apply(self._claims.hold(holder, modes))
+                return {"instruments": self._claims.count(holder)}
+            case Unsubscribe(tokens):
+                self._apply(self._claims.let_go(client, tokens))
+                return {"instruments": self._claims.count(client)}
+            case Status():
+                return self.status()
+            case Stats():
+                return self.stats()
+            case Gaps(after):
+                return self._gaps.page(after)
+            case AccessToken(token):
+                self._address.replace(token)
+            case Stop():
+                self.stop(self._called(client))
+            case Bye():
+                self.leave(client)
+                return {"ends": self._over}
+            case Hello():
+                raise UsageError("A client says hello once", why="this one has said it before")
+        return {}
+
+    def status(self) -> dict[str, object]:
+        """Everything about the feed; docs/control-socket.md explains it field by field."""
+        return {
+            **self._card(),
+            "uptime_s": round((time.time_ns() - self._started_ns) / 1e9, 3),
+            "connections": self._connections(),
+            "instruments": len(self._claims),
+            "kept": self._claims.count(ITSELF),
+            "clients": [self._client(number, member) for number, member in self._members.items()],
+            **self.stats(),
+            "gaps": {
+                "total": self._gaps.total,
+                "open": len(self._gaps.open()),
+                "newest": self._gaps.newest(GAPS_SHOWN),
+            },
+        }
+
+    def stats(self) -> dict[str, object]:
+        counters = (int(count) for count in self._view.counters())
+        cursor = self._view.cursor()
+        return {
+            "ring": {"capacity": self.memory.layout.capacity, "cursor": cursor, "produced": cursor},
+            "counters": dict(zip(COUNTERS, counters, strict=True)),
+            "readers": self._readers(cursor),
+        }
+
+    def _card(self) -> dict[str, object]:
+        spec = self._spec
+        return {
+            "name": spec.name,
+            "label": spec.label,
+            "pid": os.getpid(),
+            "version": kitecli.__version__,
+            "daemon": self._daemon,
+            "ring_path": str(self.memory.path) if self.memory.path else None,
+            "ring_size": self.memory.layout.capacity,
+            "limits": {"connections": spec.connections, "instruments_per_connection": spec.instruments_per_connection},
+            "at_least": spec.at_least,
+            "waits_for_token": any(event.state == State.AUTH for event in self._states.values()),
+        }
+
+    def _client(self, number: int, member: Member) -> dict[str, object]:
+        return {
+            "number": number,
+            "name": member.name,
+            "pid": member.pid,
+            "observer": member.observer,
+            "since_ns": member.since_ns,
+            "instruments": self._claims.count(number),
+        }
+
+    def _connections(self) -> list[dict[str, object]]:
+        return [
+            {**asdict(replace(one, cause=None)), "cause": one.cause.as_dict() if one.cause else None}
+            for one in self._pool.status()
+        ]
+
+    def _readers(self, cursor: int) -> list[dict[str, object]]:
+        seated = self._keeper.readers() if self._keeper is not None else []
+        return [
+            {
+                "pid": reader.pid,
+                "policy": reader.policy.value,
+                "delivered": reader.delivered,
+                "conflated": reader.conflated,
+                "lost": reader.lost,
+                "produced": reader.position - reader.start,
+                "lag": max(0, cursor - reader.position),
+            }
+            for reader in seated
+        ]
+
+    def _called(self, client: int) -> str:
+        member = self._members.get(client)
+        return f"{member.name} (process {member.pid})" if member else "a client"
+
+    def _apply(self, change: Change) -> None:
+        """Have the pool stream what is wanted now; it tells the broker of changes that come together in one message."""
+        self._pool.unsubscribe(change.drop)
+        self._pool.subscribe(change.want)
+
+    def _new_pool(self, transport: Transport) -> FeedPool:
+        spec = self._spec
+        return FeedPool(
+            address=self._address,
+            transport=transport,
+            subscriptions=Subscriptions(spec.connections, spec.instruments_per_connection, spec.at_least),
+            ingest=self._pass.ingest,
+            expect=self._pass.expect_snapshots,
+            draw=random.random,
+            notify=self._on_feed_event,
+            give_up=None if spec.daemon else GIVE_UP,
+        )
+
+    async def _stream(self) -> None:
+        await self._begun.wait()
+        await self._pool.run()
 
     async def _watch_seats(self) -> None:
         while self._keeper is not None:
@@ -102,15 +288,51 @@ class Gateway:
             await asyncio.sleep(SEATS_LOOK_S)
         await asyncio.Event().wait()
 
+    async def _watch_ages(self) -> None:
+        """Name the liquid instruments that have stopped ticking while their connection streams on."""
+        ages = InstrumentAges()
+        ticks, sequences = np.zeros(0, TICK_DTYPE), np.zeros(0, np.int64)
+        while True:
+            await asyncio.sleep(WINDOW_S)
+            if (rows := self._view.board_rows()) > ticks.size:
+                ticks, sequences = np.zeros(rows, TICK_DTYPE), np.zeros(rows, np.int64)
+            found = self._view.snapshot(ticks, None, sequences)
+            seen = ticks[:found][sequences[:found] >= 0]
+            now_s = asyncio.get_running_loop().time()
+            look = ages.look(seen["token"], seen["ts_recv_ns"], seen["connection"], now_s, self._claims)
+            for state, tokens in (("silent", look.silent), ("back", look.back)):
+                if tokens:
+                    self._say(GatewayEvent("silent", state=state, data=list(tokens)))
+
     def _on_feed_event(self, event: FeedEvent) -> None:
         if event.message is not None:
-            kind = GatewayEvent("message", event.connection, event.message.kind, data=event.message.data)
-            self._say(kind)
-            return
-        if event.gap is not None:
-            return
-        error = event.cause.as_dict() if event.cause else {}
-        self._say(GatewayEvent("connection", event.connection, event.state.value, event.retry_in_s, error=error))
+            self._say(GatewayEvent("message", event.connection, event.message.kind, data=event.message.data))
+        elif event.gap is not None:
+            self._on_gap(event.gap)
+        else:
+            error = event.cause.as_dict() if event.cause else {}
+            state = event.state.value
+            said = GatewayEvent("connection", event.connection, state, event.since_ns, event.retry_in_s, error=error)
+            self._states[event.connection] = said
+            self._say(said)
+
+    def _on_gap(self, gap: Gap) -> None:
+        """Told before the message that ends it is taken in: the cursor is where the outage lies among the ticks."""
+        placed = replace(gap, sequence=self._view.cursor())
+        self._say(GatewayEvent("gap", gap.connection, data=record_of(self._gaps.add(placed), placed)))
+
+    def _end_if_unwanted(self) -> None:
+        wanted = self._daemon or self._expected or any(not member.observer for member in self._members.values())
+        if not wanted:
+            self.stop("its last client left")
+
+    def _say(self, event: GatewayEvent) -> None:
+        if not self._over:
+            self._tell(event)
+
+    def _last_word(self, event: GatewayEvent) -> None:
+        self._say(event)
+        self._over = True
 
 
 def seats_path(ring: Path) -> Path:
@@ -118,15 +340,19 @@ def seats_path(ring: Path) -> Path:
     return ring.with_suffix(".seats")
 
 
-def remove_ring(ring: Path) -> None:
-    """Remove a ring with its seats and their pipes: for a gateway that couldn't do it itself."""
-    for path in ring.parent.glob(f"{ring.stem}.*"):
-        path.unlink(missing_ok=True)
+def _address(spec: GatewaySpec) -> TokenAddress:
+    return TokenAddress(
+        spec.ws_root,
+        spec.api_key,
+        access_token=spec.access_token,
+        user_id=spec.user_id,
+        token_file=Path(spec.token_file) if spec.token_file else None,
+    )
 
 
 def _memory(spec: GatewaySpec) -> RingMemory:
     layout = RingLayout.of(spec.ring_size)
-    if spec.ring_path is None:
+    if spec.folder is None:
         return RingMemory.private(layout)
     if not COMPILED:
         raise EnvironmentProblem(
@@ -134,4 +360,4 @@ def _memory(spec: GatewaySpec) -> RingMemory:
             why=f"its memory barriers; {WHY_NOT}",
             hint="run embedded, with a ring in private memory",
         )
-    return RingMemory.create(Path(spec.ring_path), layout)
+    return RingMemory.create(FeedPlace(Path(spec.folder), spec.name).ring, layout)

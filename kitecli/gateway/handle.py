@@ -1,187 +1,267 @@
-"""A running gateway as its starter holds it: events out, requests in, and the memory to read."""
+"""One client's hold on a gateway: joined where one of that name runs, started where none does.
+
+::
+
+    with open_gateway(spec) as handle:
+        reader = attach(handle.memory, batch=10_000, depth=True)
+"""
 
 from __future__ import annotations
 
-import asyncio
 import queue
-import subprocess
-import sys
-import threading
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Final, Protocol
+from types import TracebackType
+from typing import Final, Protocol, Self
 
-from kitecli.errors import FeedError
-from kitecli.gateway.core import Gateway, remove_ring, seats_path
-from kitecli.gateway.spec import (
-    STOP_REQUEST,
-    GatewayEvent,
-    GatewaySpec,
-    failed,
-    subscribe_request,
-    unsubscribe_request,
-)
-from kitecli.hot import RingView
-from kitecli.ring.location import runtime_dir, sweep
+from kitecli.errors import DataError, FeedError, GatewayGone, TooManyInstruments
+from kitecli.feed.gaps import Gap
+from kitecli.gateway.client import ControlClient
+from kitecli.gateway.core import seats_path
+from kitecli.gateway.embedded import EmbeddedGateway
+from kitecli.gateway.gaps import gap_of
+from kitecli.gateway.launch import Launched, launch
+from kitecli.gateway.lock import FeedCard, FeedPlace
+from kitecli.gateway.messages import AccessToken, Gaps, Request, Stats, Status, Stop, Subscribe, Unsubscribe, numbers
+from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+from kitecli.hot import COMPILED, RingView
+from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
-from kitecli.ring.reader import RingReader
+from kitecli.ring.policy import Policy
+from kitecli.ring.reader import DEFAULT_MAX_LAG, RingReader
 from kitecli.ring.seats import Seat
+from kitecli.secret import Secret
 
-START_TIMEOUT_S: Final = 20.0
-STOP_TIMEOUT_S: Final = 5.0
+JOIN_S: Final = 40.0
+LOOK_S: Final = 0.02
+LEAVE_S: Final = 5.0
 
 
-class GatewayHandle(Protocol):
-    """What a child process and a thread have in common."""
+class Link(Protocol):
+    """How a gateway is asked: over its socket, or on its thread."""
 
     events: queue.SimpleQueue[GatewayEvent]
-    memory: RingMemory
-    pid: int | None
 
-    def ask(self, request: str) -> None: ...
-    def close(self) -> None: ...
+    def ask(self, request: Request) -> dict[str, object]: ...
+    def leave(self, timeout_s: float) -> bool: ...
 
 
-def subscribe(handle: GatewayHandle, modes: Mapping[int, str]) -> None:
-    handle.ask(subscribe_request(modes))
+class GatewayHandle:
+    """One client's hold on a gateway. Every method may be called from any thread.
 
+    ``events``: what the gateway says, "stopped" or "failed" last. ``memory``: its ring, to be read. ``pid``: of the
+    feed process; None where the feed runs in this one. ``joined``: somebody else had started it. ``warnings``: where
+    the running gateway differs from what was asked for.
 
-def unsubscribe(handle: GatewayHandle, tokens: list[int]) -> None:
-    handle.ask(unsubscribe_request(tokens))
-
-
-def attach(memory: RingMemory, *, batch: int, depth: bool, spin: bool = False, from_oldest: bool = True) -> RingReader:
-    """A reader of a gateway's ring, woken through a seat where the ring is a file."""
-    seat = Seat.take(seats_path(memory.path)) if memory.path else None
-    return RingReader(RingView(memory), seat=seat, batch=batch, depth=depth, spin=spin, from_oldest=from_oldest)
-
-
-def ring_path(name: str) -> Path:
-    """Where a gateway started by this process keeps its ring; sweeps away what dead ones left."""
-    folder = runtime_dir()
-    sweep(folder)
-    return folder / f"feed-{name}.ring"
-
-
-class ChildGateway:
-    """A gateway in a process of its own: what runs here can't slow it down."""
-
-    def __init__(self, spec: GatewaySpec) -> None:
-        self.events: queue.SimpleQueue[GatewayEvent] = queue.SimpleQueue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "kitecli.gateway"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid: int | None = self._process.pid
-        self._ring = Path(str(spec.ring_path))
-        self.ask(spec.to_line())
-        self._listener = threading.Thread(target=self._listen, daemon=True, name="gateway events")
-        self._listener.start()
-        try:
-            self.memory = self._attached()
-        except BaseException:
-            self._process.kill()
-            self._release()
-            raise
-
-    def ask(self, request: str) -> None:
-        try:
-            print(request, file=_pipe(self._process.stdin), flush=True)
-        except (BrokenPipeError, ValueError):
-            return  # it is gone; its last event says why
-
-    def close(self) -> None:
-        """Ask it to stop, wait, and end it if it won't."""
-        self.ask(STOP_REQUEST)
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._release()
-
-    def _release(self) -> None:
-        self._process.wait()
-        self._listener.join(STOP_TIMEOUT_S)
-        with suppress(BrokenPipeError):  # a request that never left
-            _pipe(self._process.stdin).close()
-        _pipe(self._process.stdout).close()
-        remove_ring(self._ring)  # nothing is left to remove, unless it was killed
-
-    def _listen(self) -> None:
-        ended = False
-        for line in _pipe(self._process.stdout):
-            event = GatewayEvent.from_line(line)
-            ended = ended or event.kind in ("stopped", "failed")
-            self.events.put(event)
-        if not ended:
-            self.events.put(GatewayEvent("failed", error=_died(self._process.wait()).as_dict()))
-
-    def _attached(self) -> RingMemory:
-        try:
-            first = self.events.get(timeout=START_TIMEOUT_S)
-        except queue.Empty:
-            raise FeedError("The feed process did not start", why=f"no word in {START_TIMEOUT_S:.0f} s") from None
-        if failure := first.failure():
-            raise failure
-        return RingMemory.attach(self._ring)
-
-
-class EmbeddedGateway:
-    """A gateway on a thread of this process, in private memory: what a machine without the compiled pass can have.
-
-    One interpreter runs both, so a busy reader delays the feed. It is told, not hidden: see ``kite doctor``.
+    Every request raises :class:`GatewayGone` at once where the gateway has ended.
     """
 
-    def __init__(self, spec: GatewaySpec) -> None:
-        self.events: queue.SimpleQueue[GatewayEvent] = queue.SimpleQueue()
-        self.pid: int | None = None
-        self._started: queue.SimpleQueue[Gateway | BaseException] = queue.SimpleQueue()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, args=(spec,), daemon=True, name="embedded gateway")
-        self._thread.start()
-        gateway = self._started.get()
-        if isinstance(gateway, BaseException):
-            raise gateway
-        self._gateway = gateway
-        self.memory = gateway.memory
+    def __init__(
+        self,
+        link: Link,
+        memory: RingMemory,
+        *,
+        pid: int | None = None,
+        launched: Launched | None = None,
+        joined: bool = False,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.events = link.events
+        self.memory = memory
+        self.pid = pid
+        self.joined = joined
+        self.warnings = warnings
+        self._link = link
+        self._launched = launched
 
-    def ask(self, request: str) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._gateway.request, request)
+    def subscribe(self, modes: Mapping[int, str], *, keep: bool = False) -> None:
+        """Hold these instruments in these modes; all of them or, with the error raised, none.
+
+        ``keep``: the gateway holds them itself, and they stream on when this client has left.
+        """
+        self._link.ask(Subscribe(dict(modes), keep))
+
+    def unsubscribe(self, tokens: Iterable[int]) -> None:
+        """Let go of instruments; they go on streaming while another client holds them."""
+        self._link.ask(Unsubscribe(numbers(tokens)))
+
+    def status(self) -> dict[str, object]:
+        """Everything about the feed, as docs/control-socket.md has it."""
+        return self._link.ask(Status())
+
+    def stats(self) -> dict[str, object]:
+        """The figures of status that move with every tick: ring, counters, readers."""
+        return self._link.ask(Stats())
+
+    def gaps(self) -> list[Gap]:
+        """The outages known, oldest first, the last 1,000 at most."""
+        found: list[Gap] = []
+        after: object = 0
+        while isinstance(after, int):
+            page = self._link.ask(Gaps(after))
+            records = page["gaps"]
+            assert isinstance(records, list)  # the answer's schema
+            found += map(gap_of, records)
+            after = page["next"]
+        return found
+
+    def give_access_token(self, token: Secret) -> None:
+        """A new token for a feed that waits for one, or for its next connection."""
+        self._link.ask(AccessToken(token))
+
+    def stop(self) -> None:
+        """End the gateway, for all its clients."""
+        self._link.ask(Stop())
 
     def close(self) -> None:
-        self.ask(STOP_REQUEST)
-        self._thread.join(STOP_TIMEOUT_S)
+        """Leave. The gateway ends with its last client, unless it is a daemon. A second time does nothing."""
+        if self._link.leave(LEAVE_S) and self._launched is not None:
+            self._launched.ended(LEAVE_S)
 
-    def _run(self, spec: GatewaySpec) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_gateway(spec: GatewaySpec, *, client: str = "") -> GatewayHandle:
+    """Join the running gateway of ``spec.name``, or start it and join; on a thread where ``spec.folder`` is None.
+
+    ``client``: what ``kite status`` calls this process. Raises :class:`TooManyInstruments` before anything is started,
+    what kept the gateway from starting, and what it refuses.
+    """
+    if len(spec.modes) > spec.limit:
+        raise _too_many(spec)
+    if spec.folder is None or not COMPILED:
+        handle = _embedded(spec, client)
+    else:
+        handle = _shared(spec, FeedPlace(Path(spec.folder), spec.name), client)
+    try:
+        if spec.modes:
+            handle.subscribe(spec.modes, keep=spec.daemon)
+    except BaseException:
+        handle.close()
+        raise
+    return handle
+
+
+def attach(
+    memory: RingMemory,
+    *,
+    batch: int,
+    depth: bool,
+    spin: bool = False,
+    from_oldest: bool = True,
+    policy: Policy = Policy.EVERY,
+    max_lag: int = DEFAULT_MAX_LAG,
+) -> RingReader:
+    """A reader of a gateway's ring, woken through a seat where the ring is a file."""
+    return RingReader(
+        RingView(memory),
+        seat=Seat.take(seats_path(memory.path)) if memory.path else None,
+        batch=batch,
+        depth=depth,
+        spin=spin,
+        from_oldest=from_oldest,
+        policy=policy,
+        max_lag=max_lag,
+    )
+
+
+def _embedded(spec: GatewaySpec, client: str) -> GatewayHandle:
+    link = EmbeddedGateway(replace(spec, folder=None), client)
+    return GatewayHandle(link, link.memory)
+
+
+def _shared(spec: GatewaySpec, place: FeedPlace, client: str) -> GatewayHandle:
+    """Join, or start and join, until one of the two works: a gateway may be just coming, or just going."""
+    deadline = time.monotonic() + JOIN_S
+    while time.monotonic() < deadline:
+        handle = _join(spec, place, client, None)
+        if handle is not None:
+            return handle
+        if place.held():
+            time.sleep(LOOK_S)
+        elif (launched := launch(spec)) is not None:
             try:
-                runner.run(self._serve(spec))
-            except Exception as cause:  # noqa: BLE001 - a thread has nobody to raise to; its reader is told instead
-                self.events.put(failed(cause))
-            else:
-                self.events.put(GatewayEvent("stopped"))
+                handle = _join(spec, place, client, launched)
+            finally:
+                launched.let_go()
+            if handle is not None:
+                return handle
+    raise FeedError(
+        "The feed can be neither joined nor started",
+        why=f"for {JOIN_S:g} s its lock was held and nobody answered",
+        hint="kite status shows which process has it; end that one",
+    )
 
-    async def _serve(self, spec: GatewaySpec) -> None:
+
+def _join(spec: GatewaySpec, place: FeedPlace, client: str, launched: Launched | None) -> GatewayHandle | None:
+    """A hold on the gateway that listens there; None where none does (any more).
+
+    One that we have ``launched`` and that has ended already is no such case, and raises :class:`GatewayGone`.
+    """
+    card = FeedCard.read(place.card)
+    if card is None:
+        return None
+    try:
+        link = ControlClient.reach(card, client=client, daemon=spec.daemon)
+        return _handle(spec, link, launched)
+    except GatewayGone:
+        if launched is not None:
+            raise
+        return None
+
+
+def _handle(spec: GatewaySpec, link: ControlClient, launched: Launched | None) -> GatewayHandle:
+    welcome = link.welcome
+    try:
+        memory = RingMemory.attach(Path(str(welcome["ring_path"])))
+        if welcome["waits_for_token"] and spec.access_token:
+            link.ask(AccessToken(spec.access_token))
+    except DataError:
         try:
-            gateway = Gateway(spec, self.events.put)
-        except BaseException as failure:  # noqa: BLE001 - raised again on the starter's thread
-            self._started.put(failure)
-            return
-        self._started.put(gateway)
-        try:
-            await gateway.run()
+            link.ask(Stats())  # raises GatewayGone where it has ended meanwhile, and its ring with it
         finally:
-            gateway.close()
+            link.close()
+        raise
+    except BaseException:
+        link.close()
+        raise
+    pid = welcome["pid"]
+    return GatewayHandle(
+        link,
+        memory,
+        pid=pid if isinstance(pid, int) else None,
+        launched=launched,
+        joined=launched is None,
+        warnings=() if launched else _differences(spec, welcome),
+    )
 
 
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None  # all of them were asked for
-    return stream
+def _differences(spec: GatewaySpec, welcome: Mapping[str, object]) -> tuple[str, ...]:
+    """What a running gateway does otherwise than the joiner wished."""
+    limits = {"connections": spec.connections, "instruments_per_connection": spec.instruments_per_connection}
+    wishes = {
+        "ring_size": ("a ring of {:,} ticks", RingLayout.of(spec.ring_size).capacity),
+        "at_least": ("at least {} connections", spec.at_least),
+        "limits": ("limits of {}", limits),
+    }
+    return tuple(
+        f"the running feed has {said.format(welcome[name])}; {said.format(wish)} was asked for"
+        for name, (said, wish) in wishes.items()
+        if welcome[name] != wish
+    )
 
 
-def _died(exit_code: int) -> FeedError:
-    return FeedError("The feed process died", why=f"exit code {exit_code}", hint="run kite doctor, then try again")
+def _too_many(spec: GatewaySpec) -> TooManyInstruments:
+    return TooManyInstruments(
+        f"{len(spec.modes):,} instruments are more than the {spec.limit:,} one account may stream",
+        why=f"the broker allows {spec.connections} connections of {spec.instruments_per_connection:,} instruments each",
+        hint="unsubscribe some first, or choose fewer",
+    )

@@ -1,74 +1,152 @@
-"""The gateway as a child process: the spec and requests on standard input, events on standard output.
+"""The gateway as a process: the spec on standard input, its first word on standard output, then the control socket.
 
-It ends when asked, on SIGTERM, or when its input ends, which is how it learns that its parent died. SIGINT is the
-parent's business: a Ctrl-C reaches the whole terminal, and the parent wants to say goodbye in order.
+The first word says that it listens, that another process was first, or what went wrong. From then on standard input
+tells one thing only, by ending: that the starter has joined, or has died before it could.
+
+It ends when its last client has left (unless it is a daemon), when asked to, and on SIGTERM or SIGINT.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import queue
+import json
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kitecli.errors import KiteError
-from kitecli.gateway.core import Gateway, Say
-from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed
+from kitecli.gateway.lock import FeedCard, FeedPlace, remove, sweep, take
+from kitecli.gateway.spec import READY, TAKEN, GatewaySpec, told
+from kitecli.ring.locks import LockFile
 
-UNSAID_MOST: Final = 10_000
-FAREWELL_S: Final = 2.0
+if TYPE_CHECKING:  # NumPy and the rest take a third of a second, and of several starters only one needs them
+    from kitecli.gateway.control import ControlServer
+    from kitecli.gateway.core import Gateway
 
 
 def main() -> int:
     """Run one gateway; returns the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    line = sys.stdin.readline()
+    line = sys.stdin.buffer.readline()
     if not line:
         return 0
-    voice = Voice()
+    voice = _FirstWord()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(GatewaySpec.from_line(line), voice.say))
+        return _hold(GatewaySpec.from_line(line.decode()), voice)
     except Exception as cause:  # noqa: BLE001 - its traceback could show the URL and the token in it
-        voice.say(failed(cause))
-        return cause.exit_code if isinstance(cause, KiteError) else 1
-    else:
-        voice.say(GatewayEvent("stopped"))
-        return 0
-    finally:
-        voice.finish()
+        failure = told(cause)
+        voice.say(failure.as_dict())
+        return failure.exit_code
 
 
-class Voice:
-    """Events to the parent, written by a thread: a parent that is stopped fills the pipe, and that mustn't stop ticks.
-
-    Beyond ``UNSAID_MOST`` events waiting, further ones are dropped.
-    """
+class _FirstWord:
+    """One line of JSON to whoever started this process; after it, nothing more can be said there."""
 
     def __init__(self) -> None:
-        self._unsaid: queue.Queue[GatewayEvent | None] = queue.Queue(UNSAID_MOST)
-        self._thread = threading.Thread(target=self._speak, daemon=True, name="events")
-        self._thread.start()
+        self._said = False
 
-    def say(self, event: GatewayEvent) -> None:
-        with suppress(queue.Full):
-            self._unsaid.put_nowait(event)
+    def say(self, word: dict[str, str | int]) -> None:
+        if self._said:
+            return
+        self._said = True
+        with suppress(OSError):  # the starter is gone
+            sys.stdout.write(json.dumps(word) + "\n")
+            sys.stdout.flush()
+        _to_nowhere(sys.stdout.fileno(), sys.stderr.fileno())
 
-    def finish(self) -> None:
-        with suppress(queue.Full):
-            self._unsaid.put(None, timeout=FAREWELL_S)
-            self._thread.join(FAREWELL_S)
 
-    def _speak(self) -> None:
-        with suppress(BrokenPipeError):  # the parent is gone; its end of our input says so too
-            while (event := self._unsaid.get()) is not None:
-                sys.stdout.write(event.to_line() + "\n")
-                sys.stdout.flush()
+def _hold(spec: GatewaySpec, voice: _FirstWord) -> int:
+    """Be the feed of that name, if nobody else is."""
+    place = FeedPlace(Path(spec.folder or ""), spec.name)
+    held = take(place)
+    if held is None:
+        voice.say({"start": TAKEN})
+        return 0
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(spec, place, held, voice))
+    finally:
+        held.release()
+    return 0
+
+
+async def _serve(spec: GatewaySpec, place: FeedPlace, held: LockFile, voice: _FirstWord) -> None:
+    from kitecli.gateway.control import ControlServer
+    from kitecli.gateway.core import Gateway
+
+    remove(place)  # what a dead gateway of our name has left, and then those of other names
+    sweep(place.folder)
+    server = ControlServer()
+    gateway = Gateway(spec, server.broadcast)
+    try:
+        await _open(spec, place, gateway, server)
+        # What start-up made lives as long as the process; frozen, it isn't walked by collections beside the feed.
+        gc.collect()
+        gc.freeze()
+        voice.say({"start": READY})
+        await gateway.run()
+    finally:
+        server.stop_listening()
+        gateway.close()
+        remove(place)
+        held.release()
+        await server.close()  # last: when a client sees its socket end, the name is free again
+
+
+async def _open(spec: GatewaySpec, place: FeedPlace, gateway: Gateway, server: ControlServer) -> None:
+    """From here on the gateway can be joined, and told to stop."""
+    from kitecli.gateway.messages import VERSION
+
+    asyncio.get_running_loop().set_exception_handler(gateway.on_stray)
+    _obey_signals(gateway)
+    _watch_starter(gateway)
+    door = await server.listen(gateway, place)
+    card = FeedCard(
+        version=VERSION,
+        name=spec.name,
+        pid=os.getpid(),
+        ring=str(place.ring),
+        created_ns=time.time_ns(),
+        label=spec.label,
+        socket=str(door.socket) if door.socket else None,
+        port=door.port,
+        token=door.token,
+    )
+    card.write(place.card)
+
+
+def _obey_signals(gateway: Gateway) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        name = f"signal {number.name}"
+        try:
+            loop.add_signal_handler(number, gateway.stop, name)
+        except NotImplementedError:  # Windows' loop has none
+            signal.signal(number, lambda *_, why=name: loop.call_soon_threadsafe(gateway.stop, why))
+
+
+def _watch_starter(gateway: Gateway) -> None:
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):  # not sys.stdin.read(): exit would wait for its lock
+            pass
+        with suppress(RuntimeError):  # the loop is closed: nobody needs to know any more
+            loop.call_soon_threadsafe(gateway.starter_gone)
+
+    threading.Thread(target=watch, daemon=True, name="starter").start()
+
+
+def _to_nowhere(*descriptors: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -79,26 +157,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-async def _serve(spec: GatewaySpec, say: Say) -> None:
-    loop = asyncio.get_running_loop()
-    gateway = Gateway(spec, say)
-    with suppress(NotImplementedError):  # Windows' loop has no signal handlers; the parent's pipe still ends it
-        loop.add_signal_handler(signal.SIGTERM, gateway.stop)
-    threading.Thread(target=_listen, args=(loop, gateway), daemon=True, name="requests").start()
-    # What start-up made lives as long as the process; frozen, it isn't walked by collections beside the feed.
-    gc.collect()
-    gc.freeze()
-    try:
-        await gateway.run()
-    finally:
-        gateway.close()
-
-
-def _listen(loop: asyncio.AbstractEventLoop, gateway: Gateway) -> None:
-    """Requests from the parent; blocked in the kernel but for the moment a line comes."""
-    with suppress(RuntimeError):  # the loop is closed: there is nobody left to ask
-        for line in sys.stdin:
-            loop.call_soon_threadsafe(gateway.request, line)
-        loop.call_soon_threadsafe(gateway.stop)

@@ -1,112 +1,139 @@
-"""What a gateway is told at its start, what it is asked later and what it says: JSON objects, one a line.
+"""What a gateway is told at its start, and what it says while it runs.
 
-To the gateway: first the spec, then requests::
-
-    {"do": "subscribe", "modes": {"408065": "full"}}    {"do": "unsubscribe", "tokens": [408065]}    {"do": "stop"}
-
-From it: events, of which the first is ``ready`` (or ``failed``) and the last ``stopped`` or ``failed``.
-The access token travels in the spec, through a pipe: not in argv or the environment, which other processes can read.
+The spec travels through a pipe: the access token stands in it, and argv and the environment can be read by others.
+Requests and answers are in :mod:`~kitecli.gateway.messages`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import traceback
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from kitecli import errors
 from kitecli.errors import KiteError
 from kitecli.secret import Secret
 
+READY: Final = "ready"
+TAKEN: Final = "taken"
+"""The first word of a gateway that listens, and of a process that was second to be the gateway of its name."""
+_NAME_DIGITS: Final = 8
+
+
+def feed_name(api_key: str, ws_root: str) -> str:
+    """The name of the one feed an account may have at a ticker; nobody learns the key from it."""
+    return hashlib.sha256(f"{api_key}|{ws_root}".encode()).hexdigest()[:_NAME_DIGITS]
+
 
 @dataclass(frozen=True, slots=True)
 class GatewaySpec:
-    """Everything a gateway needs to know. ``ring_size`` in ticks; ``ring_path`` None: private memory."""
+    """Everything a gateway needs to know.
 
-    ws_url: Secret
+    ``modes``: what the opener wants, token → mode. ``ring_size`` in ticks. ``folder``: the runtime folder its files
+    stand in; None: a feed on a thread of this process, in private memory. ``token_file``: a file that holds the access
+    token, read again when it changes. ``at_least``: connections to hold however few instruments there are. ``daemon``:
+    it goes on without clients. ``label``: what people call it.
+    """
+
+    ws_root: str
+    api_key: str
     modes: dict[int, str]
     ring_size: int
-    ring_path: str | None
+    folder: str | None
+    access_token: Secret | None = None
+    user_id: Secret | None = None
+    token_file: str | None = None
     connections: int = 3
     instruments_per_connection: int = 3000
     at_least: int = 1
+    daemon: bool = False
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        return feed_name(self.api_key, self.ws_root)
+
+    @property
+    def limit(self) -> int:
+        """Instruments the account may stream at once."""
+        return self.connections * self.instruments_per_connection
 
     def to_line(self) -> str:
-        """For the child's standard input only: the secret stands in it."""
-        plain = {**_fields(self), "ws_url": self.ws_url.reveal()}
+        """For the gateway's standard input only: secrets stand in it."""
+        plain = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
         return json.dumps(plain)
 
     @classmethod
     def from_line(cls, line: str) -> GatewaySpec:
         plain = json.loads(line)
-        modes = {int(token): mode for token, mode in plain.pop("modes").items()}
-        return cls(ws_url=Secret(plain.pop("ws_url")), modes=modes, **plain)
+        plain["modes"] = {int(token): mode for token, mode in plain["modes"].items()}
+        for name in ("access_token", "user_id"):
+            plain[name] = None if plain[name] is None else Secret(plain[name])
+        return cls(**plain)
 
 
-EventKind = Literal["ready", "connection", "message", "stopped", "failed"]
+EventKind = Literal["ready", "connection", "gap", "message", "silent", "stopped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayEvent:
-    """Something the gateway says.
+    """Something the gateway says; never one per tick.
 
-    ``ready``: the ring can be read. ``connection``: connection number ``connection`` is in ``state`` now, because of
-    ``error`` if there is one. ``message``: the broker's text, its kind in ``state``. ``stopped``: the end, asked for.
-    ``failed``: the end, by ``error``.
+    ========== =====================================================================================================
+    ready      the ring can be read
+    connection number ``connection`` is in ``state`` since ``since_ns``, because of ``error``; tries in ``retry_in_s``
+    gap        ``data``: an outage, as :meth:`kitecli.gateway.gaps.GapLog.as_dict` has it; told when it begins and ends
+    message    the broker's text: its kind in ``state``, its content in ``data``
+    silent     ``data``: tokens of liquid instruments without a tick for long though their connection streams, or, where
+               ``state`` is "back", that tick again
+    stopped    the end, asked for; ``data``: by whom
+    failed     the end, by ``error``
+    ========== =====================================================================================================
     """
 
     kind: EventKind
     connection: int | None = None
     state: str = ""
+    since_ns: int | None = None
     retry_in_s: float | None = None
     data: object = None
     error: dict[str, str | int] = field(default_factory=dict)
 
-    def to_line(self) -> str:
-        return json.dumps(asdict(self), default=str)
-
-    @classmethod
-    def from_line(cls, line: str) -> GatewayEvent:
-        return cls(**json.loads(line))
-
     def failure(self) -> KiteError | None:
         """The error this event carries, as the exception it was."""
-        if not self.error:
-            return None
-        kinds = {kind.reference: kind for kind in _kinds(KiteError)}
-        kind = kinds.get(str(self.error["error"]), errors.FeedError)
-        return kind(str(self.error["what"]), why=str(self.error["why"]), hint=str(self.error["hint"]))
+        return revived(self.error) if self.error else None
 
 
-def failed(cause: Exception) -> GatewayEvent:
-    """The last word of a gateway that ``cause`` ended. Of a defect only the place is told: its text may show a URL."""
+def revived(error: dict[str, str | int]) -> KiteError:
+    """The exception that ``error``, an ``as_dict()`` of another process, was made of."""
+    kinds = {kind.reference: kind for kind in _kinds(KiteError)}
+    kind = kinds.get(str(error.get("error")), errors.FeedError)
+    what, why, hint = (str(error.get(part, "")) for part in ("what", "why", "hint"))
+    return kind(what, why=why, hint=hint)
+
+
+def failed(cause: BaseException) -> GatewayEvent:
+    """The last word of a gateway that ``cause`` ended."""
+    return GatewayEvent("failed", error=told(cause).as_dict())
+
+
+def told(cause: BaseException) -> KiteError:
+    """``cause`` as others may see it. Of a defect only the place is told: its text may show a URL and a token in it."""
     if isinstance(cause, KiteError):
-        return GatewayEvent("failed", error=cause.as_dict())
+        return cause
     frame = traceback.extract_tb(cause.__traceback__)[-1]
-    defect = errors.FeedError(
+    return errors.FeedError(
         "The feed failed",
         why=f"{type(cause).__name__} at {Path(frame.filename).name}:{frame.lineno}",
         hint="this is a defect of kite: report it",
     )
-    return GatewayEvent("failed", error=defect.as_dict())
 
 
-def subscribe_request(modes: Mapping[int, str]) -> str:
-    return json.dumps({"do": "subscribe", "modes": {str(token): mode for token, mode in modes.items()}})
-
-
-def unsubscribe_request(tokens: list[int]) -> str:
-    return json.dumps({"do": "unsubscribe", "tokens": tokens})
-
-
-STOP_REQUEST = json.dumps({"do": "stop"})
-
-
-def _fields(spec: GatewaySpec) -> dict[str, object]:
-    return {name: getattr(spec, name) for name in spec.__dataclass_fields__ if name != "ws_url"}
+def _plain(value: object) -> object:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _kinds(kind: type[KiteError]) -> list[type[KiteError]]:

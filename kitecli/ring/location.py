@@ -67,23 +67,3 @@ def _refuse_foreign(folder: Path) -> None:
         )
     if status.st_mode & 0o077:
         folder.chmod(0o700)
-
-
-def sweep(folder: Path) -> None:
-    """Remove rings whose feed died without removing them; their names carry its process id."""
-    for path in folder.glob("feed-*"):
-        pid = path.name.removeprefix("feed-").partition(".")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            path.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    if sys.platform == "win32":
-        return True  # a file that is still mapped can't be removed there, and one that isn't does no harm
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

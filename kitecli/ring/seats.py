@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from numpy.typing import NDArray
 
 from kitecli.errors import DataError, EnvironmentProblem
 from kitecli.ring.bell import HAS_PIPES, UNWOKEN_WAIT_S, Bell, hold_lifeline, open_bell, unheard
+from kitecli.ring.locks import lock, unlock
 from kitecli.ring.policy import POLICIES, Policy
 
 SEATS: Final = 64
@@ -90,12 +90,12 @@ class SeatMap:
 
         It goes with its holder's life.
         """
-        held = _lock(self._descriptor, wait)
+        held = lock(self._descriptor, wait=wait)
         try:
             yield held
         finally:
             if held:
-                _unlock(self._descriptor)
+                unlock(self._descriptor)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -298,34 +298,3 @@ def _free_index(seats: SeatMap) -> int:
 
 def _lifeline(seats: Path) -> Path:
     return seats.with_name(f"{seats.name}.life")
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int, wait: bool) -> bool:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        except OSError:
-            if wait:
-                raise
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int, wait: bool) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)

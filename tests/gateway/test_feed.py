@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
-from kitecli.errors import ConnectionFailed, HandshakeForbidden
-from kitecli.gateway.handle import subscribe, unsubscribe
+from kitecli.errors import ConnectionFailed, HandshakeForbidden, TooManyInstruments
+from kitecli.feed.liveness import State
 from kitecli.market.instruments import parse_instruments
 from kitecli.secret import Secret
 
@@ -35,7 +35,7 @@ def test_every_packet_the_exchange_sent_is_read(exchange, start, tokens):
     before = exchange.ledger()["tokens"]
     with start(exchange, dict.fromkeys(tokens, "full"), at_least=3) as feed:
         counts = count_until(feed, lambda seen: seen.total() > 5_000)
-        unsubscribe(feed.handle, tokens)
+        feed.handle.unsubscribe(tokens)
         settled = time.monotonic() + 0.5
         counts += count_until(feed, lambda _: time.monotonic() > settled)
         after = exchange.ledger()["tokens"]
@@ -87,7 +87,7 @@ def test_modes_and_instruments_change_while_it_streams(exchange, start, tokens):
     first, second = tokens[0], tokens[1]
     with start(exchange, {first: "ltp"}) as feed:
         count_until(feed, lambda seen: seen[first] > 2)
-        subscribe(feed.handle, {first: "full", second: "quote"})
+        feed.handle.subscribe({first: "full", second: "quote"})
         modes = set()
         for batch in feed.batches(10):
             if batch is not None:
@@ -98,27 +98,25 @@ def test_modes_and_instruments_change_while_it_streams(exchange, start, tokens):
         assert any(token == second for token, _ in modes)
 
 
-def test_a_refused_request_is_said_and_changes_nothing(exchange, start, tokens):
+def test_a_refused_request_is_raised_and_changes_nothing(exchange, start, tokens):
     with start(exchange, {tokens[0]: "ltp"}) as feed:
-        subscribe(feed.handle, dict.fromkeys(range(1, 9002), "full"))
-        feed.handle.ask('{"do": "dance"}')
-        feed.handle.ask("not json")
-        count_until(feed, lambda _: sum(event.state == "refused" for event in feed.events) == 3)
-        refused = [event.error["error"] for event in feed.events if event.state == "refused"]
-        assert refused == ["too-many-instruments", "error", "error"]
+        with pytest.raises(TooManyInstruments):
+            feed.handle.subscribe(dict.fromkeys(range(1 << 20, (1 << 20) + 9001), "full"))
         assert count_until(feed, lambda seen: seen[tokens[0]] > 2)
 
 
-def test_a_dead_token_ends_the_feed_with_its_reason(exchange, start, tokens):
-    with start(exchange, {tokens[0]: "ltp"}, token="stale") as feed, pytest.raises(HandshakeForbidden) as refusal:
-        for _ in feed.batches(10):
-            pass
-    assert "stale" not in str(refusal.value)
-    assert "log in again" in refusal.value.hint
+def test_a_refused_token_is_told_and_another_is_taken_up(exchange, start, tokens):
+    with start(exchange, {tokens[0]: "ltp"}, access_token=Secret("stale")) as feed:
+        count_until(feed, lambda _: feed.connections.get(0) == State.AUTH)
+        refused, *_ = [event for event in feed.events if event.state == State.AUTH]
+        assert isinstance(refused.failure(), HandshakeForbidden)
+        assert "stale" not in str(refused)
+        feed.handle.give_access_token(Secret(exchange.access_token))
+        assert count_until(feed, lambda seen: seen[tokens[0]] > 2)
 
 
 def test_a_ticker_that_is_not_there_ends_the_feed_soon(exchange, start, tokens):
-    with start(exchange, {1: "ltp"}, ws_url="ws://127.0.0.1:1") as feed, pytest.raises(ConnectionFailed):
+    with start(exchange, {1: "ltp"}, ws_root="ws://127.0.0.1:1") as feed, pytest.raises(ConnectionFailed):
         for _ in feed.batches(20):
             pass
 

@@ -1,4 +1,4 @@
-"""``python -m kitecli.gateway`` is the child process; what it does is tested in test_process.py."""
+"""``python -m kitecli.gateway`` is the gateway's process; what it does is tested in test_process.py."""
 
 import subprocess
 import sys

@@ -1,44 +1,61 @@
-"""What goes over the pipes between a gateway and its starter."""
+"""What a gateway is told at its start, and the errors that travel."""
 
 import json
 
 import pytest
 
 from kitecli.errors import FeedError, HandshakeForbidden, KiteError, TooManyInstruments
-from kitecli.gateway.spec import GatewayEvent, GatewaySpec, subscribe_request, unsubscribe_request
+from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, feed_name, revived, told
 from kitecli.secret import Secret
+
+SPEC = GatewaySpec(
+    "wss://x",
+    "key",
+    {408065: "full"},
+    1 << 20,
+    "/run/kite",
+    access_token=Secret("t0p"),
+    user_id=Secret("AB1234"),
+    at_least=2,
+    daemon=True,
+)
 
 
 def test_a_spec_survives_its_line_and_shows_no_secret_elsewhere():
-    spec = GatewaySpec(Secret("wss://x?access_token=t0p"), {408065: "full"}, 1 << 20, "/run/a.ring", at_least=2)
-    assert GatewaySpec.from_line(spec.to_line()) == spec
-    assert "t0p" not in repr(spec)
+    assert GatewaySpec.from_line(SPEC.to_line()) == SPEC
+    assert "t0p" not in repr(SPEC)
+    bare = GatewaySpec("wss://x", "key", {}, 64, None, token_file="/home/me/token")
+    assert GatewaySpec.from_line(bare.to_line()) == bare
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        GatewayEvent("ready", data="/run/a.ring"),
-        GatewayEvent("connection", 2, "reconnecting", 1.5, error=FeedError("cut", why="w", hint="h").as_dict()),
-        GatewayEvent("message", 0, "order", data={"order_id": "1"}),
-        GatewayEvent("stopped"),
-    ],
-)
-def test_an_event_survives_its_line(event):
-    assert GatewayEvent.from_line(event.to_line()) == event
+def test_a_feed_s_name_is_of_account_and_ticker_and_tells_neither():
+    assert SPEC.name == feed_name("key", "wss://x") == "3461f530"
+    assert feed_name("key", "wss://y") != SPEC.name != feed_name("yek", "wss://x")
+
+
+def test_the_limit_is_the_account_s():
+    assert SPEC.limit == 9_000
 
 
 @pytest.mark.parametrize("error", [HandshakeForbidden("a", why="b", hint="c"), TooManyInstruments("d"), KiteError("e")])
 def test_an_error_arrives_as_the_error_it_was(error):
-    arrived = GatewayEvent.from_line(GatewayEvent("failed", error=error.as_dict()).to_line()).failure()
+    arrived = revived(json.loads(json.dumps(failed(error).error)))
     assert type(arrived) is type(error)
     assert (arrived.what, arrived.why, arrived.hint) == (error.what, error.why, error.hint)
 
 
+def test_an_error_nobody_knows_is_one_of_the_feed():
+    assert type(revived({"error": "of-tomorrow", "what": "x"})) is FeedError
+
+
+def test_of_a_defect_only_the_place_is_told():
+    try:
+        raise ValueError("wss://x?access_token=t0p")
+    except ValueError as cause:
+        said = told(cause)
+    assert "t0p" not in str(said)
+    assert said.why.startswith("ValueError at test_spec.py:")
+
+
 def test_no_error_is_none():
     assert GatewayEvent("stopped").failure() is None
-
-
-def test_requests_are_one_line_of_json():
-    assert json.loads(subscribe_request({1: "full"})) == {"do": "subscribe", "modes": {"1": "full"}}
-    assert json.loads(unsubscribe_request([1])) == {"do": "unsubscribe", "tokens": [1]}

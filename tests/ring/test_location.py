@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kitecli.errors import EnvironmentProblem
-from kitecli.ring.location import free_bytes, runtime_dir, sweep
+from kitecli.ring.location import free_bytes, runtime_dir
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about owners and permission bits")
 
@@ -94,15 +93,3 @@ def test_what_stands_in_the_way_is_said(tmp_path: Path, monkeypatch: pytest.Monk
 def test_free_bytes_are_the_file_system_s(tmp_path: Path):
     status = os.statvfs(tmp_path)
     assert free_bytes(tmp_path) == pytest.approx(status.f_bavail * status.f_frsize, rel=0.05)
-
-
-def test_sweeping_removes_what_dead_feeds_left_and_nothing_else(tmp_path: Path):
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    dead, alive = process.pid, os.getpid()
-    left = [f"feed-{dead}.ring", f"feed-{dead}.seats", f"feed-{dead}.seats.07"]
-    kept = [f"feed-{alive}.ring", f"feed-{alive}.seats", "feed-mine.ring", "notes.txt", f"other-{dead}.ring", "feed-"]
-    for name in left + kept:
-        (tmp_path / name).touch()
-    sweep(tmp_path)
-    assert {found.name for found in tmp_path.iterdir()} == set(kept)

@@ -17,10 +17,11 @@ import pytest
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
 from kitecli.gateway.feed import Feed
-from kitecli.gateway.handle import ChildGateway, attach, ring_path, unsubscribe
+from kitecli.gateway.handle import attach, open_gateway
 from kitecli.gateway.spec import GatewaySpec
 from kitecli.hot import COMPILED
 from kitecli.market.instruments import parse_instruments
+from kitecli.ring.location import runtime_dir
 from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
@@ -80,11 +81,19 @@ def test_nine_thousand_full_for_a_minute(packets_per_frame, tmp_path, monkeypatc
         session = BrokerSession(sim.api_url, sim.api_key, Secret(sim.access_token))
         tokens = [row.instrument_token for row in parse_instruments(fetch_instruments(session))]
         assert len(tokens) == 9000
-        url = Secret(f"{sim.ws_url}?api_key={sim.api_key}&access_token={sim.access_token}")
-        path = ring_path(str(os.getpid()))
-        gateway = ChildGateway(GatewaySpec(url, dict.fromkeys(tokens, "full"), RING_SIZE, str(path), at_least=3))
+        spec = GatewaySpec(
+            sim.ws_url,
+            sim.api_key,
+            dict.fromkeys(tokens, "full"),
+            RING_SIZE,
+            str(runtime_dir()),
+            access_token=Secret(sim.access_token),
+            at_least=3,
+        )
+        gateway = open_gateway(spec)
+        ring = str(gateway.memory.path)
         readers = [
-            subprocess.Popen([sys.executable, "-c", READER, str(path)], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen([sys.executable, "-c", READER, ring], stdout=subprocess.PIPE, text=True)
             for _ in range(READERS)
         ]
         reader = attach(gateway.memory, batch=10_000, depth=True)
@@ -99,7 +108,7 @@ def test_nine_thousand_full_for_a_minute(packets_per_frame, tmp_path, monkeypatc
                     memory_early = memory_kb(gateway.pid)
             cpu_share = (cpu_s(gateway.pid) - used) / (time.monotonic() - began)
             private_kb, ring_kb = memory_kb(gateway.pid)
-            unsubscribe(gateway, tokens)
+            gateway.unsubscribe(tokens)
             for batch in feed.batches(2.0):
                 if batch is not None:
                     counts.update(batch.ticks["token"].tolist())
