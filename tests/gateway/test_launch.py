@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kitecli.errors import FeedError, KiteError
+from kitecli.errors import EnvironmentProblem, FeedError
 from kitecli.gateway import launch as launching
 from kitecli.gateway.launch import launch
 from kitecli.gateway.lock import FeedCard, FeedPlace
@@ -48,7 +48,7 @@ def test_who_is_second_is_told_so(exchange, spec_of, place_of):
 
 def test_what_keeps_it_from_starting_is_raised_and_leaves_nothing(exchange, spec_of):
     spec = spec_of(exchange, ring_size=1 << 50)
-    with pytest.raises(KiteError, match="No room"):
+    with pytest.raises(EnvironmentProblem):
         launch(spec)
     assert list(Path(spec.folder).iterdir()) == []
     with pytest.raises(FeedError, match=r"FileNotFoundError at locks.py"):
@@ -98,7 +98,8 @@ def test_files_are_the_owner_s_alone_whatever_the_umask(exchange, spec_of):
     folder = Path(spec.folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     modes = {path.suffix: stat.S_IMODE(path.lstat().st_mode) for path in folder.iterdir()}
-    assert modes == dict.fromkeys([".lock", ".json", ".sock", ".ring", ".seats"], 0o600)
+    assert modes.keys() >= {".lock", ".json", ".sock", ".ring", ".seats"}
+    assert set(modes.values()) == {0o600}
     launched.let_go()
     assert launched.ended(10)
 
