@@ -12,10 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from kitecli.service.data_feed import DataFeedService as DataFeedService
+    from kitecli.service.opening import open_feed as open_feed
     from kitecli.settings.live import config as config
 
 _EXPORTS: Final = {
+    "DataFeedService": "kitecli.service.data_feed",
     "config": "kitecli.settings.live",
+    "open_feed": "kitecli.service.opening",
 }
 
 __all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604 - one table; the names are strings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from kitecli.errors import AuthError, EnvironmentProblem
+from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import Settings
 from kitecli.settings.endpoints import load_endpoints, load_feed_limits
@@ -60,11 +61,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need."""
+    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need.
+
+    ``policy``: what this reader would rather miss when it can't keep up; ``max_lag`` in ticks, for ``drop-oldest``.
+    """
 
     connections: int | None = None
     depth: bool = True
     spin: bool = False
+    policy: Policy = Policy.EVERY
+    max_lag: int = 10_000
 
 
 def open_market(settings: Settings, sim: SimOptions | None) -> AbstractContextManager[Market]:
@@ -104,19 +110,41 @@ def choose(settings: Settings, market: Market, book: InstrumentBook, wanted: Wan
 
 
 def start_feed(
-    settings: Settings, market: Market, selection: Selection, plan: FeedPlan, on_event: Callable[[GatewayEvent], None]
+    settings: Settings,
+    market: Market,
+    modes: Mapping[int, str],
+    plan: FeedPlan,
+    on_event: Callable[[GatewayEvent], None],
+    released: Callable[[], None] = lambda: None,
 ) -> Feed:
-    """Start a gateway for ``selection`` and attach a reader: in a process of its own where that can be had."""
+    """Start a gateway for ``modes`` and attach a reader: in a process of its own where that can be had.
+
+    ``released`` is called when the feed has been closed.
+    """
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import attach, open_gateway
 
-    handle = open_gateway(_spec(settings, market, selection, plan))
+    handle = open_gateway(_spec(settings, market, plan))
     try:
-        reader = attach(handle.memory, batch=settings.performance.buffer_size, depth=plan.depth, spin=plan.spin)
+        reader = attach(
+            handle.memory,
+            batch=settings.performance.buffer_size,
+            depth=plan.depth,
+            spin=plan.spin,
+            from_oldest=False,  # what streamed before we came was for others
+            policy=plan.policy,
+            max_lag=plan.max_lag,
+        )
     except BaseException:
         handle.close()
         raise
-    return Feed(handle, reader, on_event, market.ended)
+    feed = Feed(handle, reader, on_event, market.ended, wanted={}, released=released)
+    try:
+        feed.subscribe(modes)  # after the reader, which so misses none of the answers
+    except BaseException:
+        feed.close()
+        raise
+    return feed
 
 
 def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
@@ -129,7 +157,7 @@ def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
     return read_watchlist(defaults_dir() / "watchlist.txt")
 
 
-def _spec(settings: Settings, market: Market, selection: Selection, plan: FeedPlan) -> GatewaySpec:
+def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
     from kitecli.gateway.spec import GatewaySpec
     from kitecli.ring.location import runtime_dir
 
@@ -139,7 +167,7 @@ def _spec(settings: Settings, market: Market, selection: Selection, plan: FeedPl
         api_key=market.session.api_key,
         access_token=market.session.access_token,
         user_id=market.user_id,
-        modes=selection.modes,
+        modes={},
         ring_size=settings.performance.ring_buffer_size,
         folder=str(runtime_dir()) if settings.performance.use_mmap else None,
         connections=limits.connections,
@@ -177,7 +205,8 @@ def _configured(settings: Settings) -> Market:
         raise AuthError(
             f"No {'access_token' if api_key else 'api_key'} for the {settings.kite.environment} environment",
             why="streaming from the broker needs both, and neither is ever kept in YAML",
-            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN in the environment, or try it without: kite feed --sim",
+            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN in the environment, or try it without: "
+            "kite feed --sim, DataFeedService(simulated=True)",
         )
     if endpoints.ws_needs_user_id and not settings.kite.user_id:
         raise AuthError(

@@ -91,7 +91,7 @@ def stream(
     with errors.status(FETCHING) if errors.is_terminal else nullcontext() as status:
         book = load_book(market, lambda done, _: status.update(f"{FETCHING}: {done / 1e6:.1f} MB") if status else None)
         selection = choose(settings, market, book, wanted)
-    with start_feed(settings, market, selection, plan, tell) as feed:
+    with start_feed(settings, market, selection.modes, plan, tell) as feed:
         try:
             show(feed, selection, form, duration_s, Console())
         except KeyboardInterrupt:

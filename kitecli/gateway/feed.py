@@ -1,27 +1,33 @@
-"""A running feed as its reader sees it: batches of ticks, the latest of every instrument, and the figures.
+"""A running feed as its reader sees it: batches of ticks, the latest of every instrument, outages and figures.
 
 ::
 
     with Feed(handle, reader) as feed:
-        for batch in feed.batches(until=...):
-            ...
+        for batch in feed: ...            # or, on an event loop:
+        async for batch in feed: ...
+
+One reader at a time: a batch's arrays are overwritten by the next read. Everything else may be called by any thread.
 """
 
 from __future__ import annotations
 
-import queue
+import asyncio
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import FeedError, KiteError
+from kitecli.feed.gaps import Gap
 from kitecli.gateway.handle import GatewayHandle
+from kitecli.gateway.missed import missed_volume, newest
+from kitecli.gateway.nap import nap
+from kitecli.gateway.sieve import Sieve
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.metrics import LatencyHistogram
@@ -29,14 +35,17 @@ from kitecli.ring.layout import COUNTERS
 from kitecli.ring.reader import Batch, RingReader
 
 TURN_S: Final = 0.05
-"""How long a reader sleeps at most when nothing comes: how late it notices events and the end of its time."""
+"""How long a reader sleeps at most when nothing comes: how late it notices the feed's end and that of its time."""
 LAST_WORD_S: Final = 2.0
 SILENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class FeedFigures:
-    """What a feed has done since it started. ``counters`` are the writer's, by name; the rest is this reader's."""
+    """What a feed has done since it started. ``counters`` are the writer's, by name; the rest is this reader's.
+
+    ``ticks`` came to this reader, ``passed_over`` of them because other clients of the gateway want them.
+    """
 
     elapsed_s: float
     ticks: int
@@ -46,6 +55,7 @@ class FeedFigures:
     latency_ns_max: int
     counters: dict[str, int]
     connections: dict[int, str] = field(default_factory=dict)
+    passed_over: int = 0
 
     @property
     def damaged(self) -> dict[str, int]:
@@ -58,36 +68,84 @@ class FeedFigures:
             "elapsed_s": round(self.elapsed_s, 3),
             "ticks": self.ticks,
             "lost": self.lost,
+            "passed_over": self.passed_over,
             "latency_ns": {"p50": self.latency_ns_p50, "p99": self.latency_ns_p99, "max": self.latency_ns_max},
             "feed": self.counters,
             "connections": {str(index): state for index, state in self.connections.items()},
         }
 
 
+# Any: JSON's values, of the types that Gap names.
+def gap_of(record: Mapping[str, Any]) -> Gap:
+    """The outage an event of kind ``gap`` tells of."""
+    names = ("connection", "from_ns", "to_ns", "cause", "sequence")
+    return Gap(tokens=tuple(record["tokens"]), **{name: record[name] for name in names})
+
+
+def _unheard(event: GatewayEvent) -> None:
+    pass
+
+
 class Feed:
-    """A reader of a gateway that this process started. Closing it stops the gateway."""
+    """A client of a gateway, and a reader of its ring. Closing it leaves the gateway.
+
+    ``on_event`` hears what the gateway says, on a thread of the feed's own, whether or not anybody reads.
+    ``wanted``: the instruments to pass on, with their modes; None: all in the ring. ``released`` is called once the feed
+    is closed.
+    """
 
     def __init__(
         self,
         handle: GatewayHandle,
         reader: RingReader,
-        on_event: Callable[[GatewayEvent], None],
+        on_event: Callable[[GatewayEvent], None] = _unheard,
         source_ended: Callable[[], bool] = lambda: False,
+        wanted: Mapping[int, str] | None = None,
+        released: Callable[[], None] = lambda: None,
     ) -> None:
         self.reader = reader
         self.connections: dict[int, str] = {}
         self._handle = handle
         self._on_event = on_event
         self._source_ended = source_ended
+        self._released = released
+        self._sieve = Sieve(reader.view, wanted)
+        self._gaps: dict[tuple[int, int], Gap] = {}
+        self._rows: dict[int, int] = {}
         self._latency = LatencyHistogram()
         self._started_ns = time.monotonic_ns()
-        self._finished = False
+        self._reading = threading.Lock()
+        self._changing = threading.Lock()
+        self._finished = self._closed = False
         self._end: KiteError | None = None
+        self._ended = threading.Event()
+        self._listener = threading.Thread(target=self._listen, daemon=True, name="feed events")
+        self._listener.start()
 
-    @property
-    def gateway_pid(self) -> int | None:
-        """The feed process, or None where the feed runs in this one."""
-        return self._handle.pid
+    # Reading
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches as they come, until the feed is closed or what it streams from has ended. Raises as batches()."""
+        return (batch for batch in self.batches() if batch is not None)
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        """The same on an event loop, which is never blocked; a waiting task costs no thread."""
+        silence = _Silence()
+        while not self._finished:
+            batch = self.poll()
+            if batch is not None:
+                silence.broken()
+                yield batch
+                await asyncio.sleep(0)  # batches that are there already mustn't keep other tasks from running
+            elif self._gone():
+                await asyncio.to_thread(self._ended.wait, LAST_WORD_S)
+                raise self._last_word()
+            elif silence.asks():
+                if await asyncio.to_thread(self._source_ended):
+                    return
+                silence.broken()
+            else:
+                await nap(self.reader, TURN_S)
 
     def batches(self, duration_s: float | None = None) -> Iterator[Batch | None]:
         """Batches as they come, None every ``TURN_S`` without one, until ``duration_s`` has passed or the feed ends.
@@ -97,24 +155,70 @@ class Feed:
         Raises what ended the feed, if it wasn't asked to. A batch is valid until the next one is asked for.
         """
         deadline_ns = None if duration_s is None else time.monotonic_ns() + round(duration_s * 1e9)
-        ask_s = time.monotonic() + SILENCE_S
+        silence = _Silence()
         while not self._finished and (deadline_ns is None or time.monotonic_ns() < deadline_ns):
-            batch = self.reader.read(TURN_S)
-            self._take_events()
+            batch = self._take(TURN_S)
             if batch is not None:
-                self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
-                ask_s = time.monotonic() + SILENCE_S
-            elif self._over():
-                raise self._end or FeedError("The feed ended without a word", hint="run kite doctor")
-            elif time.monotonic() > ask_s:
+                silence.broken()
+            elif self._gone():
+                self._ended.wait(LAST_WORD_S)  # why it ended may be said a moment after the ring's end
+                raise self._last_word()
+            elif silence.asks():
                 if self._source_ended():
                     return
-                ask_s = time.monotonic() + SILENCE_S
+                silence.broken()
             yield batch
 
+    def poll(self) -> Batch | None:
+        """The batch that can be had at once, if any; for the thread that reads."""
+        return self._take(0)
+
     def finish(self) -> None:
-        """End :meth:`batches`, from whatever thread; the feed itself goes on until closed."""
+        """End the iterations, from whatever thread; the feed itself goes on until closed."""
         self._finished = True
+
+    # What it streams
+
+    def subscribe(self, modes: Mapping[int, str]) -> None:
+        """Stream these instruments too, or in another mode. All of them or, with the error raised, none.
+
+        Raises :class:`SubscriptionError` for what is no token or no mode, :class:`TooManyInstruments` past the limit.
+        """
+        with self._changing:
+            fresh = self._sieve.want(modes)  # first: the answers to a subscription may come before its confirmation
+            try:
+                self._handle.subscribe(modes)
+            except BaseException:
+                self._sieve.drop(fresh)
+                raise
+
+    def unsubscribe(self, tokens: Iterable[int]) -> None:
+        """Stream these no longer: none of their ticks is passed on after this returns."""
+        dropped = list(tokens)
+        with self._changing:
+            self._sieve.drop(dropped)
+            self._handle.unsubscribe(dropped)
+
+    # What it knows
+
+    @property
+    def gateway_pid(self) -> int | None:
+        """The feed process, or None where the feed runs in this one."""
+        return self._handle.pid
+
+    @property
+    def passed_over(self) -> int:
+        """Ticks read and not passed on, because only other clients of the gateway want them."""
+        return self._sieve.passed_over
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The outages told since this feed was opened, in the order they began."""
+        return list(self._gaps.values())
+
+    def missed_volume(self, gap: Gap) -> NDArray[np.void]:
+        """What was traded in each instrument while nothing came; see :func:`~kitecli.gateway.missed.missed_volume`."""
+        return missed_volume(self.reader.view, self._board(), gap)
 
     def latest(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
         """The latest tick of every instrument seen, one row each, and its depth."""
@@ -123,7 +227,16 @@ class Feed:
         sequences = np.zeros(rows, np.int64)
         found = self.reader.view.snapshot(ticks, depth, sequences)
         whole = sequences[:found] >= 0
+        whole &= self._sieve.mask(ticks["token"][:found])
         return ticks[:found][whole], depth[:found][whole]
+
+    def history(self, token: int, count: int = 1000) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+        """The last ``count`` ticks of an instrument that the ring still holds, and their sequences; newest last."""
+        row = self._board().get(token)
+        if row is None or count <= 0:
+            return np.zeros(0, TICK_DTYPE), np.zeros(0, np.int64)
+        ticks, sequences = newest(self.reader.view, row, count)
+        return ticks[::-1], sequences[::-1]
 
     def figures(self) -> FeedFigures:
         counters = (int(count) for count in self.reader.view.counters())
@@ -136,11 +249,24 @@ class Feed:
             latency_ns_max=self._latency.max_ns,
             counters=dict(zip(COUNTERS, counters, strict=True)),
             connections=dict(self.connections),
+            passed_over=self.passed_over,
         )
 
+    # Its end
+
     def close(self) -> None:
+        """Leave the gateway; iterations end. A second time does nothing."""
+        with self._changing:
+            if self._closed:
+                return
+            self._closed = self._finished = True
         self._handle.close()
-        self.reader.close()
+        with self._reading:  # a reader asleep on its pipe notices within a turn
+            self.reader.close()
+        self._handle.events.put(_CLOSED)
+        if threading.current_thread() is not self._listener:
+            self._listener.join(LAST_WORD_S)
+        self._released()
 
     def __enter__(self) -> Self:
         return self
@@ -150,28 +276,65 @@ class Feed:
     ) -> None:
         self.close()
 
-    def _take_events(self) -> None:
-        while True:
-            try:
-                event = self._handle.events.get_nowait()
-            except queue.Empty:
-                return
-            self._take(event)
+    def _listen(self) -> None:
+        while (event := self._handle.events.get()) is not _CLOSED:
+            self._note(event)
+            self._on_event(event)
+            if event.kind in ("stopped", "failed"):
+                self._ended.set()
 
-    def _over(self) -> bool:
-        """Whether the gateway is gone and all it published has been read. Why may come a moment later: wait for it."""
-        if self.reader.lag() > 0 or not (self._end or self.reader.view.closed()):
-            return False
-        with suppress(queue.Empty):
-            while self._end is None:
-                self._take(self._handle.events.get(timeout=LAST_WORD_S))
-        return True
-
-    def _take(self, event: GatewayEvent) -> None:
+    def _note(self, event: GatewayEvent) -> None:
         if event.kind == "connection" and event.connection is not None:
             self.connections[event.connection] = event.state
-        if event.kind == "failed":
+        elif event.kind == "gap" and isinstance(event.data, dict):
+            gap = gap_of(event.data)
+            self._gaps[gap.connection, gap.from_ns] = gap
+        elif event.kind == "failed":
             self._end = event.failure()
         elif event.kind == "stopped":
             self._end = FeedError("The feed process was stopped", why="somebody ended it", hint="start it again")
-        self._on_event(event)
+
+    def _take(self, timeout_s: float) -> Batch | None:
+        """The next batch of our own instruments; None where nothing came in time or the feed is closed."""
+        with self._reading:
+            if self._finished:
+                return None
+            batch = self.reader.read(timeout_s) if timeout_s else self.reader.poll()
+        if batch is None:
+            return None
+        self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
+        mine = self._sieve.keep(batch)
+        return mine if len(mine) or mine.lost else None
+
+    def _gone(self) -> bool:
+        """Whether the gateway has ended, not by us, and all it published has been read."""
+        ended = not self._finished and (self._ended.is_set() or self.reader.view.closed())
+        return ended and self.reader.lag() <= 0
+
+    def _last_word(self) -> KiteError:
+        return self._end or FeedError("The feed ended without a word", hint="run kite doctor")
+
+    def _board(self) -> dict[int, int]:
+        """token → row of the board; a row keeps its token, so only new ones are looked at."""
+        known, rows = len(self._rows), self.reader.view.board_rows()
+        if known < rows:
+            fresh = self.reader.view.tokens(known, rows).tolist()
+            self._rows = self._rows | {token: row for row, token in enumerate(fresh, known)}
+        return self._rows
+
+
+_CLOSED: Final = GatewayEvent("stopped", state="closed here")
+"""What a closing feed says to its own listener."""
+
+
+class _Silence:
+    """Seconds without a tick, after which the source is asked whether it has ended."""
+
+    def __init__(self) -> None:
+        self.broken()
+
+    def broken(self) -> None:
+        self._asks_s = time.monotonic() + SILENCE_S
+
+    def asks(self) -> bool:
+        return time.monotonic() > self._asks_s

@@ -43,6 +43,10 @@ SEGMENTS: Final = MappingProxyType(
     }
 )
 
+_DERIVATIVES: Final = frozenset(
+    segment.code for segment in SEGMENTS.values() if segment.name not in ("nse", "bse", "indices")
+)
+
 
 def segment_of(token: int) -> int:
     """The segment byte of an instrument token."""
@@ -53,6 +57,11 @@ def divisor_of(token: int) -> int:
     """What the wire's integer price is divided by; 100 for segments no client knows."""
     segment = SEGMENTS.get(token & 0xFF)
     return segment.divisor if segment else DEFAULT_DIVISOR
+
+
+def is_derivative(token: int) -> bool:
+    """Whether the token is of a segment of futures and options; single instruments only the master knows."""
+    return token & 0xFF in _DERIVATIVES
 
 
 def is_index(token: int) -> bool:

@@ -162,6 +162,17 @@ class RingReader:
         """
         return self.view.closed() or (self._seat is not None and self._seat.writer_gone)
 
+    @property
+    def descriptor(self) -> int | None:
+        """What becomes readable when a sleeper is woken, for an event loop to watch; None where nobody wakes it."""
+        seat = self._seat
+        return seat.bell.descriptor if seat is not None and seat.attached() and not seat.writer_gone else None
+
+    def announce_sleep(self) -> bool:
+        """Ask to be woken by the next tick; False where there is something to read already."""
+        seat = self._seat
+        return seat is not None and self.view.announce_sleep(seat.page, seat.waiting_offset, self.position)
+
     def close(self) -> None:
         """Give the seat back."""
         if self._seat is not None:

@@ -11,6 +11,7 @@ can't be changed under it.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +62,8 @@ class LiveConfig:
     def __init__(self, source: Callable[[], Settings] = load) -> None:
         self._source = source
         self._settings: Settings | None = None
-        self._frozen = False
+        self._holders = 0
+        self._lock = threading.Lock()
         self.kite = LiveSection(self, "kite")
         self.performance = LiveSection(self, "performance")
         self.trading = LiveSection(self, "trading")
@@ -78,7 +80,7 @@ class LiveConfig:
 
     def change(self, key: str, value: object) -> None:
         """Set ``section.name``, checked as if it stood in a file. Raises :class:`ConfigError`."""
-        if self._frozen:
+        if self._holders:
             raise ConfigError(
                 f"{key} can't be changed now",
                 why="the feed has started, and its ring and connections were made from the settings",
@@ -92,12 +94,15 @@ class LiveConfig:
 
     def freeze(self) -> Settings:
         """What a service calls when it starts: the settings, from now on unchangeable."""
-        self._frozen = True
-        return self.settings
+        settings = self.settings
+        with self._lock:
+            self._holders += 1
+        return settings
 
     def thaw(self) -> None:
-        """What a service calls when it has stopped."""
-        self._frozen = False
+        """What each that froze them calls when it has stopped; after the last they can be changed again."""
+        with self._lock:
+            self._holders = max(0, self._holders - 1)
 
 
 def _given(key: str, value: object) -> tuple[str, Given]:

@@ -14,7 +14,7 @@ from typing import Annotated, Final, get_type_hints
 
 from kitecli.market.modes import MODES
 from kitecli.secret import Secret
-from kitecli.settings.values import Choice, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
+from kitecli.settings.values import Choice, FileName, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
 
 ENVIRONMENTS: Final = ("prod", "sandbox", "sim")
 
@@ -32,6 +32,7 @@ class KiteSettings:
     password: Annotated[Secret | None, Hidden()]
     totp_secret: Annotated[Secret | None, Hidden()]
     access_token: Annotated[Secret | None, Hidden()]
+    access_token_file: Annotated[str | None, FileName()]
 
 
 @dataclass(frozen=True, slots=True)

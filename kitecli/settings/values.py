@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import time
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -132,6 +133,18 @@ class Root:
         if not (secure and parts.hostname) or set(text) & set("@?#"):
             raise ValueError(text)
         return text.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """The path of a file, or nothing; ``~`` is the user's folder."""
+
+    @property
+    def expects(self) -> str:
+        return "the path of a file"
+
+    def parse(self, text: str) -> str | None:
+        return None if text.lower() in _NOTHING else str(Path(text).expanduser())
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,4 +57,5 @@ def feed(frames):
     made.expect = writer.expect_snapshots
     for frame in frames:
         made.take(frame)
-    return made
+    yield made
+    made.close()
