@@ -90,8 +90,8 @@ class Feed:
     """A client of a gateway, and a reader of its ring. Closing it leaves the gateway.
 
     ``on_event`` hears what the gateway says, on a thread of the feed's own, whether or not anybody reads.
-    ``wanted``: the instruments to pass on, with their modes; None: all in the ring. ``released`` is called once the feed
-    is closed.
+    ``wanted``: the instruments to pass on, with their modes; None: all in the ring. ``released``: called once the
+    feed is closed.
     """
 
     def __init__(

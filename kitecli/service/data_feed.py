@@ -106,7 +106,7 @@ class DataFeedService:
     # What to call
 
     def add_tick_callback(self, function: TickFunction) -> TickFunction:
-        """Call ``function(tick)`` for each tick, on the service's one tick thread. A decorator too, as all five."""
+        """Call ``function(tick)`` for each tick, on the one tick thread. A decorator too, as the others."""
         return self._add("tick", function)
 
     def add_batch_callback(self, function: BatchFunction) -> BatchFunction:
@@ -121,7 +121,7 @@ class DataFeedService:
         return self._add("order", function)
 
     def add_gap_callback(self, function: GapFunction) -> GapFunction:
-        """Call ``function(gap)`` when an outage begins, its ``to_ns`` None, and when it has ended; on the tick thread."""
+        """Call ``function(gap)`` when an outage begins (``to_ns`` None) and when it ends, on the tick thread."""
         return self._add("gap", function)
 
     def add_event_callback(self, function: EventFunction) -> EventFunction:

@@ -65,14 +65,12 @@ class Run:
         self._orders: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._releasing = threading.Lock()
         self._done = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._serve_ticks, daemon=True, name="kite ticks"),
-            threading.Thread(target=self._serve_orders, daemon=True, name="kite orders"),
-        ]
+        self._tick_thread = threading.Thread(target=self._serve_ticks, daemon=True, name="kite ticks")
+        self._order_thread = threading.Thread(target=self._serve_orders, daemon=True, name="kite orders")
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._order_thread.start()
+        self._tick_thread.start()  # last: it may be over at once, and ends the other
 
     @property
     def over(self) -> bool:
@@ -81,7 +79,7 @@ class Run:
     @property
     def own(self) -> bool:
         """Whether this is one of its threads: a callback asks."""
-        return threading.current_thread() in self._threads
+        return threading.current_thread() in (self._tick_thread, self._order_thread)
 
     def wait(self, timeout_s: float | None) -> bool:
         """Whether it is over after ``timeout_s`` at most; raises what ended it, if it wasn't asked to."""
@@ -201,16 +199,21 @@ class Run:
         with self._releasing:
             if self._done.is_set():
                 return
-            self._last_figures = {**self.statistics(), "ticks_per_second": 0.0, "active_connections": 0}
-            self._close()
-            self.feed = self._supply = None
-            self._ended()
-            self._orders.put(None)
-            if threading.current_thread() is not self._threads[1]:
-                self._threads[1].join(_LOOK_S)
-            for callback in self._callbacks.all():
-                self._failures.finish(callback)
-            self._done.set()
+            try:
+                self._last_figures = {**self.statistics(), "ticks_per_second": 0.0, "active_connections": 0}
+                self._close()
+                self.feed = self._supply = None
+                self._ended()
+                self._end_orders()
+            finally:
+                self._done.set()
+
+    def _end_orders(self) -> None:
+        self._orders.put(None)
+        if threading.current_thread() is not self._order_thread:
+            self._order_thread.join(_LOOK_S)
+        for callback in self._callbacks.all():
+            self._failures.finish(callback)
 
 
 def _remaining_s(deadline: float | None) -> float:

@@ -57,13 +57,13 @@ def start(request, spec_of):
     """``with start(sim, {token: mode}) as feed``: a feed in a process of its own, or in this one."""
 
     @contextmanager
-    def run(sim, modes, *, from_oldest=True, **changes):
+    def run(sim, modes, *, from_oldest=True, wanted=None, **changes):
         if request.param == "embedded":
             changes["folder"] = None
         handle = open_gateway(spec_of(sim, modes, **changes))
         events = []
         reader = attach(handle.memory, batch=4096, depth=True, from_oldest=from_oldest)
-        feed = Feed(handle, reader, events.append)
+        feed = Feed(handle, reader, events.append, wanted=wanted)
         feed.events, feed.handle = events, handle
         with feed:
             yield feed

@@ -1,5 +1,8 @@
 """A feed end to end: simulated exchange → websocket → pass → ring → reader, in one process and in three."""
 
+import asyncio
+import queue
+import threading
 import time
 from collections import Counter
 
@@ -9,6 +12,10 @@ import pytest
 from kitecli.broker.rest import BrokerSession, fetch_instruments
 from kitecli.errors import ConnectionFailed, HandshakeForbidden, TooManyInstruments
 from kitecli.feed.liveness import State
+from kitecli.feed.gaps import Gap
+from kitecli.gateway.feed import Feed
+from kitecli.gateway.handle import attach
+from kitecli.gateway.spec import GatewayEvent
 from kitecli.market.instruments import parse_instruments
 from kitecli.secret import Secret
 
@@ -128,3 +135,136 @@ def test_time_is_up_and_finish_ends_it(exchange, start, tokens):
         assert time.monotonic() - began < 5
         feed.finish()
         assert list(feed.batches()) == []
+
+
+def test_iterating_and_awaiting_give_the_same(exchange, start, tokens):
+    """Two readers of one ring, one of them on an event loop: the same ticks, and the loop goes on meanwhile."""
+    with start(exchange, dict.fromkeys(tokens[:100], "quote")) as feed:
+        other = Feed(FollowedHandle(feed.handle), attach(feed.handle.memory, batch=4096, depth=True, from_oldest=True))
+
+        async def program():
+            turns, got = 0, []
+
+            async def count_turns():
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0.001)
+
+            counting = asyncio.create_task(count_turns())
+            async for batch in feed:
+                got += zip(batch.sequences.tolist(), batch.ticks["token"].tolist(), strict=True)
+                if got[-1][0] > 2000:
+                    break
+            counting.cancel()
+            return turns, got
+
+        turns, awaited = asyncio.run(program())
+        stop = awaited[-1][0]
+        iterated = []
+        for batch in other:
+            iterated += zip(batch.sequences.tolist(), batch.ticks["token"].tolist(), strict=True)
+            if iterated[-1][0] >= stop:
+                break
+        other.close()
+    assert [pair for pair in iterated if pair[0] <= stop] == awaited
+    assert turns > 20
+
+
+class FollowedHandle:
+    """A second reader's hold on a gateway that isn't his."""
+
+    def __init__(self, handle):
+        self.events, self.memory, self.pid = queue.SimpleQueue(), handle.memory, handle.pid
+
+    def close(self):
+        pass
+
+
+def test_batches_that_wait_leave_the_loop_its_turns(exchange, start, tokens):
+    with start(exchange, dict.fromkeys(tokens[:100], "quote")) as feed:
+        feed.reader._ticks = feed.reader._ticks[:10]
+        count_until(feed, lambda seen: seen.total() > 200)
+        time.sleep(0.5)  # a backlog of hundreds of ticks, to be read ten at a time
+
+        async def program():
+            turns, batches = [0], 0
+
+            def count_turn():
+                turns[0] += 1
+                loop.call_soon(count_turn)
+
+            loop = asyncio.get_running_loop()
+            loop.call_soon(count_turn)
+            async for _ in feed:
+                batches += 1
+                if batches == 20:
+                    return turns[0]
+            return 0
+
+        assert asyncio.run(program()) >= 19
+
+
+def test_an_awaited_feed_ends_with_its_reason(exchange, start, tokens):
+    async def program(feed):
+        async for _ in feed:
+            pass
+
+    with start(exchange, {tokens[0]: "ltp"}, token="stale") as feed, pytest.raises(HandshakeForbidden):
+        asyncio.run(asyncio.wait_for(program(feed), 20))
+
+
+def test_closing_ends_both_kinds_of_iteration(exchange, start, tokens):
+    async def program(feed):
+        loop, batches = asyncio.get_running_loop(), 0
+        async for _ in feed:
+            batches += 1
+            if batches == 3:
+                loop.call_soon(feed.close)
+        return batches
+
+    with start(exchange, dict.fromkeys(tokens[:20], "quote")) as feed:
+        assert asyncio.run(asyncio.wait_for(program(feed), 20)) >= 3
+    with start(exchange, dict.fromkeys(tokens[:20], "quote")) as feed:
+        batches = 0
+        for _ in feed:
+            batches += 1
+            if batches == 3:
+                threading.Thread(target=feed.close).start()
+        assert batches >= 3
+        feed.close()
+
+
+def test_subscriptions_change_from_any_thread(exchange, start, tokens):
+    with start(exchange, {tokens[0]: "ltp"}, wanted={tokens[0]: "ltp"}) as feed:
+        worker = threading.Thread(target=feed.subscribe, args=({tokens[1]: "quote"},))
+        worker.start()
+        worker.join()
+        count_until(feed, lambda seen: seen[tokens[0]] > 2 and seen[tokens[1]] > 2)
+        feed.unsubscribe([tokens[0]])
+        settled = time.monotonic() + 0.5
+        assert set(count_until(feed, lambda _: time.monotonic() > settled)) == {tokens[1]}
+        assert set(feed.latest()[0]["token"].tolist()) == {tokens[1]}
+
+
+def test_history_is_newest_last(exchange, start, tokens):
+    with start(exchange, dict.fromkeys(tokens[:20], "quote")) as feed:
+        count_until(feed, lambda seen: seen[tokens[0]] > 12)
+        ticks, sequences = feed.history(tokens[0], 10)
+        assert (np.diff(sequences) > 0).all()
+        assert set(ticks["token"].tolist()) == {tokens[0]}
+        assert len(feed.history(1, 10)[0]) == len(feed.history(tokens[0], 0)[0]) == 0
+
+
+def test_outages_are_told_and_kept(exchange, start, tokens):
+    """The gateway's records, as they come: an outage's end takes the place of its beginning."""
+    began = {"connection": 0, "tokens": [tokens[0]], "from_ns": 5, "to_ns": None, "cause": "cut", "sequence": None}
+    with start(exchange, {tokens[0]: "ltp"}) as feed:
+        feed.handle.events.put(GatewayEvent("gap", data=began))
+        count_until(feed, lambda _: feed.gaps)
+        assert feed.gaps == [Gap(0, (tokens[0],), 5, None, "cut")]
+        feed.handle.events.put(GatewayEvent("gap", data={**began, "to_ns": 9, "sequence": 0}))
+        count_until(feed, lambda _: feed.gaps[0].to_ns)
+        assert feed.gaps == [Gap(0, (tokens[0],), 5, 9, "cut", 0)]
+        assert feed.missed_volume(feed.gaps[0])["token"].tolist() == [tokens[0]]
+        assert [event.kind for event in feed.events if event.kind == "gap"] == ["gap", "gap"]

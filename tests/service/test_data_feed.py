@@ -1,0 +1,440 @@
+"""The service as users call it: against the simulated exchange and a scripted ticker, over real sockets."""
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scripted import config_for, streaming, until
+
+from kitecli.errors import AuthError, ConfigError, FeedError, TooManyInstruments, UnknownInstrument, UsageError
+from kitecli.market.tick import TICK_DTYPE
+from kitecli.protocol.messages import order_text
+from kitecli.service.data_feed import DataFeedService
+from kitecli.settings import load
+from kitecli.settings.live import LiveConfig
+
+
+def test_ticks_come_by_callback_and_figures_add_up(make, exchange, tokens):
+    service, seen = make(), Counter()
+    service.subscribe(tokens[:50], mode="quote")
+    service.add_tick_callback(lambda tick: seen.update([tick.instrument_token]))
+    before_s = time.monotonic()
+    service.start()
+    assert time.monotonic() - before_s < 0.5, "start() returns at once"
+    until(lambda: seen.total() > 500)
+    figures = service.get_statistics()
+    assert isinstance(figures["ticks_per_second"], float)
+    assert figures["ticks_per_second"] > 50
+    assert figures["active_connections"] == 1
+    assert 0 <= figures["buffer_usage"] <= 1
+    service.stop()
+    assert set(seen) == set(tokens[:50])
+    after = service.get_statistics()
+    assert (after["delivered"], after["running"], after["active_connections"]) == (seen.total(), False, 0)
+    parts = ("delivered", "conflated", "lost", "passed_over", "waiting")
+    assert sum(after[part] for part in parts) == after["produced"] == after["feed"]["ticks"]
+
+
+def test_names_and_tokens_before_and_after_the_start(make, exchange, tokens):
+    service, modes = make(), {}
+    service.subscribe("NSE:INFY", mode="ltp")
+    service.subscribe([738561])
+    with service:
+        service.add_tick_callback(lambda tick: modes.update({tick.instrument_token: tick.mode}))
+        until(lambda: modes == {408065: "ltp", 738561: "quote"})
+        service.subscribe(["nse:tcs full", 408065], mode="full")
+        until(lambda: modes == {408065: "full", 738561: "quote", 2953217: "full"})
+        assert service.subscriptions == modes
+        service.unsubscribe(["INFY", 738561])
+        modes.clear()
+        until(lambda: modes)
+        time.sleep(0.3)
+        assert set(modes) == {2953217}
+    assert service.subscriptions == {2953217: "full"}
+
+
+def test_a_wrong_name_is_said_where_it_stands_and_changes_nothing(make):
+    service = make()
+    with pytest.raises(UnknownInstrument, match="INFI"):
+        service.subscribe(["NSE:RELIANCE", "NSE:INFI"])
+    with pytest.raises(TooManyInstruments):
+        service.subscribe(range(257, 257 + 256 * 9001, 256), mode="ltp")
+    assert service.subscriptions == {}
+
+
+def test_an_exchange_token_is_doubted(make, caplog):
+    make().subscribe([1594])
+    assert "1594 looks like no instrument_token" in caplog.text
+
+
+def test_the_latest_ticks_of_an_instrument_newest_last(make, tokens):
+    service, seen = make(), []
+    assert service.get_latest_ticks(tokens[0]).dtype == TICK_DTYPE
+    service.subscribe(tokens[:10], mode="quote")
+    service.add_tick_callback(lambda tick: tick.instrument_token == tokens[0] and seen.append(tick.ts_recv_ns))
+    with service:
+        until(lambda: len(seen) > 20)
+        ticks = service.get_latest_ticks(tokens[0], count=15)
+        assert len(ticks) == 15
+        assert set(ticks["token"].tolist()) == {tokens[0]}
+        assert (np.diff(ticks["volume"].astype(np.int64)) >= 0).all()
+        assert seen[10] in service.get_latest_ticks(tokens[0])["ts_recv_ns"]
+        assert len(service.get_latest_ticks(tokens[0], count=0)) == 0
+        assert len(service.get_latest_ticks(256 + 1)) == 0, "one that isn't streamed"
+
+
+def test_batches_come_as_arrays(make, tokens):
+    service, sizes = make(), []
+    service.subscribe(tokens[:30], mode="quote")
+    service.add_batch_callback(lambda batch: sizes.append(len(batch.ticks)))
+    with service:
+        until(lambda: sum(sizes) > 200)
+    assert service.get_statistics()["delivered"] == sum(sizes)
+
+
+def test_without_credentials_it_says_what_to_do(monkeypatch):
+    service = DataFeedService(config=LiveConfig(lambda: load(environ={})))
+    with pytest.raises(AuthError) as refusal:
+        service.start()
+    assert "simulated=True" in refusal.value.hint
+    assert not service.running
+    service.config.performance.buffer_size = 5000  # a start that failed holds nothing
+
+
+def test_credentials_of_the_environment_serve_too(exchange, tokens):
+    credentials = {"KITE_API_KEY": exchange.api_key, "KITE_ACCESS_TOKEN": exchange.access_token}
+    service, seen = DataFeedService(config=config_for(exchange.ws_url, exchange.api_url, **credentials)), []
+    service.subscribe(tokens[:5])
+    service.add_tick_callback(seen.append)
+    with service:
+        until(lambda: seen)
+
+
+def test_a_simulated_exchange_of_its_own_needs_nothing():
+    service, seen = DataFeedService(simulated=True, config=LiveConfig(lambda: load(environ={}))), []
+    service.add_tick_callback(seen.append)
+    service.subscribe(["NSE:INFY", "NSE:RELIANCE"])
+    with service:
+        until(lambda: len(seen) >= 2)
+    assert {tick.instrument_token for tick in seen} == {408065, 738561}
+
+
+def test_settings_stand_still_while_it_runs(make):
+    service = make()
+    service.config.performance.buffer_size = 2000
+    with service:
+        with pytest.raises(ConfigError, match="can't be changed now"):
+            service.config.performance.buffer_size = 3000
+    service.config.performance.buffer_size = 3000
+
+
+def test_a_refused_token_ends_it_with_the_reason(exchange, kind, caplog):
+    heard = []
+    service = DataFeedService(
+        exchange.api_key, "stale", config=config_for(exchange.ws_url, exchange.api_url, kind=kind)
+    )
+    service.subscribe([408065])
+    service.add_event_callback(heard.append)
+    service.start()
+    with pytest.raises(AuthError):
+        service.wait(20)
+    assert not service.running
+    assert [event.kind for event in heard][-1] == "failed"
+    assert "stale" not in caplog.text
+    service.stop()
+
+
+def test_waiting_has_an_end(make):
+    service = make()
+    with pytest.raises(UsageError, match="start"):
+        service.wait()
+    with service:
+        assert not service.wait(0.05)
+    assert service.wait(1)
+
+
+# Callbacks
+
+
+def test_a_callback_that_raises_is_counted_exactly_and_bothers_nobody(make, tokens, caplog):
+    service, counts = make(), Counter()
+
+    @service.add_tick_callback
+    def one_in_a_hundred(tick):
+        counts["calls"] += 1
+        if counts["calls"] % 100 == 0:
+            raise KeyError("depth")
+
+    @service.add_tick_callback
+    def next_one(tick):
+        counts["next"] += 1
+
+    service.subscribe(tokens, mode="full")
+    with streaming(service):
+        until(lambda: counts["next"] > 3000)
+    figures = service.get_statistics()
+    name = one_in_a_hundred.__qualname__
+    assert figures["callback_errors"] == {name: counts["calls"] // 100, next_one.__qualname__: 0}
+    assert counts["calls"] == counts["next"] == figures["delivered"]
+    assert figures["lost"] == figures["reconnects"] == 0
+    reports = [record for record in caplog.records if record.exc_info]
+    assert len(reports) == 1, "one traceback, whatever the number"
+    assert "KeyError on instrument" in reports[0].getMessage()
+    assert "last_price" in reports[0].getMessage()
+    said = [record.getMessage() for record in caplog.records if "more since the last report" in record.getMessage()]
+    assert f"{counts['calls'] // 100 - 1} times more" in said[0]
+
+
+def test_quarantine_is_asked_for(make, tokens, caplog):
+    service, calls = make(quarantine_after=3), []
+
+    @service.add_tick_callback
+    def broken(tick):
+        calls.append(tick)
+        raise ValueError("no")
+
+    service.subscribe(tokens[:20])
+    seen = []
+    service.add_tick_callback(seen.append)
+    with service:
+        until(lambda: len(seen) > 50)
+    assert len(calls) == 3
+    assert "isn't called again" in caplog.text
+
+
+@pytest.mark.parametrize("policy", ["every", "latest", "drop-oldest"])
+def test_a_slow_callback_delays_no_socket_and_hears_the_newest(make, exchange, tokens, policy):
+    """At 3,000 packets a second a callback takes 20 ms: the socket's side loses nothing, the reader's counts are exact."""
+    service, seen, ages = make(policy=policy, max_lag=1000), Counter(), []
+    service.subscribe(tokens, mode="quote")
+
+    @service.add_tick_callback
+    def slow(tick):
+        seen[tick.instrument_token] += 1
+        ages.append((time.time_ns() - tick.ts_recv_ns) / 1e9)
+        time.sleep(0.02)
+
+    sent_before = sent(exchange)
+    with streaming(service):
+        time.sleep(2)
+        service.unsubscribe(tokens)
+        time.sleep(0.5)
+        figures = service.get_statistics()
+        assert figures["feed"]["ticks"] == sent(exchange) - sent_before, "all the exchange sent has been taken in"
+        assert figures["feed"]["ticks"] > 3000
+    after = service.get_statistics()
+    assert after["delivered"] == seen.total()
+    parts = ("delivered", "conflated", "lost", "passed_over", "waiting")
+    assert sum(after[part] for part in parts) == after["produced"]
+    if policy == "latest":
+        assert after["conflated"] > 2000
+        assert max(seen.values()) - min(seen.values()) <= 1, "each in its turn"
+    if policy == "drop-oldest":
+        assert after["lost"] > 1000
+        assert max(ages) < 1.5, "1,000 ticks are a third of a second"
+
+
+def sent(exchange):
+    totals = exchange.ledger()["totals"]
+    return totals["live"] + totals["snapshots"]
+
+
+def test_callbacks_may_call_the_service(make, tokens):
+    service, seen = make(), set()
+    service.subscribe(tokens[:1])
+
+    @service.add_tick_callback
+    def follow(tick):
+        seen.add(tick.instrument_token)
+        service.subscribe([tokens[len(seen)]])
+        service.get_statistics()
+        service.get_latest_ticks(tick.instrument_token, 5)
+        with pytest.raises(UsageError, match="wait"):
+            service.wait()
+        if len(seen) == 5:
+            service.stop()
+            with pytest.raises(UsageError, match="start"):
+                service.start()
+
+    service.start()
+    assert service.wait(20)
+    assert len(seen) == 5
+    service.start()  # on another thread it may
+
+
+def test_an_exit_in_a_callback_is_meant_for_the_program(make, tokens):
+    service = make()
+    service.subscribe(tokens[:5])
+
+    @service.add_tick_callback
+    def enough(tick):
+        raise SystemExit(7)
+
+    service.start()
+    with pytest.raises(SystemExit) as end:
+        service.wait(20)
+    assert end.value.code == 7
+    assert service.get_statistics()["callback_errors"] == {enough.__qualname__: 0}
+
+
+def test_a_callback_that_hangs_doesnt_keep_it_from_stopping(make, tokens, caplog, monkeypatch):
+    monkeypatch.setattr("kitecli.service.data_feed.STOP_TIMEOUT_S", 0.2)
+    service, held, hanging = make(), threading.Event(), threading.Event()
+
+    @service.add_tick_callback
+    def hang(tick):
+        hanging.set()
+        held.wait(20)
+
+    service.subscribe(tokens[:5])
+    service.start()
+    assert hanging.wait(20)
+    service.stop()
+    assert not service.running
+    assert "still running" in caplog.text
+    service.remove_callback(hang)
+    seen = []
+    service.add_tick_callback(seen.append)
+    with service:
+        until(lambda: seen)
+    held.set()
+
+
+# What the broker says
+
+
+def test_order_updates_overtake_a_sleeping_tick_handler(make, ticker, tokens):
+    service, waits_ms, sleeping = make(ticker.url), [], threading.Event()
+    service.subscribe([408065], mode="ltp")
+
+    @service.add_tick_callback
+    def sleep(tick):
+        sleeping.set()
+        time.sleep(0.5)
+
+    @service.add_order_callback
+    def order(update):
+        waits_ms.append((time.time_ns() - update["sent_ns"]) / 1e6)
+
+    with streaming(service):
+        until(lambda: ticker.wanted)
+        ticker.send(bytes.fromhex("00010008") + (408065).to_bytes(4, "big") + (157370).to_bytes(4, "big"))
+        assert sleeping.wait(10)
+        for number in range(20):
+            ticker.send(order_text({"order_id": str(number), "sent_ns": time.time_ns()}))
+            time.sleep(0.01)
+        until(lambda: len(waits_ms) == 20)
+    print(f"order updates beside a sleeping tick handler: median {np.median(waits_ms):.2f} ms, max {max(waits_ms):.2f}")
+    assert np.median(waits_ms) < 100, "a tenth of the sleeps would be 50"
+
+
+def test_what_the_broker_says_besides_is_an_event(make, ticker):
+    service, said = make(ticker.url), []
+    service.add_event_callback(lambda event: said.append((event.kind, event.state, event.data)))
+    with streaming(service):
+        ticker.send('{"type": "message", "data": "maintenance at six"}')
+        until(lambda: ("message", "message", "maintenance at six") in said)
+
+
+def test_an_outage_restores_what_was_wanted(make, ticker):
+    service, states = make(ticker.url), []
+    service.add_event_callback(lambda event: event.kind == "connection" and states.append(event.state))
+    service.subscribe({408065, 738561}, mode="full")
+    with streaming(service):
+        until(lambda: ticker.wanted == {408065: "full", 738561: "full"})
+        ticker.cut()
+        until(lambda: not ticker.clients)
+        until(lambda: ticker.clients and ticker.wanted == {408065: "full", 738561: "full"})
+        until(lambda: service.get_statistics()["active_connections"] == 1)
+        assert service.get_statistics()["reconnects"] == 1
+
+
+# Threads, loops and cycles
+
+
+def test_many_threads_change_what_is_wanted(make, ticker):
+    service, threads, changes = make(ticker.url), 8, 100
+    tokens = [256 * number + 1 for number in range(1, 41)]
+
+    def change(seed):
+        dice = np.random.default_rng(seed)
+        for _ in range(changes):
+            token = int(dice.choice(tokens))
+            if dice.random() < 0.6:
+                service.subscribe([token], mode=str(dice.choice(["ltp", "quote", "full"])))
+            else:
+                service.unsubscribe([token])
+
+    with streaming(service):
+        workers = [threading.Thread(target=change, args=(seed,)) for seed in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        until(lambda: ticker.wanted == service.subscriptions)
+        assert service.subscriptions
+
+
+def test_cycles_leave_nothing_behind(make, tokens):
+    service, seen = make(), []
+    service.add_tick_callback(seen.append)
+    service.subscribe(tokens[:3])
+    cycle(service, seen)
+    gc.collect()
+    threads, files = threading.active_count(), descriptors()
+    for _ in range(5):
+        cycle(service, seen)
+    gc.collect()
+    assert threading.active_count() == threads
+    assert descriptors() == files
+    assert not list(Path(os.environ["KITE_RUNTIME_DIR"]).glob("feed-*"))
+
+
+def cycle(service, seen):
+    seen.clear()
+    service.start()
+    until(lambda: seen)
+    service.stop()
+    seen.clear()
+
+
+def descriptors():
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def test_beside_a_running_loop(make, tokens):
+    service, seen = make(), []
+
+    async def program():
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+        service.add_tick_callback(lambda tick: seen.append(tick) or loop.call_soon_threadsafe(came.set))
+        service.subscribe(tokens[:5])
+        service.start()
+        await asyncio.wait_for(came.wait(), 20)
+        await asyncio.to_thread(service.stop)
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(program())
+    assert seen
+
+
+def test_the_feed_process_that_dies_is_told(make, tokens, kind, caplog):
+    if kind == "embedded":
+        pytest.skip("there is no process to kill")
+    service, events = make(), []
+    service.add_event_callback(events.append)
+    service.subscribe(tokens[:5])
+    with streaming(service):
+        os.kill(service._run.feed.gateway_pid, 9)
+        with pytest.raises(FeedError, match="died"):
+            service.wait(10)
+    assert events[-1].kind == "failed"
+    assert [record.levelno for record in caplog.records][-1] == logging.ERROR
