@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from kitecli.errors import AuthError, EnvironmentProblem
 from kitecli.ring.policy import Policy
@@ -34,16 +34,11 @@ class Market:
     session: BrokerSession
     user_id: Secret | None = None
     """Only the sandbox's ticker asks for it."""
+    token_file: str | None = None
+    """Where the access token is read, and read again, instead of being known."""
     simulated: bool = False
     ended: Callable[[], bool] = lambda: False
     """Whether all ticks there are have been sent: true of a recorded table in time, never of a market."""
-
-    def ticker_url(self) -> Secret:
-        """The websocket's address with the access token in it."""
-        query = {"api_key": self.session.api_key, "access_token": self.session.access_token.reveal()}
-        if self.user_id is not None:
-            query["user_id"] = self.user_id.reveal()
-        return Secret(f"{self.ws_root}?{urlencode(query)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need.
+    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need. ``client``: what
+    ``kite status`` calls this process.
 
     ``policy``: what this reader would rather miss when it can't keep up; ``max_lag`` in ticks, for ``drop-oldest``.
     """
@@ -71,6 +67,7 @@ class FeedPlan:
     spin: bool = False
     policy: Policy = Policy.EVERY
     max_lag: int = 10_000
+    client: str = ""
 
 
 def open_market(settings: Settings, sim: SimOptions | None) -> AbstractContextManager[Market]:
@@ -124,7 +121,7 @@ def start_feed(
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import attach, open_gateway
 
-    handle = open_gateway(_spec(settings, market, plan))
+    handle = open_gateway(_spec(settings, market, plan), client=plan.client or Path(sys.argv[0]).name)
     try:
         reader = attach(
             handle.memory,
@@ -165,7 +162,8 @@ def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
     return GatewaySpec(
         ws_root=market.ws_root,
         api_key=market.session.api_key,
-        access_token=market.session.access_token,
+        access_token=market.session.access_token or None,
+        token_file=market.token_file,
         user_id=market.user_id,
         modes={},
         ring_size=settings.performance.ring_buffer_size,
@@ -173,6 +171,7 @@ def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
         connections=limits.connections,
         instruments_per_connection=limits.instruments_per_connection,
         at_least=plan.connections or 1,
+        label="simulated" if market.simulated else settings.kite.environment,
     )
 
 
@@ -201,12 +200,13 @@ def _configured(settings: Settings) -> Market:
 
     endpoints = load_endpoints(settings.kite)
     api_key = settings.kite.api_key.reveal() if settings.kite.api_key else endpoints.shared_api_key
-    if not api_key or not settings.kite.access_token:
+    token, token_file = settings.kite.access_token, settings.kite.access_token_file
+    if not api_key or not (token or token_file):
         raise AuthError(
             f"No {'access_token' if api_key else 'api_key'} for the {settings.kite.environment} environment",
             why="streaming from the broker needs both, and neither is ever kept in YAML",
-            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN in the environment, or try it without: "
-            "kite feed --sim, DataFeedService(simulated=True)",
+            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN (or KITE_ACCESS_TOKEN_FILE) in the environment, "
+            "or try it without: kite feed --sim, DataFeedService(simulated=True)",
         )
     if endpoints.ws_needs_user_id and not settings.kite.user_id:
         raise AuthError(
@@ -214,5 +214,6 @@ def _configured(settings: Settings) -> Market:
             why="its ticker asks for one",
             hint="set KITE_USER_ID in the environment",
         )
-    session = BrokerSession(endpoints.api_root, api_key, settings.kite.access_token, endpoints.route_prefix)
-    return Market(endpoints.ws_root, session, settings.kite.user_id if endpoints.ws_needs_user_id else None)
+    session = BrokerSession(endpoints.api_root, api_key, token or Secret(""), endpoints.route_prefix)
+    user_id = settings.kite.user_id if endpoints.ws_needs_user_id else None
+    return Market(endpoints.ws_root, session, user_id, None if token else token_file)

@@ -33,6 +33,55 @@ def test_kite_feed_mode_quote(run_kite):
     assert len({tick["instrument"] for tick in ticks}) > 5, "a few well-known names, when none is given"
 
 
+FEED_SCRIPT = """
+import os, time
+from kitecli import DataFeedService
+
+seen, moved = [], []
+
+def on_tick(tick):
+    seen.append((tick.instrument_token, tick.last_price))
+    if tick.change_percent > -100:
+        moved.append(tick)
+
+datafeed = DataFeedService(api_key=os.environ["MY_KEY"], access_token=os.environ["MY_TOKEN"])
+datafeed.config.datafeed.store_ticks = True
+datafeed.subscribe([738561, 5633], mode="quote")
+datafeed.add_tick_callback(on_tick)
+datafeed.start()
+deadline = time.monotonic() + 30
+while len(moved) < 10 and time.monotonic() < deadline:
+    time.sleep(0.01)
+stats = datafeed.get_statistics()
+print(f"{stats['ticks_per_second']:.1f} ticks/s, {stats['active_connections']} up, {stats['buffer_usage']:.2%} full")
+assert type(stats) is dict and type(stats["ticks_per_second"]) is float and type(stats["active_connections"]) is int
+assert stats["active_connections"] == 1 and 0 <= stats["buffer_usage"] <= 1
+assert len(datafeed.get_latest_ticks(738561, count=1000)) > 0
+datafeed.stop()
+assert {token for token, price in seen} == {738561, 5633}
+with datafeed:
+    assert datafeed.wait(0.1) is False
+"""
+
+
+def test_the_feed_service_as_users_write_it(tmp_path):
+    with launch(SimOptions(rate=5, instruments=300)) as sim:
+        environment = {
+            **os.environ,
+            "KITE_ENVIRONMENT": "sim",
+            "KITE_WS_ROOT": sim.ws_url,
+            "KITE_API_ROOT": sim.api_url,
+            "KITE_RUNTIME_DIR": str(tmp_path / "run"),
+            "MY_KEY": sim.api_key,
+            "MY_TOKEN": sim.access_token,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", FEED_SCRIPT], capture_output=True, text=True, env=environment, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert "1 up" in done.stdout
+
+
 CONFIG_SCRIPT = """
 from kitecli import config
 from kitecli.errors import ConfigError

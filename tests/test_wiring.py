@@ -1,13 +1,19 @@
-"""How parts are put together: which market, which instruments, as whom."""
+"""How parts are put together: which market, which instruments, as whom; and a feed of them."""
+
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from kitecli.broker.rest import BrokerSession
 from kitecli.errors import AuthError, TooManyInstruments
+from kitecli.hot import COMPILED
 from kitecli.market.instruments import Instrument, InstrumentBook
+from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import load
-from kitecli.wiring import Market, Wanted, choose, open_market
+from kitecli.sim.options import SimOptions
+from kitecli.wiring import FeedPlan, Market, Wanted, choose, load_book, open_market, start_feed
 
 
 def settings(**flags):
@@ -42,17 +48,6 @@ def market(*, simulated):
     return Market("ws://x", BrokerSession("http://x", "k", Secret("t&=/")), simulated=simulated)
 
 
-def test_the_ticker_url_quotes_the_token_and_hides_it():
-    url = market(simulated=True).ticker_url()
-    assert url.reveal() == "ws://x?api_key=k&access_token=t%26%3D%2F"
-    assert "t%26" not in repr(url)
-
-
-def test_the_sandbox_is_told_the_user():
-    where = Market("ws://x", BrokerSession("http://x", "k", Secret("t")), Secret("AB1234"))
-    assert where.ticker_url().reveal().endswith("&user_id=AB1234")
-
-
 def test_who_says_nothing_gets_all_of_a_simulation_and_a_few_names_of_a_real_market():
     small = book(100)
     assert len(choose(settings(), market(simulated=True), small, Wanted())) == 101
@@ -78,8 +73,75 @@ def test_the_brokers_servers_need_credentials(environment, monkeypatch):
             open_market(settings(kite__environment=environment), None)
     monkeypatch.setenv("KITE_USER_ID", "AB1234")
     with open_market(settings(kite__environment=environment), None) as where:
-        url = where.ticker_url().reveal()
+        pass
     sandbox = environment == "sandbox"
-    assert url.startswith("wss://ws-sandbox.kite.trade" if sandbox else "wss://ws.kite.trade")
-    assert ("user_id" in url) == sandbox
+    assert where.ws_root == ("wss://ws-sandbox.kite.trade" if sandbox else "wss://ws.kite.trade")
+    assert where.user_id == (Secret("AB1234") if sandbox else None), "only the sandbox's ticker asks for it"
+    assert (where.session.access_token, where.token_file) == (Secret("token"), None)
     assert where.session.route_prefix == ("/oms" if sandbox else "")
+
+
+def test_a_token_file_serves_where_no_token_is_given(monkeypatch):
+    monkeypatch.setenv("KITE_API_KEY", "key")
+    monkeypatch.setenv("KITE_ACCESS_TOKEN_FILE", "~/token")
+    with open_market(settings(), None) as where:
+        assert where.token_file == str(Path("~/token").expanduser())
+        assert not where.session.access_token
+    monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
+    with open_market(settings(), None) as where:
+        assert (where.token_file, where.session.access_token) == (None, Secret("token"))
+
+
+@pytest.fixture
+def simulated(monkeypatch, tmp_path):
+    monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path / "run"))
+    with open_market(settings(), SimOptions(instruments=20, rate=5)) as where:
+        yield where
+
+
+def test_a_feed_misses_none_of_the_answers_to_its_subscription(simulated):
+    tokens = [row.instrument_token for row in load_book(simulated)]
+    plan = FeedPlan(policy=Policy.LATEST)
+    with start_feed(settings(), simulated, dict.fromkeys(tokens, "quote"), plan, lambda _: None) as feed:
+        assert feed.reader.policy is Policy.LATEST
+        seen = set()
+        for batch in feed.batches(20):
+            seen |= set(batch.ticks["token"].tolist()) if batch else set()
+            if len(seen) == len(tokens):
+                break
+        assert seen == set(tokens)
+        assert feed.figures().counters["ticks"] == feed.reader.view.cursor() - feed.reader.start
+
+
+@pytest.mark.skipif(not COMPILED, reason="a feed in one process has one reader")
+def test_a_second_feed_joins_the_first_and_gets_its_own_instruments_only(simulated):
+    one, other = (row.instrument_token for row in list(load_book(simulated))[:2])
+    said = []
+    with start_feed(settings(), simulated, {one: "ltp"}, FeedPlan(), said.append) as first:
+        smaller = settings(performance__ring_buffer_size="1000")
+        with start_feed(smaller, simulated, {other: "quote"}, FeedPlan(), lambda _: None) as second:
+            assert second.gateway_pid == first.gateway_pid
+            assert "a ring of" in second.warnings[0]
+            for feed, token in ((second, other), (first, one)):
+                seen = Counter()
+                for batch in feed.batches(20):
+                    seen.update(batch.ticks["token"].tolist() if batch else [])
+                    if seen.total() > 3:
+                        break
+                assert set(seen) == {token}
+            assert first.passed_over + second.passed_over > 0
+        assert not first.warnings
+
+
+def test_a_feed_that_cant_have_what_it_asks_for_is_closed_again(simulated):
+    closed = []
+    with pytest.raises(TooManyInstruments):
+        start_feed(
+            settings(),
+            simulated,
+            dict.fromkeys(range(257, 257 + 256 * 9001, 256), "ltp"),
+            FeedPlan(),
+            lambda _: None,
+            lambda: closed.append(True),
+        )
+    assert closed == [True]

@@ -92,6 +92,8 @@ def stream(
         book = load_book(market, lambda done, _: status.update(f"{FETCHING}: {done / 1e6:.1f} MB") if status else None)
         selection = choose(settings, market, book, wanted)
     with start_feed(settings, market, selection.modes, plan, tell) as feed:
+        for warning in feed.warnings:
+            say(f"kite: {warning}")
         try:
             show(feed, selection, form, duration_s, Console())
         except KeyboardInterrupt:

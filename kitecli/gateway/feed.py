@@ -14,16 +14,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import FeedError, KiteError
 from kitecli.feed.gaps import Gap
+from kitecli.feed.liveness import State
+from kitecli.gateway.gaps import GapRecord, gap_of
 from kitecli.gateway.handle import GatewayHandle
 from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
@@ -33,7 +36,10 @@ from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.metrics import LatencyHistogram
 from kitecli.ring.layout import COUNTERS
 from kitecli.ring.reader import Batch, RingReader
+from kitecli.secret import Secret
 
+UP: Final = frozenset({State.LIVE, State.QUIET})
+"""States of a connection over which ticks come, or would if there were any."""
 TURN_S: Final = 0.05
 """How long a reader sleeps at most when nothing comes: how late it notices the feed's end and that of its time."""
 LAST_WORD_S: Final = 2.0
@@ -45,6 +51,7 @@ class FeedFigures:
     """What a feed has done since it started. ``counters`` are the writer's, by name; the rest is this reader's.
 
     ``ticks`` came to this reader, ``passed_over`` of them because other clients of the gateway want them.
+    ``reconnects``: how often a connection has come back.
     """
 
     elapsed_s: float
@@ -56,6 +63,7 @@ class FeedFigures:
     counters: dict[str, int]
     connections: dict[int, str] = field(default_factory=dict)
     passed_over: int = 0
+    reconnects: int = 0
 
     @property
     def damaged(self) -> dict[str, int]:
@@ -69,17 +77,16 @@ class FeedFigures:
             "ticks": self.ticks,
             "lost": self.lost,
             "passed_over": self.passed_over,
+            "reconnects": self.reconnects,
             "latency_ns": {"p50": self.latency_ns_p50, "p99": self.latency_ns_p99, "max": self.latency_ns_max},
             "feed": self.counters,
             "connections": {str(index): state for index, state in self.connections.items()},
         }
 
 
-# Any: JSON's values, of the types that Gap names.
-def gap_of(record: Mapping[str, Any]) -> Gap:
-    """The outage an event of kind ``gap`` tells of."""
-    names = ("connection", "from_ns", "to_ns", "cause", "sequence")
-    return Gap(tokens=tuple(record["tokens"]), **{name: record[name] for name in names})
+def gap_of_event(event: GatewayEvent) -> Gap:
+    """The outage that an event of kind ``gap`` tells of."""
+    return gap_of(cast("GapRecord", event.data))
 
 
 def _unheard(event: GatewayEvent) -> None:
@@ -111,6 +118,7 @@ class Feed:
         self._released = released
         self._sieve = Sieve(reader.view, wanted)
         self._gaps: dict[tuple[int, int], Gap] = {}
+        self._came_up: Counter[int] = Counter()
         self._rows: dict[int, int] = {}
         self._latency = LatencyHistogram()
         self._started_ns = time.monotonic_ns()
@@ -199,12 +207,21 @@ class Feed:
             self._sieve.drop(dropped)
             self._handle.unsubscribe(dropped)
 
+    def give_access_token(self, token: Secret) -> None:
+        """A new token for connections that wait for one, or for the next connect."""
+        self._handle.give_access_token(token)
+
     # What it knows
 
     @property
     def gateway_pid(self) -> int | None:
         """The feed process, or None where the feed runs in this one."""
         return self._handle.pid
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where the gateway that was joined differs from what was asked for."""
+        return self._handle.warnings
 
     @property
     def passed_over(self) -> int:
@@ -250,6 +267,7 @@ class Feed:
             counters=dict(zip(COUNTERS, counters, strict=True)),
             connections=dict(self.connections),
             passed_over=self.passed_over,
+            reconnects=self._came_up.total() - len(self._came_up),
         )
 
     # Its end
@@ -285,9 +303,11 @@ class Feed:
 
     def _note(self, event: GatewayEvent) -> None:
         if event.kind == "connection" and event.connection is not None:
+            came_up = event.state in UP and self.connections.get(event.connection) not in UP
+            self._came_up += Counter({event.connection: int(came_up)})
             self.connections[event.connection] = event.state
-        elif event.kind == "gap" and isinstance(event.data, dict):
-            gap = gap_of(event.data)
+        elif event.kind == "gap":
+            gap = gap_of_event(event)
             self._gaps[gap.connection, gap.from_ns] = gap
         elif event.kind == "failed":
             self._end = event.failure()

@@ -146,6 +146,12 @@ class Seat:
         """Publish how far this reader is; the writer's statistics read it."""
         self._wide[_POSITION], self._wide[_CONFLATED], self._wide[_LOST] = position, conflated, lost
 
+    def positions(self) -> NDArray[np.int64]:
+        """How far each seated reader is, this one among them."""
+        seats = self._map.seats
+        positions: NDArray[np.int64] = seats["position"][seats["taken"] == 1]
+        return positions
+
     def attached(self) -> bool:
         """Whether the writer knows this seat and will wake it."""
         return self._narrow[_ATTACHED] != 0

@@ -15,6 +15,7 @@ from kitecli.errors import UsageError
 from kitecli.feed.gaps import Gap
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.spec import GatewayEvent
+from kitecli.market.instruments import InstrumentBook
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.market.view import Tick
 from kitecli.ring.policy import Policy
@@ -26,7 +27,7 @@ from kitecli.service.interest import Instruments, Interest, modes_of, tokens_of
 from kitecli.service.run import LOG, Hear, Run
 from kitecli.service.statistics import NOTHING
 from kitecli.service.supply import policy_named
-from kitecli.service.venue import Venue, as_whom, simulation
+from kitecli.service.venue import Venue, as_whom, secret, simulation
 from kitecli.settings import Settings
 from kitecli.settings.endpoints import load_feed_limits
 from kitecli.settings.live import LiveConfig
@@ -97,6 +98,11 @@ class DataFeedService:
     def unsubscribe(self, instruments: Instruments) -> None:
         """Stream these no longer; those that weren't streamed are passed over."""
         self._interest.drop(tokens_of(instruments, self._venue.book))
+
+    @property
+    def instruments(self) -> InstrumentBook:
+        """The day's instruments, downloaded when first asked for. Raises AuthError and BrokerError."""
+        return self._venue.book()
 
     @property
     def subscriptions(self) -> dict[int, str]:
@@ -183,6 +189,12 @@ class DataFeedService:
     ) -> None:
         self.stop()
 
+    def set_access_token(self, access_token: str | Secret) -> None:
+        """Use this token from now on: a feed that was refused goes on with it, without a restart."""
+        self._credentials = (self._credentials[0], access_token)
+        if (feed := self._feed) is not None:
+            feed.give_access_token(secret(access_token))
+
     # What it knows
 
     @property
@@ -237,6 +249,8 @@ class DataFeedService:
         except BaseException:
             feed.close()
             raise
+        for warning in feed.warnings:
+            LOG.warning("%s", warning)
         return feed
 
     def _leave(self, feed: Feed) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.gateway.feed import Feed
 from kitecli.market.instruments import InstrumentBook
-from kitecli.market.segments import SEGMENTS, is_derivative, segment_of
+from kitecli.market.segments import is_derivative
 from kitecli.market.selection import Selection, select, split_names
 from kitecli.settings import Settings
 from kitecli.settings.endpoints import FeedLimits
 
 Instruments: TypeAlias = int | str | Iterable[int | str]
 """Tokens and names as ``NSE:INFY``, one or many; behind a name may stand its mode, as ``NSE:INFY full``."""
-
-_LOG: Final = logging.getLogger("kitecli.service")
 
 
 class Interest:
@@ -78,7 +75,6 @@ def modes_of(
     ``book`` is asked for only where names are among them. Raises as :func:`~kitecli.market.selection.select`.
     """
     tokens, names = _sorted_out(instruments)
-    _doubt(tokens)
     modes = {token: mode or _usual_mode(token, settings) for token in tokens}
     if names:
         modes |= _selected(names, mode, settings, book()).modes
@@ -94,15 +90,6 @@ def tokens_of(instruments: Instruments, book: Callable[[], InstrumentBook]) -> l
 def _sorted_out(instruments: Instruments) -> tuple[list[int], list[str]]:
     asked = [instruments] if isinstance(instruments, int | str) else list(instruments)
     return [int(one) for one in asked if not isinstance(one, str)], [one for one in asked if isinstance(one, str)]
-
-
-def _doubt(tokens: Iterable[int]) -> None:
-    """The broker is silent about a token that is none. Most exchange tokens taken for one are of no segment."""
-    for token in tokens:
-        if segment_of(token) not in SEGMENTS:
-            _LOG.warning(
-                "%d looks like no instrument_token, which is exchange_token × 256 + its segment's number", token
-            )
 
 
 def _usual_mode(token: int, settings: Settings) -> str:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Final
 
 from kitecli.errors import KiteError, UsageError
-from kitecli.gateway.feed import Feed, gap_of
+from kitecli.gateway.feed import Feed, gap_of_event
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.ring.reader import Batch
 from kitecli.service.callbacks import Callbacks, call
@@ -55,7 +55,6 @@ class Run:
         self._failures = failures
         self._max_lag = max_lag
         self._supply: Supply | None = None
-        self._reconnects = 0
         self._rate = Rate(time.monotonic())
         self._last_figures = NOTHING
         self.stopping = False
@@ -109,7 +108,7 @@ class Run:
         if feed is None or supply is None:
             return self._last_figures
         rate = self._rate.per_s(time.monotonic(), supply.handed)
-        return {"ticks_per_second": rate, **feed_statistics(feed, supply, self._reconnects)}
+        return {"ticks_per_second": rate, **feed_statistics(feed, supply)}
 
     # The tick thread
 
@@ -154,8 +153,8 @@ class Run:
         with suppress(IndexError):
             while True:
                 event = self._notices.popleft()
-                if event.kind == "gap" and isinstance(event.data, dict):
-                    call(self._callbacks.of("gap"), gap_of(event.data), self._failures)
+                if event.kind == "gap":
+                    call(self._callbacks.of("gap"), gap_of_event(event), self._failures)
                 call(self._callbacks.of("event"), event, self._failures)
 
     # The order thread
@@ -175,7 +174,7 @@ class Run:
             self._orders.put(event.data)
             return
         self._told_end = self._told_end or event.kind == "failed"
-        self._reconnects += event.kind == "connection" and event.state in ("waiting", "reconnecting")
+        _log(event)
         self._notices.append(event)
         self._urgent = True
 
@@ -214,6 +213,19 @@ class Run:
             self._order_thread.join(_LOOK_S)
         for callback in self._callbacks.all():
             self._failures.finish(callback)
+
+
+def _log(event: GatewayEvent) -> None:
+    """What somebody who looks for the reason of a silence should find; a connection tells one attempt in a second."""
+    failure = event.failure()
+    if event.kind == "connection" and failure is not None:
+        LOG.warning("connection %s is %s: %s", event.connection, event.state, failure)
+    elif event.kind == "connection":
+        LOG.info("connection %s is %s", event.connection, event.state)
+    elif event.kind == "message" and failure is None:
+        LOG.warning("the broker says: %s", event.data)
+    elif event.kind == "silent":
+        LOG.warning("no tick any more from instruments %s, though their connection streams", event.data)
 
 
 def _remaining_s(deadline: float | None) -> float:

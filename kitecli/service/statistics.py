@@ -6,13 +6,11 @@ import threading
 from collections import deque
 from typing import Final
 
-from kitecli.gateway.feed import Feed
+from kitecli.gateway.feed import UP, Feed
 from kitecli.service.supply import Supply
 
 WINDOW_S: Final = 5.0
 _SAMPLE_S: Final = 0.5
-UP: Final = frozenset({"open", "live", "quiet"})
-"""States of a connection over which ticks come, or would if there were any."""
 
 
 class Rate:
@@ -37,7 +35,7 @@ class Rate:
         return (total - before) / (now_s - since_s) if now_s > since_s else 0.0
 
 
-def feed_statistics(feed: Feed, supply: Supply, reconnects: int) -> dict[str, object]:
+def feed_statistics(feed: Feed, supply: Supply) -> dict[str, object]:
     """The part of a service's statistics that needs a running feed.
 
     ``produced`` counts the ticks published since this reader began: ``delivered`` (handed to callbacks), ``conflated``,
@@ -51,8 +49,8 @@ def feed_statistics(feed: Feed, supply: Supply, reconnects: int) -> dict[str, ob
     return {
         "active_connections": sum(state in UP for state in figures.connections.values()),
         "connections": {str(index): state for index, state in figures.connections.items()},
-        "reconnects": reconnects,
-        "buffer_usage": min(1.0, reader.lag() / reader.view.layout.capacity),
+        "reconnects": figures.reconnects,
+        "buffer_usage": min(1.0, reader.slowest_lag() / reader.view.layout.capacity),
         "produced": produced,
         "delivered": supply.handed,
         "conflated": conflated,

@@ -64,11 +64,11 @@ def as_whom(settings: Settings, api_key: str | Secret | None, access_token: str 
     """The settings with credentials that were given in code, which win over all others."""
     kite = settings.kite
     if api_key is not None:
-        kite = replace(kite, api_key=_secret(api_key))
+        kite = replace(kite, api_key=secret(api_key))
     if access_token is not None:
-        kite = replace(kite, access_token=_secret(access_token), access_token_file=None)
+        kite = replace(kite, access_token=secret(access_token), access_token_file=None)
     return replace(settings, kite=kite)
 
 
-def _secret(value: str | Secret) -> Secret:
+def secret(value: str | Secret) -> Secret:
     return value if isinstance(value, Secret) else Secret(value)

@@ -11,8 +11,8 @@ import pytest
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
 from kitecli.errors import ConnectionFailed, HandshakeForbidden, TooManyInstruments
-from kitecli.feed.liveness import State
 from kitecli.feed.gaps import Gap
+from kitecli.feed.liveness import State
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.handle import attach
 from kitecli.gateway.spec import GatewayEvent
@@ -115,10 +115,10 @@ def test_a_refused_request_is_raised_and_changes_nothing(exchange, start, tokens
 def test_a_refused_token_is_told_and_another_is_taken_up(exchange, start, tokens):
     with start(exchange, {tokens[0]: "ltp"}, access_token=Secret("stale")) as feed:
         count_until(feed, lambda _: feed.connections.get(0) == State.AUTH)
-        refused, *_ = [event for event in feed.events if event.state == State.AUTH]
+        (refused, *_) = [event for event in feed.events if event.state == State.AUTH]
         assert isinstance(refused.failure(), HandshakeForbidden)
         assert "stale" not in str(refused)
-        feed.handle.give_access_token(Secret(exchange.access_token))
+        feed.give_access_token(Secret(exchange.access_token))
         assert count_until(feed, lambda seen: seen[tokens[0]] > 2)
 
 
@@ -210,7 +210,7 @@ def test_an_awaited_feed_ends_with_its_reason(exchange, start, tokens):
         async for _ in feed:
             pass
 
-    with start(exchange, {tokens[0]: "ltp"}, token="stale") as feed, pytest.raises(HandshakeForbidden):
+    with start(exchange, {tokens[0]: "ltp"}, ws_root="ws://127.0.0.1:1") as feed, pytest.raises(ConnectionFailed):
         asyncio.run(asyncio.wait_for(program(feed), 20))
 
 
@@ -258,7 +258,15 @@ def test_history_is_newest_last(exchange, start, tokens):
 
 def test_outages_are_told_and_kept(exchange, start, tokens):
     """The gateway's records, as they come: an outage's end takes the place of its beginning."""
-    began = {"connection": 0, "tokens": [tokens[0]], "from_ns": 5, "to_ns": None, "cause": "cut", "sequence": None}
+    began = {
+        "connection": 0,
+        "tokens": [tokens[0]],
+        "from_ns": 5,
+        "to_ns": None,
+        "cause": "cut",
+        "sequence": None,
+        "number": 1,
+    }
     with start(exchange, {tokens[0]: "ltp"}) as feed:
         feed.handle.events.put(GatewayEvent("gap", data=began))
         count_until(feed, lambda _: feed.gaps)

@@ -35,6 +35,11 @@ def until(done, seconds=20.0):
         time.sleep(0.005)
 
 
+HEARTBEAT = b"\0"
+HEARTBEAT_S = 0.2
+"""Five times as often as the broker, so that a connection shows soon that it lives."""
+
+
 class Ticker:
     """A ticker on loopback that says what it is told to; ``wanted``: token → mode as asked for by its last client."""
 
@@ -47,6 +52,7 @@ class Ticker:
         self._server = self._do(ws_create_server(lambda _: _Client(self), "127.0.0.1", port))
         self.port = self._server.sockets[0].getsockname()[1]
         self.url = f"ws://127.0.0.1:{self.port}"
+        self._loop.call_soon_threadsafe(self._beat)
 
     def send(self, message):
         """To every client: text, or a binary message."""
@@ -63,6 +69,10 @@ class Ticker:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+    def _beat(self):
+        self._send(HEARTBEAT)
+        self._loop.call_later(HEARTBEAT_S, self._beat)
 
     def _do(self, work):
         async def await_it():

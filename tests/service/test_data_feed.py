@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 from scripted import config_for, streaming, until
 
-from kitecli.errors import AuthError, ConfigError, FeedError, TooManyInstruments, UnknownInstrument, UsageError
+from kitecli.errors import (
+    AuthError,
+    ConfigError,
+    ConnectionFailed,
+    FeedError,
+    TooManyInstruments,
+    UnknownInstrument,
+    UsageError,
+)
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.protocol.messages import order_text
 from kitecli.service.data_feed import DataFeedService
@@ -64,14 +72,11 @@ def test_a_wrong_name_is_said_where_it_stands_and_changes_nothing(make):
     service = make()
     with pytest.raises(UnknownInstrument, match="INFI"):
         service.subscribe(["NSE:RELIANCE", "NSE:INFI"])
+    with pytest.raises(SubscriptionError, match="1594 is no instrument token"):
+        service.subscribe([1594])
     with pytest.raises(TooManyInstruments):
         service.subscribe(range(257, 257 + 256 * 9001, 256), mode="ltp")
     assert service.subscriptions == {}
-
-
-def test_an_exchange_token_is_doubted(make, caplog):
-    make().subscribe([1594])
-    assert "1594 looks like no instrument_token" in caplog.text
 
 
 def test_the_latest_ticks_of_an_instrument_newest_last(make, tokens):
@@ -135,20 +140,42 @@ def test_settings_stand_still_while_it_runs(make):
     service.config.performance.buffer_size = 3000
 
 
-def test_a_refused_token_ends_it_with_the_reason(exchange, kind, caplog):
-    heard = []
-    service = DataFeedService(
-        exchange.api_key, "stale", config=config_for(exchange.ws_url, exchange.api_url, kind=kind)
-    )
+def test_a_refused_token_is_said_and_a_new_one_taken_up_without_a_restart(exchange, kind, caplog):
+    config, seen = config_for(exchange.ws_url, exchange.api_url, kind=kind), []
+    with DataFeedService(exchange.api_key, "stale-token", config=config) as service:
+        service.subscribe([408065])
+        service.add_tick_callback(seen.append)
+        until(lambda: service.get_statistics()["connections"] == {"0": "auth"})
+        service.set_access_token(exchange.access_token)
+        until(lambda: seen)
+    assert "connection 0 is auth: " in caplog.text
+    assert "stale-token" not in caplog.text
+
+
+def test_a_token_file_is_read_when_it_changes(exchange, kind, tmp_path):
+    file, seen = tmp_path / "token", []
+    file.write_text("stale-token\n")
+    file.chmod(0o600)
+    variables = {"KITE_API_KEY": exchange.api_key, "KITE_ACCESS_TOKEN_FILE": str(file)}
+    config = config_for(exchange.ws_url, exchange.api_url, kind=kind, **variables)
+    with DataFeedService(config=config) as service:
+        service.subscribe(["NSE:INFY"])
+        service.add_tick_callback(seen.append)
+        until(lambda: service.get_statistics()["connections"] == {"0": "auth"})
+        file.write_text(exchange.access_token)
+        until(lambda: seen)
+
+
+def test_a_ticker_that_is_not_there_ends_it_with_the_reason(make, caplog):
+    service, heard = make("ws://127.0.0.1:1"), []
     service.subscribe([408065])
     service.add_event_callback(heard.append)
     service.start()
-    with pytest.raises(AuthError):
+    with pytest.raises(ConnectionFailed):
         service.wait(20)
     assert not service.running
-    assert [event.kind for event in heard][-1] == "failed"
-    assert "stale" not in caplog.text
-    service.stop()
+    assert heard[-1].kind == "failed"
+    assert "the feed has ended" in caplog.text
 
 
 def test_waiting_has_an_end(make):
@@ -434,7 +461,7 @@ def test_the_feed_process_that_dies_is_told(make, tokens, kind, caplog):
     service.subscribe(tokens[:5])
     with streaming(service):
         os.kill(service._run.feed.gateway_pid, 9)
-        with pytest.raises(FeedError, match="died"):
+        with pytest.raises(FeedError, SubscriptionError, match="died"):
             service.wait(10)
     assert events[-1].kind == "failed"
     assert [record.levelno for record in caplog.records][-1] == logging.ERROR

@@ -51,6 +51,20 @@ def test_a_change_after_start_is_refused_until_the_service_has_stopped(config: L
     assert config.performance.buffer_size == 5
 
 
+def test_of_two_services_the_last_one_to_stop_sets_the_settings_free(config: LiveConfig):
+    config.freeze()
+    config.freeze()
+    config.thaw()
+    with pytest.raises(ConfigError, match="started"):
+        config.performance.buffer_size = 5
+    config.thaw()
+    config.thaw()  # one too many is no debt
+    config.performance.buffer_size = 5
+    config.freeze()
+    with pytest.raises(ConfigError, match="started"):
+        config.performance.buffer_size = 6
+
+
 @pytest.mark.parametrize("value", ["many", 0, -5, 2.5, None, True])
 def test_a_change_is_checked_like_any_layer(config: LiveConfig, value: object):
     with pytest.raises(ConfigError, match="buffer_size"):

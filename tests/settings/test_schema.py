@@ -30,10 +30,13 @@ PROMISED = {
 }
 
 
+WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.access_token_file")
+
+
 def test_the_defaults_are_the_promised_ones():
     given = load(environ={}).given
     assert {key: str(given[key].value) for key in PROMISED} == PROMISED
-    assert set(kinds()) == set(PROMISED) | {"kite.environment", "kite.api_root", "kite.ws_root", *SECRETS}
+    assert set(kinds()) == {*PROMISED, *WHERE_AND_AS_WHOM, *SECRETS}
 
 
 def test_the_variables_of_the_secrets_are_the_promised_ones():
@@ -55,7 +58,7 @@ def test_notices_and_aliases_speak_of_keys_there_are():
     assert set(ALIASES.values()) <= set(kinds())
 
 
-@pytest.mark.parametrize("key", [*PROMISED, "kite.environment", "kite.api_root", "kite.ws_root"])
+@pytest.mark.parametrize("key", [*PROMISED, *WHERE_AND_AS_WHOM])
 def test_every_key_is_documented_and_in_the_example(key: str):
     name = key.partition(".")[2]
     assert f"`{name}`" in (CHECKOUT / "docs" / "configuration.md").read_text()

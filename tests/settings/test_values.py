@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import time
+from pathlib import Path
 
 import pytest
 
 from kitecli.secret import Secret
-from kitecli.settings.values import Choice, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
+from kitecli.settings.values import Choice, FileName, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
 
 HTTPS = Root("https", "http")
 
@@ -33,6 +34,9 @@ HTTPS = Root("https", "http")
         (HTTPS, "http://[::1]:8765", "http://[::1]:8765"),
         (HTTPS, "null", None),
         (HTTPS, "", None),
+        (FileName(), "/run/token", "/run/token"),
+        (FileName(), "~/token", str(Path("~/token").expanduser())),
+        (FileName(), "null", None),
         (Hidden(), "abc", Secret("abc")),
         (Hidden(), "", None),
     ],
