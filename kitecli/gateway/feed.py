@@ -233,6 +233,10 @@ class Feed:
         """The outages told since this feed was opened, in the order they began."""
         return list(self._gaps.values())
 
+    def status(self) -> dict[str, object]:
+        """Everything about the feed process and its clients, as docs/control-socket.md has it."""
+        return self._handle.status()
+
     def missed_volume(self, gap: Gap) -> NDArray[np.void]:
         """What was traded in each instrument while nothing came; see :func:`~kitecli.gateway.missed.missed_volume`."""
         return missed_volume(self.reader.view, self._board(), gap)

@@ -7,11 +7,19 @@ import threading
 import time
 from contextlib import contextmanager
 
+import pytest
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
+from kitecli.hot import COMPILED
 from kitecli.protocol.messages import parse_client_text
 from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
+
+both_kinds = pytest.mark.parametrize(
+    "kind",
+    ["embedded", pytest.param("process", marks=pytest.mark.skipif(not COMPILED, reason="needs the compiled pass"))],
+)
+"""Of tests to be run with the feed on a thread and in a process of its own."""
 
 
 def config_for(ws_url, api_url="http://127.0.0.1:1", *, kind="process", **more):
