@@ -332,7 +332,7 @@ class Feed:
 
     def _gone(self) -> bool:
         """Whether the gateway has ended, not by us, and all it published has been read."""
-        ended = not self._finished and (self._ended.is_set() or self.reader.view.closed())
+        ended = not self._finished and (self._ended.is_set() or self.reader.writer_gone)
         return ended and self.reader.lag() <= 0
 
     def _last_word(self) -> KiteError:

@@ -6,8 +6,8 @@ import asyncio
 import os
 from typing import Final
 
+from kitecli.ring.bell import UNWOKEN_WAIT_S
 from kitecli.ring.reader import RingReader
-from kitecli.ring.seats import UNWOKEN_WAIT_S
 
 _DRAIN_BYTES: Final = 4096
 
@@ -18,19 +18,21 @@ async def nap(reader: RingReader, timeout_s: float) -> None:
     The loop watches the pipe of the reader's seat. Where there is none, or nobody wakes this reader yet, it looks again
     every millisecond, as a thread would.
     """
-    if reader.descriptor < 0:
+    descriptor = _copy(reader.descriptor)
+    if descriptor is None:
         await asyncio.sleep(min(timeout_s, UNWOKEN_WAIT_S))
-    elif reader.announce_sleep() and (descriptor := _copy(reader.descriptor)) is not None:
-        try:
+        return
+    try:
+        if reader.announce_sleep():
             await _readable(descriptor, timeout_s)
-        finally:
-            os.close(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _copy(descriptor: int) -> int | None:
+def _copy(descriptor: int | None) -> int | None:
     """One of our own: the seat may be given back, and its number to another file, while the loop watches."""
     try:
-        return os.dup(descriptor)
+        return None if descriptor is None else os.dup(descriptor)
     except OSError:  # it was given back just now
         return None
 

@@ -71,7 +71,7 @@ def test_giving_the_seat_back_meanwhile_harms_nothing(seated):
         await asyncio.sleep(0.02)
         reader.close()
         await napping
-        assert reader.descriptor == -1
+        assert reader.descriptor is None
 
     asyncio.run(program())
 
