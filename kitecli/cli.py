@@ -31,6 +31,8 @@ from kitecli.commands.feed import EPILOG as FEED_EXAMPLES
 from kitecli.commands.feed import feed
 from kitecli.commands.init import init
 from kitecli.commands.sim import sim
+from kitecli.commands.status import status
+from kitecli.commands.stop import stop
 from kitecli.errors import EnvironmentProblem, KiteError, UsageError
 from kitecli.secret import MASK
 
@@ -180,6 +182,8 @@ def kite(
 
 app.command(short_help="See ticks stream, with no account.", epilog="Example: kite demo --seconds 60")(demo)
 app.command(short_help="Stream live ticks.", epilog=FEED_EXAMPLES)(feed)
+app.command(short_help="Show the running feeds.")(status)
+app.command(short_help="End a running feed.")(stop)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)
 app.command(short_help="Print the ticks of captured messages.")(decode)
 app.command(short_help="Show the market's sessions and holidays.", epilog=CALENDAR_EPILOG)(calendar)

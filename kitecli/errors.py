@@ -12,6 +12,7 @@
     │   │   ├── UnknownInstrument
     │   │   └── TooManyInstruments
     │   ├── GatewayGone                      the feed process was stopped, or died
+    │   ├── NoFeed                           none is running, or none of that name
     │   ├── HandshakeRateLimited             HTTP 429: too many connections of this api_key
     │   ├── HandshakeBadRequest              HTTP 400: parameters missing or garbled
     │   └── ConnectionFailed                 DNS, TCP, a connection cut, or a server that is no ticker
@@ -96,6 +97,10 @@ class TooManyInstruments(SubscriptionError):
 
 class GatewayGone(FeedError):
     reference = "gateway-gone"
+
+
+class NoFeed(FeedError):
+    reference = "no-feed"
 
 
 class HandshakeRateLimited(FeedError):

@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from kitecli.settings import Settings
+    from kitecli.terminal.feed_status import Section
 
 JSON_ASKED: Final = "kitecli.json"
 
@@ -60,6 +61,16 @@ def say(text: str) -> None:
 def print_json(value: object) -> None:
     """One JSON document on one line of stdout."""
     typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def print_sections(sections: Iterable[Section]) -> None:
+    """Tables one below the other; where another program reads, each row begins with its table's title."""
+    for section in sections:
+        if sys.stdout.isatty():
+            print_rows(section.heads, section.rows)
+            typer.echo()
+        else:
+            print_rows((), ((section.title, *row) for row in section.rows))
 
 
 def print_rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

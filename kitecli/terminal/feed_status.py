@@ -1,0 +1,112 @@
+"""What ``kite status`` prints of a feed: a few short tables made of its own account of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kitecli.clock import NS_PER_S, ist
+from kitecli.terminal.numbers import age, grouped
+
+GAPS_SHOWN: Final = 5
+CAUSE_WIDTH: Final = 60
+
+Status = Mapping[str, Any]
+"""JSON of another process, as docs/control-socket.md has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table: what its rows are, its columns' heads, and the rows."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def sections(status: Status, now_ns: int) -> list[Section]:
+    """The tables of one feed; those without rows are left out."""
+    made = (_feed(status), _connections(status, now_ns), _clients(status), _readers(status), _gaps(status))
+    return [section for section in made if section.rows]
+
+
+def _feed(status: Status) -> Section:
+    ring, counters = status["ring"], status["counters"]
+    rows = [
+        ("feed", f"{status['name']}{' ' + status['label'] if status['label'] else ''}"),
+        ("process", f"{status['pid']}, up {age(status['uptime_s'])}{', daemon' if status['daemon'] else ''}"),
+        ("instruments", grouped(status["instruments"], 0)),
+        ("ticks", f"{grouped(ring['produced'], 0)} in {grouped(counters['frames'], 0)} messages"),
+        ("ring", f"{grouped(ring['capacity'], 0)} ticks"),
+        ("outages", f"{status['gaps']['total']}, {status['gaps']['open']} of them open"),
+    ]
+    damage = sum(counters[kind] for kind in ("empty", "truncated", "missing", "unknown_length", "trailing"))
+    return Section("feed", ("", ""), [*rows, *([("damaged", grouped(damage, 0))] if damage else [])])
+
+
+def _connections(status: Status, now_ns: int) -> Section:
+    rows = [
+        (
+            str(connection["index"]),
+            connection["state"],
+            _clock(connection["since_ns"]),
+            grouped(connection["instruments"], 0),
+            _ago(connection["last_frame_ns"], now_ns),
+            _ago(connection["last_tick_ns"], now_ns),
+            _cause(connection["cause"]),
+        )
+        for connection in status["connections"]
+    ]
+    return Section("connection", ("#", "STATE", "SINCE", "INSTRUMENTS", "HEARD", "TICK", "CAUSE"), rows)
+
+
+def _clients(status: Status) -> Section:
+    rows = [
+        (client["name"], str(client["pid"]), grouped(client["instruments"], 0), _clock(client["since_ns"]))
+        for client in status["clients"]
+        if not client["observer"]
+    ]
+    return Section("client", ("CLIENT", "PID", "HOLDS", "SINCE"), rows)
+
+
+def _readers(status: Status) -> Section:
+    rows = [
+        (
+            str(reader["pid"]),
+            str(reader["policy"]),
+            *(grouped(reader[count], 0) for count in ("delivered", "conflated", "lost", "lag")),
+        )
+        for reader in status["readers"]
+    ]
+    return Section("reader", ("READER", "POLICY", "DELIVERED", "CONFLATED", "LOST", "LAG"), rows)
+
+
+def _gaps(status: Status) -> Section:
+    rows = [
+        (
+            str(gap["connection"]),
+            _clock(gap["from_ns"]),
+            "open" if gap["to_ns"] is None else f"{(gap['to_ns'] - gap['from_ns']) / NS_PER_S:.2f} s",
+            grouped(gap["instruments"], 0),
+            _short(gap["cause"]),
+        )
+        for gap in status["gaps"]["newest"][-GAPS_SHOWN:]
+    ]
+    return Section("outage", ("OUTAGE", "FROM", "LASTED", "INSTRUMENTS", "CAUSE"), rows)
+
+
+def _clock(at_ns: int | None) -> str:
+    return "" if at_ns is None else f"{ist(at_ns // NS_PER_S):%H:%M:%S} IST"
+
+
+def _ago(at_ns: int | None, now_ns: int) -> str:
+    return "" if not at_ns else age((now_ns - at_ns) / NS_PER_S)
+
+
+def _cause(error: Mapping[str, str] | None) -> str:
+    return "" if not error else _short(f"{error['what']}: {error['why']}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= CAUSE_WIDTH else text[: CAUSE_WIDTH - 1] + "…"
