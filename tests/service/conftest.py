@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
-from kitecli.hot import COMPILED
 from kitecli.market.instruments import parse_instruments
 from kitecli.secret import Secret
 from kitecli.service.data_feed import DataFeedService
@@ -40,8 +39,8 @@ def _runtime_dir(tmp_path, monkeypatch):
 
 @pytest.fixture
 def kind():
-    """Where the feed runs: in a process of its own where that can be; tests that are run both ways say so."""
-    return "process" if COMPILED else "embedded"
+    """Where the feed runs: on a thread, which starts in no time; tests where it matters say so."""
+    return "embedded"
 
 
 @pytest.fixture

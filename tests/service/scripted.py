@@ -15,11 +15,11 @@ from kitecli.protocol.messages import parse_client_text
 from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
 
-both_kinds = pytest.mark.parametrize(
-    "kind",
-    ["embedded", pytest.param("process", marks=pytest.mark.skipif(not COMPILED, reason="needs the compiled pass"))],
-)
+PROCESS = pytest.param("process", marks=pytest.mark.skipif(not COMPILED, reason="needs the compiled pass"))
+both_kinds = pytest.mark.parametrize("kind", ["embedded", PROCESS])
 """Of tests to be run with the feed on a thread and in a process of its own."""
+only_shared = pytest.mark.parametrize("kind", [PROCESS])
+"""Of tests of a feed process that several readers share."""
 
 
 def config_for(ws_url, api_url="http://127.0.0.1:1", *, kind="process", **more):

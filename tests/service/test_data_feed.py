@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripted import both_kinds, config_for, streaming, until
+from scripted import both_kinds, config_for, only_shared, streaming, until
 
 from kitecli.errors import (
     AuthError,
@@ -25,6 +25,7 @@ from kitecli.errors import (
     UnknownInstrument,
     UsageError,
 )
+from kitecli.hot import COMPILED
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.protocol.encoder import encode_frames
 from kitecli.protocol.messages import order_text
@@ -196,7 +197,6 @@ def test_waiting_has_an_end(make):
 # Callbacks
 
 
-@both_kinds
 def test_a_callback_that_raises_is_counted_exactly_and_bothers_nobody(make, tokens, caplog):
     service, counts = make(), Counter()
 
@@ -243,6 +243,7 @@ def test_quarantine_is_asked_for(make, tokens, caplog):
     assert "isn't called again" in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["process" if COMPILED else "embedded"])
 def test_slow_callbacks_delay_no_socket_and_each_reader_misses_what_it_chose(make, exchange, tokens, kind):
     """At 3,000 packets a second callbacks take 20 ms: the sockets' side loses nothing, and every tick is counted."""
     policies = ("every", "latest", "drop-oldest")
@@ -504,9 +505,8 @@ def test_beside_a_running_loop(make, tokens):
     assert seen
 
 
-def test_the_feed_process_that_dies_is_told(make, tokens, kind, caplog):
-    if kind == "embedded":
-        pytest.skip("there is no process to kill")
+@only_shared
+def test_the_feed_process_that_dies_is_told(make, tokens, caplog):
     service, events = make(), []
     service.add_event_callback(events.append)
     service.subscribe(tokens[:5])
@@ -516,3 +516,21 @@ def test_the_feed_process_that_dies_is_told(make, tokens, kind, caplog):
             service.wait(10)
     assert events[-1].kind == "failed"
     assert [record.levelno for record in caplog.records][-1] == logging.ERROR
+
+
+@only_shared
+def test_services_of_one_account_share_its_connections(make, exchange, tokens):
+    one, other = make(), make()
+    seen = {service: set() for service in (one, other)}
+    for service, token in ((one, tokens[0]), (other, tokens[1])):
+        service.add_tick_callback(lambda tick, service=service: seen[service].add(tick.instrument_token))
+        service.subscribe([token])
+    with streaming(one), streaming(other):
+        until(lambda: all(seen.values()))
+        pids = {service._run.feed.gateway_pid for service in (one, other)}
+        assert len(pids) == 1
+        assert one.get_statistics()["passed_over"] + other.get_statistics()["passed_over"] > 0
+        one.stop()
+        seen[other].clear()
+        until(lambda: seen[other])
+    assert seen == {one: {tokens[0]}, other: {tokens[1]}}

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from scripted import config_for
+from scripted import both_kinds, config_for
 
 from kitecli.errors import ConfigError, UnknownInstrument, UsageError
 from kitecli.service.opening import open_feed
@@ -11,6 +11,7 @@ from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
 
 
+@both_kinds
 def test_a_script_iterates(exchange, kind):
     config = config_for(exchange.ws_url, exchange.api_url, kind=kind)
     credentials = {"api_key": exchange.api_key, "access_token": exchange.access_token}
