@@ -12,6 +12,7 @@ One reader at a time: a batch's arrays are overwritten by the next read. Everyth
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import Counter
@@ -38,6 +39,7 @@ from kitecli.ring.layout import COUNTERS
 from kitecli.ring.reader import Batch, RingReader
 from kitecli.secret import Secret
 
+_LOG: Final = logging.getLogger("kitecli.feed")
 UP: Final = frozenset({State.LIVE, State.QUIET})
 """States of a connection over which ticks come, or would if there were any."""
 TURN_S: Final = 0.05
@@ -96,9 +98,9 @@ def _unheard(event: GatewayEvent) -> None:
 class Feed:
     """A client of a gateway, and a reader of its ring. Closing it leaves the gateway.
 
-    ``on_event`` hears what the gateway says, on a thread of the feed's own, whether or not anybody reads.
-    ``wanted``: the instruments to pass on, with their modes; None: all in the ring. ``released``: called once the
-    feed is closed.
+    ``on_event`` hears what the gateway says, on a thread of the feed's own, whether or not anybody reads; what it
+    raises is logged. ``wanted``: the instruments to pass on, with their modes; None: all in the ring. ``released``:
+    called once the feed is closed.
     """
 
     def __init__(
@@ -257,7 +259,7 @@ class Feed:
         if row is None or count <= 0:
             return np.zeros(0, TICK_DTYPE), np.zeros(0, np.int64)
         ticks, sequences = newest(self.reader.view, row, count)
-        return ticks[::-1], sequences[::-1]
+        return ticks[::-1].copy(), sequences[::-1].copy()
 
     def figures(self) -> FeedFigures:
         counters = (int(count) for count in self.reader.view.counters())
@@ -301,7 +303,10 @@ class Feed:
     def _listen(self) -> None:
         while (event := self._handle.events.get()) is not _CLOSED:
             self._note(event)
-            self._on_event(event)
+            try:
+                self._on_event(event)
+            except Exception:  # noqa: BLE001 - logged, and no reason to be deaf from now on
+                _LOG.exception("what hears the feed's events failed on %s", event.kind)
             if event.kind in ("stopped", "failed"):
                 self._ended.set()
 

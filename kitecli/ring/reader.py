@@ -126,9 +126,10 @@ class RingReader:
 
     def slowest_lag(self) -> int:
         """The lag of the slowest reader of this ring; without a seat nobody else is known."""
-        if self._seat is None:
+        seat = self._seat
+        if seat is None:
             return self.lag()
-        return max(0, self.view.cursor() - int(self._seat.positions().min(initial=self.position)))
+        return max(0, self.view.cursor() - int(seat.positions().min(initial=self.position)))
 
     def poll(self) -> Batch | None:
         """The next ticks, or None where nothing new can be had."""

@@ -75,7 +75,7 @@ class DataFeedService:
         quarantine_after: int | None = None,
     ) -> None:
         self.config = process_config if config is None else config
-        self._credentials = (api_key, access_token)
+        self._api_key, self._access_token = secret(api_key), secret(access_token)
         self._plan = FeedPlan(policy=policy_named(policy), max_lag=max_lag)
         self._venue = Venue(self._settings, simulation(simulated))
         self._interest = Interest(load_feed_limits())
@@ -191,9 +191,9 @@ class DataFeedService:
 
     def set_access_token(self, access_token: str | Secret) -> None:
         """Use this token from now on: a feed that was refused goes on with it, without a restart."""
-        self._credentials = (self._credentials[0], access_token)
-        if (feed := self._feed) is not None:
-            feed.give_access_token(secret(access_token))
+        token = self._access_token = secret(access_token)
+        if (feed := self._interest.feed) is not None:
+            feed.give_access_token(token)
 
     # What it knows
 
@@ -240,12 +240,15 @@ class DataFeedService:
         return function
 
     def _settings(self) -> Settings:
-        return as_whom(self.config.settings, *self._credentials)
+        return as_whom(self.config.settings, self._api_key, self._access_token)
 
     def _open(self, hear: Hear) -> Feed:
+        token = self._access_token
         feed = start_feed(self._settings(), self._venue.market(), {}, self._plan, hear)
         try:
             self._interest.attach(feed)
+            if self._access_token is not token and self._access_token is not None:  # another came meanwhile
+                feed.give_access_token(self._access_token)
         except BaseException:
             feed.close()
             raise

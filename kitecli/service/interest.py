@@ -32,6 +32,11 @@ class Interest:
         with self._lock:
             return self._table.wanted
 
+    @property
+    def feed(self) -> Feed | None:
+        """The feed that is told."""
+        return self._feed
+
     def want(self, modes: Mapping[int, str]) -> None:
         """Add instruments or change their modes: all of them or, with the error raised, none."""
         with self._lock:

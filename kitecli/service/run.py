@@ -161,7 +161,7 @@ class Run:
 
     def _serve_orders(self) -> None:
         try:
-            while (order := self._orders.get()) is not None:
+            while (order := self._orders.get()) is not None and not self.over:
                 call(self._callbacks.of("order"), order, self._failures)
         except BaseException as cause:  # noqa: BLE001 - told by wait(), on the user's thread
             self._fail(cause)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import overload
 
 from kitecli.market.instruments import InstrumentBook
 from kitecli.secret import Secret
@@ -60,15 +61,20 @@ def simulation(simulated: bool | SimOptions) -> SimOptions | None:
     return SimOptions() if simulated else None
 
 
-def as_whom(settings: Settings, api_key: str | Secret | None, access_token: str | Secret | None) -> Settings:
+def as_whom(settings: Settings, api_key: Secret | None, access_token: Secret | None) -> Settings:
     """The settings with credentials that were given in code, which win over all others."""
     kite = settings.kite
     if api_key is not None:
-        kite = replace(kite, api_key=secret(api_key))
+        kite = replace(kite, api_key=api_key)
     if access_token is not None:
-        kite = replace(kite, access_token=secret(access_token), access_token_file=None)
+        kite = replace(kite, access_token=access_token, access_token_file=None)
     return replace(settings, kite=kite)
 
 
-def secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value)
+@overload
+def secret(value: str | Secret) -> Secret: ...
+@overload
+def secret(value: str | Secret | None) -> Secret | None: ...
+def secret(value: str | Secret | None) -> Secret | None:
+    """What people hand over as text, hidden at once."""
+    return Secret(value) if isinstance(value, str) else value

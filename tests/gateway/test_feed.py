@@ -276,3 +276,22 @@ def test_outages_are_told_and_kept(exchange, start, tokens):
         assert feed.gaps == [Gap(0, (tokens[0],), 5, 9, "cut", 0)]
         assert feed.missed_volume(feed.gaps[0])["token"].tolist() == [tokens[0]]
         assert [event.kind for event in feed.events if event.kind == "gap"] == ["gap", "gap"]
+
+
+def test_what_hears_the_events_may_fail(exchange, start, tokens, caplog):
+    with start(exchange, {tokens[0]: "ltp"}) as feed:
+        feed._on_event = lambda event: 1 / 0
+        feed.handle.events.put(GatewayEvent("message", 0, "message", data="hello"))
+        feed.handle.events.put(GatewayEvent("connection", 7, State.DOWN))
+        count_until(feed, lambda _: 7 in feed.connections)
+        assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_connection_that_comes_back_is_counted(exchange, start, tokens):
+    with start(exchange, {tokens[0]: "ltp"}) as feed:
+        states = (State.RECONNECTING, State.LIVE, State.QUIET, State.STALE, State.RECONNECTING, State.LIVE, State.DOWN)
+        for state in states:
+            feed.handle.events.put(GatewayEvent("connection", 5, state))
+        count_until(feed, lambda _: feed.connections.get(5) == State.DOWN)
+        assert feed.figures().reconnects == 1
+        assert feed.figures().as_dict()["reconnects"] == 1

@@ -473,3 +473,29 @@ def test_closing_gives_the_seat_back(seated: Seated):
     seated.reader.close()
     seated.reader.close()
     assert seated.keeper.refresh() == []
+
+
+@needs_compiled
+def test_the_slowest_of_all_readers_is_known_to_each(seated: Seated, tmp_path: Path):
+    seated.look()
+    other = RingReader(seated.ring.view, seat=Seat.take(tmp_path / "feed.seats"))
+    seated.ring.write([1, 2, 3])
+    other.poll()
+    assert (other.lag(), other.slowest_lag(), seated.reader.slowest_lag()) == (0, 3, 3)
+    seated.reader.close()
+    assert (other.slowest_lag(), seated.reader.slowest_lag()) == (0, 3), "who has no seat knows himself only"
+    other.close()
+
+
+@needs_compiled
+def test_an_event_loop_may_watch_the_bell(seated: Seated):
+    assert seated.reader.descriptor is None, "nobody would ring it yet"
+    seated.look()
+    descriptor = seated.reader.descriptor
+    assert seated.reader.announce_sleep()
+    seated.ring.write([1])
+    assert os.read(descriptor, 10)
+    assert not seated.reader.announce_sleep(), "there is something to read"
+    seated.reader.close()
+    assert seated.reader.descriptor is None
+    assert not seated.reader.announce_sleep()

@@ -5,13 +5,15 @@ from scripted import config_for
 
 from kitecli.errors import AuthError
 from kitecli.secret import Secret
-from kitecli.service.venue import Venue, as_whom, simulation
+from kitecli.service.venue import Venue, as_whom, secret, simulation
 from kitecli.settings import load
 from kitecli.sim.options import SimOptions
 
 
 def test_a_configured_one_costs_nothing_until_instruments_are_asked_for(exchange):
-    settings = as_whom(config_for(exchange.ws_url, exchange.api_url).settings, exchange.api_key, "token")
+    settings = as_whom(
+        config_for(exchange.ws_url, exchange.api_url).settings, Secret(exchange.api_key), Secret("token")
+    )
     venue = Venue(lambda: settings, None)
     venue.check()
     assert venue.market().ws_root == exchange.ws_url
@@ -47,6 +49,6 @@ def test_what_to_simulate():
 def test_credentials_in_code_win_over_all_others():
     settings = load(environ={"KITE_API_KEY": "a", "KITE_ACCESS_TOKEN": "b", "KITE_ACCESS_TOKEN_FILE": "/c"})
     assert as_whom(settings, None, None) == settings
-    kite = as_whom(settings, "key", Secret("token")).kite
+    kite = as_whom(settings, secret("key"), secret(Secret("token"))).kite
     assert (kite.api_key, kite.access_token, kite.access_token_file) == (Secret("key"), Secret("token"), None)
-    assert as_whom(settings, "key", None).kite.access_token_file == "/c"
+    assert as_whom(settings, secret("key"), secret(None)).kite.access_token_file == "/c"
