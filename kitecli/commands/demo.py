@@ -38,7 +38,7 @@ def demo(
     seconds: Annotated[float, typer.Option(help="How long to show it.", min=1)] = 20.0,
 ) -> None:
     """See live-looking ticks stream through the real path; no account, nothing to configure."""
-    from kitecli.commands.feed import stream
+    from kitecli.commands._stream import stream
     from kitecli.sim.options import SimOptions
     from kitecli.wiring import FeedPlan, Wanted, open_market
 

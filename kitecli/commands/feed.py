@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitecli.commands._shared import JsonOption, say, settings_of
+from kitecli.commands._shared import JsonOption, settings_of
 from kitecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from kitecli.gateway.feed import Feed, FeedFigures
-    from kitecli.gateway.spec import GatewayEvent
-    from kitecli.market.selection import Selection
-    from kitecli.settings import Settings
     from kitecli.sim.options import SimOptions
-    from kitecli.wiring import FeedPlan, Market, Wanted
 
 EPILOG = """\b
 Examples:
@@ -32,9 +24,6 @@ Examples:
   kite feed NSE:INFY "NIFTY 50"                      the broker's feed; needs an account
   kite feed --universe 'NFO:NIFTY*' --watchlist my.txt
 """
-
-
-FETCHING = "fetching the day's instruments"
 
 
 class Mode(StrEnum):
@@ -61,6 +50,7 @@ def feed(
     as_json: JsonOption = False,
 ) -> None:
     """Stream live ticks: a table on a terminal, NDJSON with --json, CSV with --csv or into a pipe."""
+    from kitecli.commands._stream import stream
     from kitecli.wiring import FeedPlan, Wanted, open_market
 
     _refuse_idle_options(as_json and csv, not (sim or source) and (speed != 1 or start or instruments))
@@ -79,29 +69,6 @@ def sim_options(source: str | None, speed: float, start: str, instruments: int) 
     return SimOptions(source=source or SYNTHETIC, speed=speed, start=start, instruments=instruments)
 
 
-def stream(
-    settings: Settings, market: Market, wanted: Wanted, plan: FeedPlan, form: str, duration_s: float | None
-) -> None:
-    """Stream until the time is up, the feed ends or Ctrl-C; then say what there was."""
-    from rich.console import Console
-
-    from kitecli.wiring import choose, load_book, start_feed
-
-    errors = Console(stderr=True)
-    with errors.status(FETCHING) if errors.is_terminal else nullcontext() as status:
-        book = load_book(market, lambda done, _: status.update(f"{FETCHING}: {done / 1e6:.1f} MB") if status else None)
-        selection = choose(settings, market, book, wanted)
-    with start_feed(settings, market, selection.modes, plan, tell) as feed:
-        for warning in feed.warnings:
-            say(f"kite: {warning}")
-        try:
-            show(feed, selection, form, duration_s, Console())
-        except KeyboardInterrupt:
-            say("")  # the shell's ^C stands on this line
-        finally:
-            report(feed.figures())
-
-
 def _refuse_idle_options(two_forms: object, sim_only: object) -> None:
     """An option that would do nothing is a mistake of somebody's."""
     if two_forms:
@@ -110,38 +77,3 @@ def _refuse_idle_options(two_forms: object, sim_only: object) -> None:
         raise UsageError(
             "--speed, --start and --instruments are for the simulated exchange", hint="add --sim or --source FILE"
         )
-
-
-def show(feed: Feed, selection: Selection, form: str, duration_s: float | None, console: Console) -> None:
-    """Run the feed into one of its three forms."""
-    from kitecli.terminal.live import show_live
-    from kitecli.terminal.streams import csv_writer, ndjson_writer
-
-    if form == "table":
-        title = f"{len(selection):,} instrument{'' if len(selection) == 1 else 's'}"
-        show_live(feed, selection.labels, title, duration_s, console)
-        return
-    write = (ndjson_writer if form == "json" else csv_writer)(sys.stdout, selection.labels)
-    for batch in feed.batches(duration_s):
-        if batch is not None:
-            write(batch)
-
-
-def tell(event: GatewayEvent) -> None:
-    """Say on stderr what people need to know of a connection."""
-    error = event.failure()
-    if event.kind == "failed":
-        return  # raised, and said at the boundary
-    if error is not None:
-        again = "" if event.retry_in_s is None else f"; trying again in {event.retry_in_s:.0f} s"
-        say(f"kite: {error.what}: {error.why}{again}")
-    elif event.kind == "message" and event.state in ("error", "message"):
-        say(f"kite: the broker says: {event.data}")
-
-
-def report(figures: FeedFigures) -> None:
-    """The closing figures, on stderr: stdout is ticks."""
-    from kitecli.terminal.summary import summary_lines
-
-    for line in summary_lines(figures):
-        say(line)

@@ -160,13 +160,13 @@ class Feed:
     def batches(self, duration_s: float | None = None) -> Iterator[Batch | None]:
         """Batches as they come, None every ``TURN_S`` without one, until ``duration_s`` has passed or the feed ends.
 
+        The time is counted from when a connection streams: what it takes to get there is not what was asked for.
         Where the source can end, as a recorded day does, it is asked after each second of silence.
 
         Raises what ended the feed, if it wasn't asked to. A batch is valid until the next one is asked for.
         """
-        deadline_ns = None if duration_s is None else time.monotonic_ns() + round(duration_s * 1e9)
-        silence = _Silence()
-        while not self._finished and (deadline_ns is None or time.monotonic_ns() < deadline_ns):
+        silence, allowance = _Silence(), _Allowance(duration_s)
+        while not self._finished and not allowance.spent(begun=self.up):
             batch = self._take(TURN_S)
             if batch is not None:
                 silence.broken()
@@ -182,6 +182,11 @@ class Feed:
     def poll(self) -> Batch | None:
         """The batch that can be had at once, if any; for the thread that reads."""
         return self._take(0)
+
+    @property
+    def up(self) -> bool:
+        """Whether a connection streams, or would if there were ticks."""
+        return any(state in UP for state in self.connections.values())
 
     def finish(self) -> None:
         """End the iterations, from whatever thread; the feed itself goes on until closed."""
@@ -354,6 +359,21 @@ class Feed:
 
 _CLOSED: Final = GatewayEvent("stopped", state="closed here")
 """What a closing feed says to its own listener."""
+
+
+class _Allowance:
+    """A time that runs from when something begins; None: without end."""
+
+    def __init__(self, duration_s: float | None) -> None:
+        self._left_s = duration_s
+        self._ends_s: float | None = None
+
+    def spent(self, *, begun: bool) -> bool:
+        if self._left_s is None:
+            return False
+        if self._ends_s is None and begun:
+            self._ends_s = time.monotonic() + self._left_s
+        return self._ends_s is not None and time.monotonic() >= self._ends_s
 
 
 class _Silence:
