@@ -157,7 +157,7 @@ DAMAGE = st.tuples(
 
 
 @needs_compiled
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(STEPS, st.sampled_from([0, 8, 1 << 31, (1 << 32) - 8, (1 << 40) + 16]))
 def test_the_reference_and_the_compiled_one_leave_the_same_memory(steps: list[tuple], start: int):
     """Each takes over where the other left off, too."""
@@ -175,7 +175,7 @@ def test_the_reference_and_the_compiled_one_leave_the_same_memory(steps: list[tu
 
 
 @needs_compiled
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(STEPS, st.lists(st.one_of(DAMAGE, st.tuples(st.just("push"), MESSAGES), st.tuples(st.just("pop"))), min_size=3))
 def test_both_say_the_same_of_a_damaged_mailbox(sound: list[tuple], steps: list[tuple]):
     buffers = [blank(), blank()]

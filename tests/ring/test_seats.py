@@ -96,7 +96,7 @@ def test_a_position_is_never_seen_half_written(keeper: SeatKeeper, path: Path):
     reader = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
     assert reader.stdout is not None
     reader.stdout.readline()
-    rows = [keeper.readers() for _ in range(50_000)]
+    rows = [keeper.readers() for _ in range(20_000)]
     reader.kill()
     reader.wait()
     reader.stdout.close()
