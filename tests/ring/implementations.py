@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +38,18 @@ class Ring:
     def write(self, tokens: Sequence[int], *, first_price: int = 0, ts_recv_ns: int = 1) -> None:
         """One message of quotes: a tick for each token, priced upwards from ``first_price``."""
         self.writer.ingest(message([quote(token, first_price + n) for n, token in enumerate(tokens)]), ts_recv_ns)
+
+
+LONG_S = 60.0
+"""Longer than any of these tests may take: who waits this long was not woken."""
+
+
+@contextmanager
+def woken() -> Iterator[None]:
+    """What waits ``LONG_S`` in here must be woken long before."""
+    began_s = time.monotonic()
+    yield
+    assert time.monotonic() - began_s < LONG_S / 2, "nobody woke it"
 
 
 def _compiled() -> Implementation | None:

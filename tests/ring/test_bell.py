@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from kitecli.ring.bell import UNWOKEN_WAIT_S, Bell, hold_lifeline, open_bell, unheard
+from tests.ring.implementations import LONG_S, woken
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
-LONG_S = 60.0
-"""Longer than any of these tests may take: who sleeps this long was not woken."""
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -61,7 +60,8 @@ def rung(path: Path) -> None:
 def test_a_sleeper_is_woken_by_its_bell(bell: Bell, tmp_path: Path):
     ringing = threading.Timer(0.05, rung, [tmp_path / "bell"])
     ringing.start()
-    bell.block(LONG_S)
+    with woken():
+        bell.block(LONG_S)
     ringing.join()
     assert not bell.abandoned
 
@@ -70,7 +70,8 @@ def test_rung_often_it_wakes_once(bell: Bell, tmp_path: Path):
     descriptor = open_bell(tmp_path / "bell")
     assert descriptor is not None
     os.write(descriptor, b"w" * 100)
-    bell.block(LONG_S)
+    with woken():
+        bell.block(LONG_S)
     before = time.monotonic()
     bell.block(0.05)
     assert time.monotonic() - before >= 0.045
@@ -87,7 +88,8 @@ def test_a_sleeper_sleeps_no_longer_than_asked(bell: Bell):
 def test_a_sleeper_is_told_of_the_holder_s_death(bell: Bell, holder: subprocess.Popen[str]):
     dying = threading.Timer(0.05, holder.kill)
     dying.start()
-    bell.block(LONG_S)
+    with woken():
+        bell.block(LONG_S)
     dying.join()
     assert bell.abandoned
 
@@ -98,7 +100,8 @@ def test_who_doesn_t_sleep_can_ask(bell: Bell, holder: subprocess.Popen[str]):
     holder.wait()
     assert bell.abandoned
     before = time.monotonic()
-    bell.block(LONG_S)
+    with woken():
+        bell.block(LONG_S)
     assert time.monotonic() - before >= UNWOKEN_WAIT_S * 0.9, "or it would spin"
 
 
@@ -113,7 +116,8 @@ def test_a_lifeline_let_go_before_anybody_listened(tmp_path: Path, lifeline: Pat
 def test_a_lifeline_removed_before_anybody_listened(tmp_path: Path):
     bell = Bell(tmp_path / "bell", tmp_path / "never")
     assert bell.abandoned
-    bell.block(LONG_S)
+    with woken():
+        bell.block(LONG_S)
     bell.close()
 
 
@@ -137,7 +141,8 @@ def test_closing_leaves_the_bell_of_a_later_sleeper_alone(bell: Bell, tmp_path: 
     bell.close()
     bell.close()
     rung(tmp_path / "bell")
-    later.block(LONG_S)
+    with woken():
+        later.block(LONG_S)
     later.close()
     assert not (tmp_path / "bell").exists()
 

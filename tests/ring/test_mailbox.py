@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 
 from kitecli.errors import DataError
 from kitecli.ring.mailbox import DATA_OFFSET, POPPED_OFFSET, PUSHED_OFFSET, Inbox, Mailbox, Outbox
-from tests.ring.implementations import needs_compiled
+from tests.ring.implementations import LONG_S, needs_compiled, woken
 
 CAPACITY = 64
-LONG_S = 60.0
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="sleepers are woken through named pipes")
 
 
@@ -157,7 +156,7 @@ DAMAGE = st.tuples(
 
 
 @needs_compiled
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(STEPS, st.sampled_from([0, 8, 1 << 31, (1 << 32) - 8, (1 << 40) + 16]))
 def test_the_reference_and_the_compiled_one_leave_the_same_memory(steps: list[tuple], start: int):
     """Each takes over where the other left off, too."""
@@ -175,7 +174,7 @@ def test_the_reference_and_the_compiled_one_leave_the_same_memory(steps: list[tu
 
 
 @needs_compiled
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(STEPS, st.lists(st.one_of(DAMAGE, st.tuples(st.just("push"), MESSAGES), st.tuples(st.just("pop"))), min_size=3))
 def test_both_say_the_same_of_a_damaged_mailbox(sound: list[tuple], steps: list[tuple]):
     buffers = [blank(), blank()]
@@ -220,7 +219,8 @@ def test_a_message_goes_over(sides: tuple[Outbox, Inbox]):
     outbox, inbox = sides
     assert inbox.pop() is None
     outbox.push(b"hello")
-    inbox.wait(LONG_S)  # returns at once
+    with woken():
+        inbox.wait(LONG_S)  # there is something already
     assert inbox.pop() == b"hello"
 
 
@@ -230,8 +230,9 @@ def test_a_sleeper_is_woken(sides: tuple[Outbox, Inbox]):
     for message in (b"first", b"second"):
         pushing = threading.Timer(0.05, outbox.push, [message])
         pushing.start()
-        while (got := inbox.pop()) is None:
-            inbox.wait(LONG_S)
+        with woken():
+            while (got := inbox.pop()) is None:
+                inbox.wait(LONG_S)
         pushing.join()
         assert got == message
 
@@ -244,7 +245,8 @@ def test_a_later_popper_is_woken_too(sides: tuple[Outbox, Inbox], path: Path):
     for _ in range(2):
         pushing = threading.Timer(0.05, outbox.push, [b"x"])
         pushing.start()
-        popper.wait(LONG_S)
+        with woken():
+            popper.wait(LONG_S)
         pushing.join()
         assert popper.pop() == b"x"
         popper.close()
@@ -262,7 +264,8 @@ def test_the_end_of_the_other_side_ends_a_wait_and_loses_nothing(sides: tuple[Ou
     closing = threading.Timer(0.05, outbox.close)
     closing.start()
     assert inbox.pop() == b"really last"
-    inbox.wait(LONG_S)
+    with woken():
+        inbox.wait(LONG_S)
     closing.join()
     assert inbox.sender_gone
     assert inbox.pop() is None
@@ -381,7 +384,8 @@ def test_of_a_pusher_killed_at_random_a_beginning_arrives(pushing: Any, path: Pa
         go(process)
         killing = threading.Timer(draw.uniform(0, 0.1), process.kill)
         killing.start()
-        messages = popped_until_gone(inbox)
+        with woken():
+            messages = popped_until_gone(inbox)
         killing.join()
         assert messages == [numbered(number) for number in range(len(messages))]
         total += len(messages)

@@ -22,16 +22,15 @@ from kitecli.ring.seats import Seat, SeatedReader, SeatKeeper
 from tests.ring.implementations import (
     BOTH,
     COMPILED_ONE,
+    LONG_S,
     REFERENCE,
     Implementation,
     Ring,
     full,
     message,
     needs_compiled,
+    woken,
 )
-
-LONG_S = 60.0
-"""Longer than any of these tests may take: who waits this long was not woken."""
 
 
 class Overtaking:
@@ -164,7 +163,7 @@ def test_reading_ends_with_the_first_tick(implementation: Implementation, spin: 
 def test_waiting_ends_when_the_writer_closes(implementation: Implementation):
     ring = implementation.ring()
     reader = RingReader(ring.view)
-    with after(0.02, ring.writer.close):
+    with woken(), after(0.02, ring.writer.close):
         assert reader.read(LONG_S) is None
     ring.write([1])
     assert reader.read(LONG_S) is not None, "what came before the end is still delivered"
@@ -375,7 +374,7 @@ class after:  # noqa: N801  reads as a word
 def test_a_sleeper_is_woken_through_its_pipe(seated: Seated):
     seated.look()
     assert seated.seat.attached()
-    with after(0.05, lambda: seated.ring.write([1, 2])):
+    with woken(), after(0.05, lambda: seated.ring.write([1, 2])):
         batch = seated.reader.read(LONG_S)
     assert batch is not None
     [shown] = seated.keeper.readers()
@@ -400,7 +399,7 @@ def test_the_seat_shows_what_became_of_each_tick(seated: Seated, policy: Policy)
 @needs_compiled
 def test_a_reader_the_writer_hasn_t_noticed_looks_for_itself(seated: Seated):
     assert not seated.seat.attached()
-    with after(0.05, lambda: seated.ring.write([1])):
+    with woken(), after(0.05, lambda: seated.ring.write([1])):
         assert seated.reader.read(LONG_S) is not None
 
 
@@ -420,7 +419,7 @@ def test_a_wake_for_a_tick_already_read_doesn_t_end_the_next_wait(seated: Seated
 @needs_compiled
 def test_the_close_wakes_a_sleeper(seated: Seated):
     seated.look()
-    with after(0.05, seated.ring.writer.close):
+    with woken(), after(0.05, seated.ring.writer.close):
         assert seated.reader.read(LONG_S) is None
 
 
@@ -430,12 +429,13 @@ def test_waiting_ends_with_the_writer_and_what_came_before_is_still_read(seated:
     seated.ring.write([1])
     seated.ring.writer.wake(seated.keeper.page, [])
     assert not seated.reader.writer_gone
-    with after(0.05, seated.keeper.close):
+    with woken(), after(0.05, seated.keeper.close):
         assert seated.reader.read(LONG_S) is not None
         assert seated.reader.read(LONG_S) is None
     assert seated.reader.writer_gone
     assert not seated.ring.view.closed()
-    assert seated.reader.read(LONG_S) is None
+    with woken():
+        assert seated.reader.read(LONG_S) is None
 
 
 @BOTH

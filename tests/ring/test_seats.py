@@ -16,6 +16,7 @@ from kitecli.errors import DataError, EnvironmentProblem
 from kitecli.ring.bell import UNWOKEN_WAIT_S
 from kitecli.ring.policy import Policy
 from kitecli.ring.seats import SEATS, Seat, SeatedReader, SeatKeeper, SeatMap
+from tests.ring.implementations import LONG_S, woken
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="readers sleep in named pipes, which this lacks")
 
@@ -69,7 +70,8 @@ def test_a_reader_is_woken_once_the_writer_has_looked(keeper: SeatKeeper, path: 
     assert seat.attached()
     assert offset == seat.waiting_offset
     os.write(descriptor, b"w")
-    seat.block(60)  # returns, or the test's time limit says otherwise
+    with woken():
+        seat.block(LONG_S)
     assert keeper.refresh() is None
     seat.leave()
 
@@ -96,7 +98,7 @@ def test_a_position_is_never_seen_half_written(keeper: SeatKeeper, path: Path):
     reader = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
     assert reader.stdout is not None
     reader.stdout.readline()
-    rows = [keeper.readers() for _ in range(50_000)]
+    rows = [keeper.readers() for _ in range(20_000)]
     reader.kill()
     reader.wait()
     reader.stdout.close()
@@ -222,10 +224,12 @@ def test_a_reader_whose_writer_is_gone_sleeps_instead_of_spinning(path: Path):
     seat = Seat.take(path)
     keeper.refresh()
     keeper.close()
-    seat.block(60)  # the lifeline says at once that nobody holds it
+    with woken():
+        seat.block(LONG_S)  # the lifeline says at once that nobody holds it
     assert seat.writer_gone
     before = time.monotonic()
-    seat.block(60)
+    with woken():
+        seat.block(LONG_S)
     assert time.monotonic() - before >= UNWOKEN_WAIT_S * 0.9
     seat.leave()
 
@@ -270,7 +274,8 @@ def test_the_writer_s_death_wakes_its_readers(keeping: Callable[[str], subproces
     assert seat.attached()
     assert not seat.writer_gone
     writer.kill()
-    seat.block(60)
+    with woken():
+        seat.block(LONG_S)
     assert seat.writer_gone
     seat.leave()
 
@@ -280,7 +285,8 @@ def test_the_death_of_a_writer_that_never_noticed_its_reader_is_seen(
 ):
     writer = keeping("doesn't look")
     seat = Seat.take(path)
-    seat.block(60)
+    with woken():
+        seat.block(LONG_S)
     assert not seat.writer_gone
     writer.kill()
     writer.wait()
