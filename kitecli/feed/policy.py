@@ -1,15 +1,15 @@
 """What to do after a failure: try again and when, wait for a token, or stop. Sans I/O: clock and dice are arguments.
 
 ==================================  ==================================================================================
-an established connection ended     again within 0.6 s: most cuts hit one socket, and the server is there
-refused, unreachable, hung up       the account's backoff: up to 0.6, 1 and 2 s, then 1 to 2.25 s; after an hour of
-at once, open but mute              it 5 to 10 s
+an established connection ended     again within 0.7 s: most cuts hit one socket, and the server is there
+refused, unreachable, hung up       the account's backoff: up to 1.2 and 2 s, then 1 to 2.25 s; after an hour of it
+at once, open but mute              5 to 10 s
 429 on the upgrade                  5 to 6 s, doubling to 60 to 72 s
 403 on the upgrade                  wait for another token; one that has worked is tried once more, after 5 s
 400 on the upgrade, bad             once a minute or two: our request is wrong, or somebody may be listening
 certificate
-any but a 429 while nothing ever    stop after the third failure: most likely the address or the network is wrong.
-got through                         What can't get better by itself stops at once
+all but 403 and 429 while nothing   stop after the third failure: most likely the address or the network is wrong.
+ever got through                    What can't get better by itself stops at once
 ==================================  ==================================================================================
 
 **One pace for an account.** Connections that are down together take turns: whoever comes first when the account's wait
@@ -18,10 +18,9 @@ outage lasts, and two attempts are never less than ``SPACING_S`` apart. When one
 
 **Why the waits stay short.** Recovering within 3 s of the server's return means that no wait is longer than 2.25 s
 (+ 0.5 s for the second and third connection). Drawn from 1 to 2.25 s that is about 1,000 attempts in 30 minutes for an
-account with three connections, one every 1.8 s, each a handful of packets while the server is down. The exponential
-backoff to 60 s it replaces costs 60 attempts and half a minute of market after the server's return. What loads
-a server that comes back is not the rate but the common beat of many clients; that is what the full draw is for.
-An outage of more than an hour is not a restart: the pace goes down to one attempt every 8 s or so.
+account with three connections, one every 1.8 s, each a handful of packets while the server is down. What loads a server
+that comes back is less the rate than the common beat of many clients; that is what the full draw is for. An outage of
+more than an hour is no restart: one attempt every 8 s or so. Figures and alternatives: docs/adr/0003.
 
 **429** means that three sockets of the account are open, by the broker's count. One of them may be our own: cut without
 the broker having noticed, or given up in a handshake that a frozen server finishes when it runs again. So the first
@@ -45,9 +44,9 @@ from kitecli.secret import Secret
 GIVE_UP: Final = 3
 """Failures after which a feed that never got through is most likely misconfigured. One that has, never gives up."""
 SPACING_S: Final = (0.1, 0.15)
-FIRST_RETRY_S: Final = (0.0, 0.6)
-BACKOFF_S: Final = ((0.0, 0.6), (0.0, 1.0), (0.0, 2.0), (1.0, 2.25))
-"""By the failures so far, the last for all further ones. From the fourth on a floor: the server is down, not shaken."""
+FIRST_RETRY_S: Final = (0.0, 0.7)
+BACKOFF_S: Final = ((0.0, 1.2), (0.3, 2.0), (1.0, 2.25))
+"""By the failures so far, the last for all further ones. A floor from the second on: the server is down, not shaken."""
 LONG_OUTAGE_S: Final = 3600.0
 LONG_BACKOFF_S: Final = (5.0, 10.0)
 RATE_LIMITED_S: Final = (5.0, 6.0)

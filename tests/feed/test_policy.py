@@ -49,18 +49,17 @@ def test_the_backoff_grows_to_a_small_ceiling_and_starts_again_after_success():
     for _ in range(6):
         one.failed(100.0)
         waits.append(round(one.wait_s(100.0, at_once=False), 3))
-    assert waits == [0.6, 1.0, 2.0, 2.25, 2.25, 2.25]
+    assert waits == [1.2, 2.0, 2.25, 2.25, 2.25, 2.25]
     one.steady()
     assert one.failures == 0
 
 
-def test_from_the_fourth_failure_on_there_is_a_floor():
-    one = account(draw=0.0)
-    for _ in range(3):
+def test_the_waits_get_a_floor():
+    one, waits = account(draw=0.0), []
+    for _ in range(4):
         one.failed(100.0)
-        assert one.wait_s(100.0, at_once=False) == 0
-    one.failed(100.0)
-    assert one.wait_s(100.0, at_once=False) == BACKOFF_S[-1][0] > 0
+        waits.append(round(one.wait_s(100.0, at_once=False), 3))
+    assert waits == [0, 0.3, 1.0, 1.0] == [least_s for least_s, _ in (*BACKOFF_S, BACKOFF_S[-1])]
 
 
 def test_an_outage_of_hours_is_no_restart():
@@ -84,7 +83,7 @@ def test_attempts_of_an_account_are_apart_and_success_lets_the_next_go():
 def test_an_established_connection_is_tried_again_at_once():
     policy = ReconnectPolicy(account(draw=1.0))
     policy.opened(URL, 10.0)
-    assert policy.ended(10.0 + STEADY_S, spoke=True) == 0.6
+    assert policy.ended(10.0 + STEADY_S, spoke=True) == 0.7
     assert policy.at_once
 
 

@@ -187,15 +187,15 @@ def test_a_server_that_accepts_and_hangs_up_is_not_hammered(virtually, broker):
     async def scenario():
         async with pooled(broker, modes=thirds()):
             broker.cut_after_texts = 1
-            await asyncio.sleep(HALF_AN_HOUR_S)
-            assert len(broker.attempts) <= 1_200
+            await asyncio.sleep(HALF_AN_HOUR_S / 3)
+            assert len(broker.attempts) <= 400
             assert broker.most_open <= 3
 
     virtually(scenario())
 
 
 def test_a_thousand_clients_after_a_restart_do_not_come_all_at_once(virtually, broker):
-    """FR-5, for a restart of ten seconds: no tenth of a second has more than a twentieth of the attempts."""
+    """FR-5, for a restart of five seconds: no tenth of a second has more than a twentieth of the attempts."""
 
     async def scenario():
         pools = [pooled(broker, modes={257: "full"}, at_least=1, seed=seed) for seed in range(1000)]
@@ -203,9 +203,9 @@ def test_a_thousand_clients_after_a_restart_do_not_come_all_at_once(virtually, b
         await asyncio.sleep(2)
         broker.attempts.clear()
         broker.down()
-        await asyncio.sleep(10)
+        await asyncio.sleep(5)
         broker.up = True
-        await asyncio.sleep(4)
+        await asyncio.sleep(3)
         assert all(up(pool) for pool in opened)
         buckets = Counter(int(at_s * 10) for at_s, _ in broker.attempts)
         assert max(buckets.values()) <= 0.05 * buckets.total()
@@ -276,7 +276,7 @@ def test_a_token_that_never_worked_is_not_tried_again(virtually, broker):
         broker.answer = accepting(["second"])
         address = Tokens()
         async with pooled(broker, address=address, modes=thirds()) as pool:
-            await asyncio.sleep(3600)
+            await asyncio.sleep(600)
             assert len(broker.attempts) <= 2
             assert states(pool) == [State.AUTH] * 3
             address.set("third")
@@ -410,10 +410,10 @@ def test_a_wall_clock_set_forth_and_back_raises_no_alarm(virtually, broker):
 def test_hours_of_heartbeats_end_no_socket(virtually, broker):
     async def scenario():
         async with pooled(broker, modes=thirds()) as pool:
-            await asyncio.sleep(3 * HALF_AN_HOUR_S)
+            await asyncio.sleep(2 * HALF_AN_HOUR_S)
             assert states(pool) == [State.QUIET] * 3
             assert len(broker.attempts) == 3
-            assert all(link.pings > 500 for link in broker.links)
+            assert all(link.pings > 300 for link in broker.links)
 
     virtually(scenario())
 
