@@ -81,6 +81,9 @@ def test_of_file_and_hand_over_the_later_one_counts(tmp_path: Path):
     assert token_of(address) == "filed-again"
     path.unlink()
     assert token_of(address) == "filed-again"
+    written(path, "filed-unseen")
+    address.replace(Secret("handed-later"))
+    assert token_of(address) == "handed-later"
 
 
 def test_no_token_is_shown():

@@ -203,6 +203,15 @@ def test_who_sends_too_fast_waits_and_loses_nothing(server, raw):
     assert len(server.desk.asked) == count
 
 
+def test_who_sends_far_too_much_is_held_back_by_its_own_socket(server, raw):
+    client = raw(server.card)
+    client.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        client.send(request_line(2, Stop()) * 500_000)
+    (paused,) = server.server._clients.values()
+    assert len(paused._lines._bytes) < 1 << 19
+
+
 def test_while_one_floods_others_are_answered(server, raw):
     flooding, good = raw(server.card), raw(server.card)
     flooding.send(b"".join(request_line(number, Stop()) for number in range(2, 3000)))

@@ -76,6 +76,26 @@ def test_who_waits_when_it_ends_is_answered(embed):
     assert len(outcomes) == 6
 
 
+def test_a_request_the_loop_never_came_to_is_answered(embed, monkeypatch, until):
+    """As when it is asked in the moment between the loop's last turn and its end."""
+    gateway, outcomes = embed(), []
+
+    def ask():
+        try:
+            gateway.ask(Status(), timeout_s=60)
+        except GatewayGone as gone:
+            outcomes.append(gone)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway._loop, "call_soon_threadsafe", lambda *_: None)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        assert until(lambda: gateway._waiting)
+    gateway.leave(10)
+    thread.join(10)
+    assert len(outcomes) == 1
+
+
 def test_a_loop_that_has_no_turn_is_said(embed):
     gateway, go_on = embed(), threading.Event()
     gateway._loop.call_soon_threadsafe(go_on.wait, 10)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kitecli.ring import locks
 from kitecli.ring.locks import LockFile, lock, unlock
 
 HOLDER = """
@@ -67,8 +68,26 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file can't be removed there")
-def test_a_lock_on_a_removed_file_counts_for_nothing(tmp_path: Path):
-    """Eight threads take and release the same name: its file comes and goes, and never do two hold it."""
+def test_a_lock_on_a_removed_file_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The former holder removes the file between our opening it and our lock."""
+    path = tmp_path / "a.lock"
+    former = LockFile.take(path)
+    assert former is not None
+
+    def lock_late(descriptor: int, *, wait: bool) -> bool:
+        former.release()
+        return lock(descriptor, wait=wait)
+
+    monkeypatch.setattr(locks, "lock", lock_late)
+    held = LockFile.take(path)
+    assert held is not None
+    assert os.path.samestat(path.stat(), os.fstat(held._descriptor))
+    assert LockFile.take(path) is None
+    held.release()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file can't be removed there")
+def test_eight_threads_never_hold_one_name_together(tmp_path: Path):
     path, holders, most, taken = tmp_path / "a.lock", [0], [0], [0]
     guard = threading.Lock()
 
