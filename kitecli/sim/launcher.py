@@ -166,7 +166,8 @@ class SimProcess:
     def _ask(self, method: str, path: str, said: Mapping[str, object] | None = None) -> Any:
         """Ask the exchange itself, behind all faults; what comes back is JSON of any kind."""
         body = json.dumps(said).encode() if said is not None else None
-        request = urllib.request.Request(self.ready.control_url + path, body, method=method)  # noqa: S310 - http of ours
+        url = self.ready.control_url + path
+        request = urllib.request.Request(url, body, method=method)  # noqa: S310 - http, and the exchange's own
         try:
             with _DIRECT.open(request, timeout=STOP_TIMEOUT_S) as response:
                 return json.load(response)["data"]
