@@ -27,7 +27,7 @@ def sim(
     ws_port: Annotated[int, typer.Option(help="The ticker's port; 0: a free one.", min=0, max=65535)] = 0,
     api_port: Annotated[int, typer.Option(help="REST's port; 0: a free one.", min=0, max=65535)] = 0,
     ledger: Annotated[Path | None, typer.Option(help="Write what was sent to this file at the end.")] = None,
-    faults: Annotated[str, typer.Option(help="A script of faults between clients and the exchange.")] = "",
+    faults: Annotated[str, typer.Option(help="A YAML of faults to do, or bad-day: see docs/faults.md.")] = "",
     fault_log: Annotated[Path | None, typer.Option(help="Write what the faults did to this file, as NDJSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +43,7 @@ def sim(
 
       kite sim --source ticks.parquet --speed 60 --start 10:15
 
-      kite sim --faults bad-day.yaml --fault-log faults.ndjson
+      kite sim --faults bad-day --fault-log faults.ndjson
 
       kite sim --json
     """

@@ -92,4 +92,4 @@ def test_what_does_not_fit_is_said(arguments: list[str], code: int, says: str):
 def test_help_has_examples():
     result = CliRunner().invoke(app, ["sim", "--help"])
     assert "kite sim --instruments 9000 --rate 2" in result.stdout
-    assert "kite sim --faults bad-day.yaml" in result.stdout
+    assert "kite sim --faults bad-day" in result.stdout

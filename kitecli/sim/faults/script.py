@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,6 +49,7 @@ from kitecli.sim.faults.kinds import (
     When,
     Where,
 )
+from kitecli.sim.shipped import shipped_file
 
 if TYPE_CHECKING:
     import yaml
@@ -66,19 +68,29 @@ T = TypeVar("T")
 
 
 def read_script(source: str) -> Script:
-    """The script in ``source``: a file's path, or YAML itself (more than one line, or a line with ``version:``).
+    """The script in ``source``: YAML itself (several lines, or one with ``version:``), a file's path, or the name of
+    one that comes with kite.
 
     Raises UsageError for a file that can't be read and ConfigError for what is in it.
     """
     if "\n" in source or source.lstrip("{ ").startswith("version"):
         return parse_script(source, "the script")
     try:
-        with Path(source).open(encoding="utf-8") as file:
+        with _file(source).open(encoding="utf-8") as file:
             text = file.read(MAX_SCRIPT_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"The script {source} can't be read", why=why, hint="Give --faults a YAML file") from None
+        raise UsageError(
+            f"The script {source} can't be read", why=why, hint="Give --faults a YAML file, or bad-day for ours"
+        ) from None
     return parse_script(text, source)
+
+
+def _file(source: str) -> Path:
+    if re.fullmatch(r"[a-z-]+", source) and not Path(source).exists():
+        with suppress(FileNotFoundError):
+            return shipped_file(f"faults-{source}.yaml")
+    return Path(source)
 
 
 def parse_script(text: str, place: str) -> Script:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -30,6 +32,7 @@ from kitecli.sim.faults.kinds import (
     Split,
     Status,
     Tls,
+    What,
 )
 from kitecli.sim.faults.script import parse_fault, parse_script, read_script
 
@@ -171,3 +174,24 @@ def test_a_file_is_read_and_one_that_is_none_is_told(tmp_path: Path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="can't be read"):
         read_script(str(path))
+
+
+def test_ours_goes_by_its_name_and_a_file_of_yours_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(read_script("bad-day").rules) > 10
+    (tmp_path / "bad-day").write_text("version: 1")
+    assert read_script("bad-day") == Script()
+    with pytest.raises(UsageError, match="good-day can't be read"):
+        read_script("good-day")
+
+
+def test_every_script_in_the_manual_is_one():
+    manual = (Path(__file__).parents[3] / "docs" / "faults.md").read_text(encoding="utf-8")
+    scripts = re.findall(r"```yaml\n(version:.*?)```", manual, re.DOTALL)
+    assert len(scripts) >= 5
+    for script in scripts:
+        assert parse_script(script, "docs/faults.md").rules
+    kinds = {rule.fault.what.kind for script in scripts for rule in parse_script(script, "x").rules}
+    assert kinds <= {kind.kind for kind in get_args(What)}
+    missing = [kind.kind for kind in get_args(What) if f"| `{kind.kind}` |" not in manual]
+    assert not missing, "every kind has its row"
