@@ -360,10 +360,13 @@ def test_a_script_that_is_none_is_refused_at_the_start(options: dict[str, object
 
 def test_a_port_that_is_taken_is_named_with_faults_too():
     async def run() -> str:
-        async with exchange(faults="{version: 1, tls: good}") as sim:
+        async with exchange(faults="{version: 1, tls: expired}") as sim:
             port = int(sim.ready.ws_url.rpartition(":")[2])
             assert sim.ready.ws_url.startswith("wss:")
             assert sim.ready.api_url.startswith("https:")
+            url = sim.ready.control_url + "/sim/status"
+            status = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read())
+            assert json.loads(status)["data"]["faults"] == {"tls": 2}, "both entrances are bad from the start"
             with pytest.raises(UsageError, match=str(port)):
                 async with exchange(faults="version: 1", ws_port=port):
                     pass

@@ -77,6 +77,7 @@ class Link:
         self._split: Split | None = None
         self._merge: Merge | None = None
         self._gathered: list[bytes] = []
+        self._data_gathered = False
         self._spoiling: list[tuple[Malformed, Deed, int]] = []
         self._outlet = Outlet()
         self._pump_at: asyncio.TimerHandle | None = None
@@ -247,7 +248,7 @@ class Link:
             return
         while chunk and not (self.is_over or self._deaf):
             if self._stalls:
-                self._held_down = chunk + self._held_down
+                self._held_down += chunk
                 return
             chunk = chunk[self._take_shaped(chunk) if self._is_shaped() else self._take_plain(chunk) :]
 
@@ -319,7 +320,10 @@ class Link:
             self._send(wire)
         self.frames += 1
         if self.awaited and frame.opcode == BINARY and len(frame.payload) > 1:
-            self._note_data()
+            if self._gathered:
+                self._data_gathered = True
+            else:
+                self._note_data()
         self._trigger_frames()
 
     def _spoiled(self, frame: Frame) -> bytes:
@@ -347,6 +351,9 @@ class Link:
         together, self._gathered = b"".join(self._gathered), []
         if together and not self.is_over:
             self._send(together)
+            if self._data_gathered:
+                self._data_gathered = False
+                self._note_data()
 
     def _trigger_frames(self) -> None:
         for rule in self._watch.on_frame.pop(self.frames, ()):

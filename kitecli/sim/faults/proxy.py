@@ -343,9 +343,7 @@ class FaultProxy:
         self._count += 1
         link = Link(self._count, where, self, self._clock, self._dice)
         self._links[link.number] = link
-        link.stall("greeting", reads=True)
-        if self._frozen[where]:
-            link.stall("freeze", reads=False)
+        link.stall("greeting", reads=False)  # what a client says first may be for TLS to read
         for fault, what, deed in self._standing:
             if fault.choice.is_all and where in fault.where:
                 self._shape(link, what, deed)
@@ -380,7 +378,6 @@ class FaultProxy:
             sealed = await loop.start_tls(plain, link.client, context, server_side=True)
         except OSError:  # ssl.SSLError is one
             link.reset()
-            self.left(link)
             return False
         if sealed is None:  # it left meanwhile, says typeshed
             return False

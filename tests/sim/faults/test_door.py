@@ -94,3 +94,10 @@ def test_cuts_and_other_servers():
     assert porter.door.request(asking("a")).cut == "response"
     assert porter.door.arrive() == ("good", False)
     assert porter.door.request(asking("a")) == PASS
+
+
+def test_who_comes_with_a_new_token_at_once_passes_at_once():
+    porter = Porter()
+    porter.door.request(asking("old"))
+    porter.begin(Status(403, until_new_token=True))
+    assert porter.door.request(asking("new")) == PASS

@@ -105,6 +105,8 @@ def test_half_open_the_exchange_is_gone_and_the_client_is_not_told():
         assert await exchange.end() == "fin"
         client.say(said("subscribe", [1]))
         assert await client.is_quiet()
+        await rig.connect()
+        assert [one["seat"] for one in rig.proxy.report()["connections"]] == [None, 0]
         assert await client.end() == "rst", "when the server is back it knows nothing of the connection"
 
     run(scenario)
@@ -160,18 +162,23 @@ def test_refused_means_refused_by_the_operating_system():
 def test_frozen_neither_accepts_nor_reads_nor_answers_and_then_goes_on():
     async def scenario(rig):
         client, exchange = await rig.connect()
+        leaver, left = await rig.connect()
         rig.do("{do: freeze, for: 0.5, where: both}")
+        rig.do("{do: freeze, for: 0.1}")
         exchange.say(TICKS)
+        leaver.writer.close()
         client.say(masked(1, b"hello"))
         late = asyncio.ensure_future(rig.connect())
         call = asyncio.ensure_future(rig.call())
         assert await client.is_quiet()
+        assert await left.is_quiet(), "it doesn't even see who hangs up"
         assert not late.done()
         assert not call.done()
-        assert len(rig.heads) == 1
+        assert len(rig.heads) == 2
         assert rig.requests == []
         assert await client.exactly(len(TICKS)) == TICKS
         assert await exchange.frame() == (1, True, b"hello")
+        assert await left.end() == "fin"
         await within(late)
         await within(call)
 
@@ -473,6 +480,25 @@ def test_a_cut_after_a_frame_and_not_in_it():
     run(scenario, "{version: 1, rules: [{on_frame: 3, do: fin}]}")
 
 
+def test_silence_in_the_middle_of_a_frame_that_is_shaped_keeps_the_order():
+    async def scenario(rig):
+        client, exchange = await rig.connect()
+        rig.do("{do: split, pieces: 2}")
+        exchange.say(3 * TICKS + TICKS[:20])
+        assert await client.exactly(len(TICKS)) == TICKS
+        assert await client.is_quiet(0.1)
+        exchange.say(TICKS[20:])
+        assert await client.exactly(3 * len(TICKS)) == 3 * TICKS
+        text = [said("subscribe", [at]) for at in range(3)]
+        client.say(text[0] + text[1] + text[2][:5])
+        assert (await exchange.frame())[2].endswith(b"[0]}")
+        client.say(text[2][5:])
+        assert (await exchange.frame())[2].endswith(b"[1]}")
+        assert (await exchange.frame())[2].endswith(b"[2]}")
+
+    run(scenario, "{version: 1, rules: [{on_frame: 1, do: silence, for: 0.2}, {on_message: 1, do: silence, for: 0.2}]}")
+
+
 def test_silence_in_the_middle_of_a_chunk_keeps_the_order():
     async def scenario(rig):
         client, exchange = await rig.connect()
@@ -562,6 +588,26 @@ def test_an_outage_lasts_from_the_cut_to_the_first_data_after_its_restoration():
         assert outage["last_byte_ns"] <= outage["from_ns"]
         assert before <= outage["to_ns"] == deed.to_ns <= time.time_ns()
         assert (outage["instruments"], outage["lowest_token"], outage["restored_by"]) == (3, 1, 2)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("shape", ["{do: split}", "{do: merge, frames: 2}", "{do: slow, delay: 10ms}"])
+def test_a_heartbeat_is_no_data_in_any_shape(shape):
+    async def scenario(rig):
+        client, exchange = await rig.connect()
+        client.say(said("subscribe", [1]))
+        await exchange.frame()
+        [deed] = rig.do("{do: silence, for: 0.01}")
+        rig.do(shape)
+        exchange.say(make_frame(BINARY, b"\0"))
+        await client.frame()
+        assert deed.to_ns is None
+        before = time.time_ns()
+        exchange.say(TICKS)
+        await client.frame()
+        await until(lambda: deed.to_ns is not None)
+        assert deed.to_ns - before > (50_000_000 if "merge" in shape else 0), "what is gathered hasn't gone"
 
     run(scenario)
 
@@ -687,6 +733,16 @@ def test_a_login_page_in_the_clear_sends_elsewhere():
         assert rig.proxy.truth.deeds[0].token_bytes == 6
 
     run(scenario, "{version: 1, tls: plaintext_redirect}")
+
+
+def test_tls_waits_for_the_thaw_like_all_else():
+    async def scenario(rig):
+        rig.do("{do: freeze, for: 0.2}")
+        began = time.monotonic()
+        assert b" 101 " in (await rig.ask(tls=trusting(rig)))[1]
+        assert time.monotonic() - began > 0.15
+
+    run(scenario, "{version: 1, tls: good}")
 
 
 def test_a_server_goes_bad_for_a_while():
