@@ -9,7 +9,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from kitecli.feed.connection import FeedEvent
+from kitecli.feed.address import FixedAddress, TickerAddress
+from kitecli.feed.events import FeedEvent
+from kitecli.feed.gaps import Gap
+from kitecli.feed.liveness import FeedLimits, State
 from kitecli.feed.pool import FeedPool
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import PicowsTransport
@@ -18,12 +21,15 @@ from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess
 
 DEADLINE_S = 30.0
+STALE_S = 1.5  # the simulator's heartbeats come every second
 
 
 class Stream:
     """What came: ``ticks`` by token, ``damage`` by kind, events."""
 
-    def __init__(self, sim: SimProcess, modes: Mapping[int, str], connections: int) -> None:
+    def __init__(
+        self, sim: SimProcess, modes: Mapping[int, str], connections: int, address: TickerAddress | None = None
+    ) -> None:
         self.sim = sim
         self.modes = dict(modes)
         self.ticks: Counter[int] = Counter()
@@ -32,13 +38,22 @@ class Stream:
         wanted = Subscriptions(3, 3000, connections)
         wanted.want(modes)
         self.pool = FeedPool(
-            url=Secret(f"{sim.ws_url}?api_key={sim.api_key}&access_token={sim.access_token}"),
+            address=address or FixedAddress(Secret(f"{sim.ws_url}?{query_of(sim)}")),
             transport=PicowsTransport(),
             subscriptions=wanted,
             ingest=self._ingest,
             draw=lambda: random.random() / 10,
             notify=self.events.append,
+            limits=FeedLimits(stale_s=STALE_S),
         )
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The outages that are over, as the feed tells them."""
+        return [event.gap for event in self.events if event.gap is not None and event.gap.to_ns is not None]
+
+    def states(self) -> set[State]:
+        return {status.state for status in self.pool.status()}
 
     def _ingest(self, frame: memoryview | bytes, _ts_recv_ns: int, _connection: int) -> int:
         decoded = decode_frame(bytes(frame))
@@ -64,10 +79,16 @@ class Stream:
         return (await asyncio.to_thread(self.sim.faults))["outages"]
 
 
+def query_of(sim: SimProcess) -> str:
+    return f"api_key={sim.api_key}&access_token={sim.access_token}"
+
+
 @asynccontextmanager
-async def streaming(sim: SimProcess, modes: Mapping[int, str], connections: int = 3) -> AsyncIterator[Stream]:
+async def streaming(
+    sim: SimProcess, modes: Mapping[int, str], connections: int = 3, address: TickerAddress | None = None
+) -> AsyncIterator[Stream]:
     """A pool that has everything it wants. Its failure is the test's."""
-    stream = Stream(sim, modes, connections)
+    stream = Stream(sim, modes, connections, address)
     running = asyncio.ensure_future(stream.pool.run())
     try:
         await stream.restored()
