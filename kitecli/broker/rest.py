@@ -8,10 +8,12 @@ refused. Source: Kite Connect v3, "Response structure", "Exceptions", "User", "M
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -103,6 +105,7 @@ def _calling(
     with requests.Session() as http:
         # A proxy from the environment can't reach this machine's simulator.
         http.trust_env = urlsplit(url).hostname not in LOOPBACK_HOSTS
+        http.verify = _trusted()
         try:
             with http.get(
                 url,
@@ -116,6 +119,12 @@ def _calling(
                 yield response
         except requests.RequestException as error:
             raise _unreachable(url, error) from error
+
+
+def _trusted() -> str | bool:
+    """What the feed's TLS trusts, which asks OpenSSL: one variable for both. True: what ``requests`` brings."""
+    file = os.environ.get("SSL_CERT_FILE", "")
+    return file if Path(file).is_file() else True
 
 
 def _authorise(session: BrokerSession) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:

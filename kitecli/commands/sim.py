@@ -27,6 +27,8 @@ def sim(
     ws_port: Annotated[int, typer.Option(help="The ticker's port; 0: a free one.", min=0, max=65535)] = 0,
     api_port: Annotated[int, typer.Option(help="REST's port; 0: a free one.", min=0, max=65535)] = 0,
     ledger: Annotated[Path | None, typer.Option(help="Write what was sent to this file at the end.")] = None,
+    faults: Annotated[str, typer.Option(help="A YAML of faults to do, or bad-day: see docs/faults.md.")] = "",
+    fault_log: Annotated[Path | None, typer.Option(help="Write what the faults did to this file, as NDJSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run an exchange on this machine that speaks the broker's websocket and REST, until Ctrl-C.
@@ -40,6 +42,8 @@ def sim(
       kite sim --instruments 9000 --rate 2
 
       kite sim --source ticks.parquet --speed 60 --start 10:15
+
+      kite sim --faults bad-day --fault-log faults.ndjson
 
       kite sim --json
     """
@@ -57,6 +61,8 @@ def sim(
         ws_port=ws_port,
         api_port=api_port,
         ledger=str(ledger or ""),
+        faults=faults,
+        fault_log=str(fault_log or ""),
     )
     sent = serve_until_interrupted(options, _print_json if as_json else _print_ready)
     _say_summary(sent)
@@ -75,6 +81,7 @@ def _print_ready(ready: Ready) -> None:
             ("api_key", ready.api_key),
             ("access_token", ready.access_token),
             ("api_secret", ready.api_secret),
+            *([("ca_file", ready.ca_file)] if ready.ca_file else []),
         ],
     )
     sys.stdout.flush()  # who reads it through a pipe waits for it
@@ -88,3 +95,5 @@ def _say_summary(sent: Ledger) -> None:
         f"{totals['heartbeats']:,} heartbeats, over {len(sent.connections)} connections; "
         f"withheld {totals['withheld']:,} from slow ones."
     )
+    if sent.faults:
+        say("Faults done: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(sent.faults.items())) + ".")

@@ -10,11 +10,13 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
 from types import TracebackType
 from typing import IO, Any, Final, Self
+from urllib.error import HTTPError
 
-from kitecli.errors import DataError, EnvironmentProblem, KiteError, UsageError
+from kitecli.errors import ConfigError, DataError, EnvironmentProblem, KiteError, UsageError
 from kitecli.sim.options import Ready, SimOptions
 
 START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
@@ -22,14 +24,14 @@ STOP_TIMEOUT_S: Final = 5.0
 DEATH_S: Final = 0.2  # its sockets close a moment before it can be waited for
 # The exchange is on this machine: http_proxy is for others.
 _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_ERRORS: Final = {kind.reference: kind for kind in (DataError, EnvironmentProblem, UsageError)}
+_ERRORS: Final = {kind.reference: kind for kind in (ConfigError, DataError, EnvironmentProblem, UsageError)}
 
 
 def launch(options: SimOptions, *, timeout_s: float = START_TIMEOUT_S) -> SimProcess:
     """Start a simulated exchange and wait until it listens. Use it in ``with``, or call ``stop``.
 
-    Raises what the exchange raised (DataError, EnvironmentProblem, UsageError), and EnvironmentProblem when it doesn't
-    come up in time.
+    Raises what the exchange raised (ConfigError, DataError, EnvironmentProblem, UsageError), and EnvironmentProblem
+    when it doesn't come up in time.
     """
     return SimProcess(options, timeout_s)
 
@@ -50,6 +52,7 @@ class SimProcess:
             self._pipe_to_it().write(options.to_json().encode() + b"\n")
             self._pipe_to_it().flush()
             self.ready = _as_ready(self._first_line(timeout_s))
+            self._access_token = self.ready.access_token
         except BaseException:
             self.stop()
             raise
@@ -68,7 +71,8 @@ class SimProcess:
 
     @property
     def access_token(self) -> str:
-        return self.ready.access_token
+        """The one that opens it now."""
+        return self._access_token
 
     @property
     def pid(self) -> int:
@@ -81,6 +85,31 @@ class SimProcess:
     def status(self) -> dict[str, Any]:
         """``state`` is waiting, running or ended; and totals."""
         return self._get("/sim/status")
+
+    def subscriptions(self) -> dict[int, dict[int, str]]:
+        """What it sends: {connection: {token: mode}} of the open connections, numbered as in the ledger."""
+        found: dict[str, dict[str, str]] = self._get("/sim/subscriptions")
+        return {int(one): {int(token): mode for token, mode in modes.items()} for one, modes in found.items()}
+
+    def renew_token(self) -> str:
+        """A new access token; the old one is refused with 403 from now on. Open connections go on."""
+        self._access_token = str(self._ask("POST", "/sim/access_token")["access_token"])
+        return self._access_token
+
+    def fault(self, do: str, **keys: object) -> list[dict[str, Any]]:
+        """Do a fault now: its kind and the keys of a script's rule, ``for_s`` for its ``for``.
+
+        As ``fault("silence", for_s=6, connections=[0])``. Returns a line of the truth for each connection or entrance
+        it was done to, so nothing where none fits. Needs ``SimOptions(faults=…)``. Raises ConfigError for what is no
+        fault and UsageError for what can't be done.
+        """
+        said = {"for" if name == "for_s" else name: value for name, value in keys.items() if value is not None}
+        done: list[dict[str, Any]] = self._ask("POST", "/sim/faults", {"do": do} | said)
+        return done
+
+    def faults(self) -> dict[str, Any]:
+        """The fault proxy's truth: ``faults``, ``outages``, ``counts``, ``connections``, ``token_bytes``."""
+        return self._get("/sim/faults")
 
     def stop(self) -> None:
         """End it, kindly at first. May be called twice."""
@@ -131,12 +160,22 @@ class SimProcess:
         )
 
     def _get(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._ask("GET", path)
+        return found
+
+    def _ask(self, method: str, path: str, said: Mapping[str, object] | None = None) -> Any:
+        """Ask the exchange itself, behind all faults; what comes back is JSON of any kind."""
+        body = json.dumps(said).encode() if said is not None else None
+        url = self.ready.control_url + path
+        request = urllib.request.Request(url, body, method=method)  # noqa: S310 - http, and the exchange's own
         try:
-            with _DIRECT.open(self.api_url + path, timeout=STOP_TIMEOUT_S) as response:
-                answer: dict[str, Any] = json.load(response)["data"]
+            with _DIRECT.open(request, timeout=STOP_TIMEOUT_S) as response:
+                return json.load(response)["data"]
+        except HTTPError as error:
+            with error:
+                raise _as_error(json.load(error)["data"]) from None
         except (OSError, HTTPException) as error:
             raise self._unreachable(error) from error
-        return answer
 
     def _unreachable(self, error: Exception) -> EnvironmentProblem:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -160,6 +199,10 @@ class SimProcess:
 def _as_ready(line: bytes) -> Ready:
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
-        kind = _ERRORS.get(answer["error"], KiteError)
-        raise kind(answer["what"], why=answer["why"], hint=answer["hint"])
+        raise _as_error(answer)
     return Ready(**answer)
+
+
+def _as_error(said: dict[str, Any]) -> KiteError:
+    kind = _ERRORS.get(said["error"], KiteError)
+    return kind(said["what"], why=said["why"], hint=said["hint"])

@@ -6,6 +6,7 @@ subscription, are counted apart from live ticks. What a slow client was spared i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -29,13 +30,14 @@ class ConnectionCount:
 
 
 class Ledger:
-    """Counts for the instruments of ``tokens``, and for every connection there has been."""
+    """Counts for the instruments of ``tokens``, for every connection there has been, and faults done by kind."""
 
     def __init__(self, tokens: Sequence[int]) -> None:
         self._tokens = tokens
         self._live = np.zeros(len(tokens), np.int64)
         self._snapshots = np.zeros(len(tokens), np.int64)
         self.connections: list[ConnectionCount] = []
+        self.faults: Counter[str] = Counter()
 
     def open_connection(self) -> ConnectionCount:
         count = ConnectionCount(len(self.connections) + 1)
@@ -66,4 +68,9 @@ class Ledger:
             str(self._tokens[slot]): [int(self._live[slot]), int(self._snapshots[slot])] for slot in sent.tolist()
         }
         connections = [asdict(connection) for connection in self.connections]
-        return {"totals": self.totals(), "connections": connections, "tokens": tokens}
+        return {
+            "totals": self.totals(),
+            "connections": connections,
+            "tokens": tokens,
+            "faults": dict(self.faults),
+        }

@@ -17,7 +17,9 @@ class SimOptions:
     only; a table waits for the first subscription unless told otherwise, so that nothing is missed. ``seed``,
     ``rate`` (updates a second of each instrument), ``instruments`` (0: those that have names): synthetic only.
     Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:
-    whether REST calls are limited as the broker's are.
+    whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before
+    both ports then: a file's path or YAML itself ("version: 1" is one without rules). ``fault_log``: file that its
+    truth is written to as NDJSON.
     """
 
     source: str = SYNTHETIC
@@ -32,6 +34,8 @@ class SimOptions:
     api_port: int = 0
     ledger: str = ""
     rate_limits: bool = True
+    faults: str = ""
+    fault_log: str = ""
 
     @property
     def is_synthetic(self) -> bool:
@@ -48,7 +52,10 @@ class SimOptions:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Where a running simulator is and how to get in. Its credentials open nothing but itself: they are no secrets."""
+    """Where a running simulator is and how to get in. Its credentials open nothing but itself: they are no secrets.
+
+    ``control_url``: REST that no fault stands before. ``ca_file``: what to trust where the addresses are of TLS.
+    """
 
     ws_url: str
     api_url: str
@@ -60,6 +67,8 @@ class Ready:
     source: str
     instruments: int
     note: str
+    control_url: str = ""
+    ca_file: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

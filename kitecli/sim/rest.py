@@ -1,7 +1,7 @@
 """The REST a client needs to start, sans I/O: a request in, a response out.
 
 Envelopes, error texts and HTTP codes as the fact sheet has them (REST conventions, auth errors, rate limits, market
-data). ``/sim/…`` is ours: the ledger, the status, and a request token without a login page.
+data). ``/sim/…`` is ours: see :mod:`~kitecli.sim.control`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
 from kitecli.clock import NS_PER_S, ist
+from kitecli.errors import KiteError
 from kitecli.market.instruments import format_instruments
-from kitecli.sim.ledger import Ledger
+from kitecli.sim.control import Handler, Routes
 from kitecli.sim.quotes import Quotes
 from kitecli.sim.sessions import NO_AUTHORIZATION, Refusal, Session, Sessions
 from kitecli.sim.source import Source
@@ -56,6 +58,7 @@ class _Call:
     path: str
     fields: Mapping[str, list[str]]
     authorization: str
+    body: bytes
     now_ns: int
 
     def field(self, name: str) -> str:
@@ -66,17 +69,9 @@ _Routes = dict[tuple[str, str], Callable[[_Call], Response]]
 
 
 class RestApi:
-    """``status``: what /sim/status says. ``limited``: whether calls a second are limited, as the broker's are."""
+    """``control``: what /sim/… does. ``limited``: whether calls a second are limited, as the broker's are."""
 
-    def __init__(
-        self,
-        source: Source,
-        sessions: Sessions,
-        ledger: Ledger,
-        status: Callable[[], Mapping[str, object]],
-        *,
-        limited: bool = True,
-    ) -> None:
+    def __init__(self, source: Source, sessions: Sessions, control: Routes, *, limited: bool = True) -> None:
         self._source = source
         self._sessions = sessions
         self._quotes = Quotes(source)
@@ -84,11 +79,9 @@ class RestApi:
         self._spent: dict[str, tuple[int, int]] = {}
         self._csv: dict[str, bytes] = {}
         self._public: _Routes = {
-            ("GET", "/sim/ledger"): lambda _: _success(ledger.as_dict()),
-            ("GET", "/sim/status"): lambda _: _success(status()),
-            ("POST", "/sim/request_token"): self._request_token,
             ("POST", "/session/token"): self._login,
             ("DELETE", "/session/token"): self._logout,
+            **{key: partial(_control, handler) for key, handler in control.items()},
         }
         self._private: _Routes = {
             ("GET", "/user/profile"): lambda _: _success(self._profile()),
@@ -132,9 +125,6 @@ class RestApi:
         count = count + 1 if at == second else 1
         self._spent[bucket] = (second, count)
         return self._limited and count > limit
-
-    def _request_token(self, call: _Call) -> Response:
-        return _success({"request_token": self._sessions.new_request_token(call.now_ns)})
 
     def _login(self, call: _Call) -> Response:
         given = (call.field("api_key"), call.field("request_token"), call.field("checksum"))
@@ -198,7 +188,15 @@ def _taken_apart(request: Request, now_ns: int) -> _Call:
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         fields |= parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
     path = unquote(raw_path).rstrip("/") or "/"
-    return _Call(request.method, path, fields, request.headers.get("authorization", ""), now_ns)
+    return _Call(request.method, path, fields, request.headers.get("authorization", ""), request.body, now_ns)
+
+
+def _control(handler: Handler, call: _Call) -> Response:
+    try:
+        return _success(handler(call.body, call.now_ns))
+    except KiteError as error:
+        envelope = {"status": "error", "message": str(error), "data": error.as_dict(), "error_type": "InputException"}
+        return Response(400, JSON, json.dumps(envelope).encode())
 
 
 def _success(data: object) -> Response:

@@ -10,9 +10,9 @@ import json
 import os
 import secrets
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
 from picows import (
@@ -28,6 +28,11 @@ from picows import (
 
 from kitecli.clock import NS_PER_S, Clock, SystemClock, ist
 from kitecli.errors import UsageError
+from kitecli.sim.control import control_routes
+from kitecli.sim.faults.kinds import Script
+from kitecli.sim.faults.proxy import FaultProxy
+from kitecli.sim.faults.script import read_script
+from kitecli.sim.faults.truth import Line
 from kitecli.sim.http import serve_http
 from kitecli.sim.ledger import Ledger
 from kitecli.sim.market import SyntheticMarket
@@ -46,6 +51,8 @@ MAX_UNSENT_BYTES: Final = 1024 * 1024
 QUIET_NS: Final = 250_000_000
 LONGEST_SLEEP_S: Final = 0.05
 HEARTBEAT_CHECK_S: Final = 0.1
+
+T = TypeVar("T")
 
 
 def build_source(options: SimOptions, now_ns: int) -> Source:
@@ -71,19 +78,17 @@ async def serve(
     :func:`build_source`.
     """
     exchange = SimulatedExchange(options, clock or SystemClock())
-    _check_ledger(options)
-    servers = [await exchange.listen_ticker(), await exchange.listen_rest()]
-    ready(exchange.ready(*(server.sockets[0].getsockname()[1] for server in servers)))
-    tasks = [asyncio.ensure_future(work) for work in (exchange.send_ticks(), exchange.send_heartbeats(), stop.wait())]
+    _check_files(options)
+    tasks: list[asyncio.Future[object]] = []
     try:
+        ready(await exchange.open())
+        tasks = [asyncio.ensure_future(work) for work in (*exchange.works(), stop.wait())]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
         for task in tasks:
             task.cancel()
-        for server in servers:
-            server.close()
         exchange.close()
         _write_ledger(options, exchange.ledger)
     return exchange.ledger
@@ -108,7 +113,10 @@ def serve_until_interrupted(options: SimOptions, ready: Callable[[Ready], None])
 
 
 class SimulatedExchange:
-    """What the ticker's connections and REST share. ``room``: set when a socket takes more again."""
+    """What the ticker's connections and REST share. ``room``: set when a socket takes more again.
+
+    ``proxy`` stands before both ports where the options have a script of faults.
+    """
 
     def __init__(self, options: SimOptions, clock: Clock) -> None:
         _check_packets_per_frame(options.packets_per_frame)
@@ -123,21 +131,39 @@ class SimulatedExchange:
         self.clients: set[Client] = set()
         self.state = "running" if options.is_synthetic else "waiting"
         self.room = asyncio.Event()
+        self.proxy: FaultProxy | None = None
         self._asked_ns = now_ns
-        self._rest = RestApi(self.source, self.sessions, self.ledger, self.status, limited=options.rate_limits)
+        self._servers: list[asyncio.Server] = []
+        self._script = read_script(options.faults) if options.faults else None
+        self._rest = RestApi(self.source, self.sessions, control_routes(self), limited=options.rate_limits)
 
-    async def listen_ticker(self) -> asyncio.Server:
-        return await _listening(ws_create_server(self.accept, HOST, self.options.ws_port), self.options.ws_port)
+    async def open(self) -> Ready:
+        """Listen; with faults it is the proxy that has the ports that were asked for."""
+        ws_port, api_port = self.options.ws_port, self.options.api_port
+        if self._script is None:
+            ticker, rest = await self._listen(ws_port, api_port)
+            return self.ready(f"ws://{HOST}:{ticker}", f"http://{HOST}:{rest}", f"http://{HOST}:{rest}")
+        ticker, rest = await self._listen(0, 0)
+        self.proxy = proxy = self._make_proxy(self._script, ticker, rest)
+        ws_port = await _listening(proxy.open("ticker", ws_port), ws_port)
+        api_port = await _listening(proxy.open("rest", api_port), api_port)
+        proxy.begin()
+        sealed = "s" if proxy.speaks_tls else ""
+        addresses = (f"ws{sealed}://{HOST}:{ws_port}", f"http{sealed}://{HOST}:{api_port}", f"http://{HOST}:{rest}")
+        return self.ready(*addresses, proxy.ca_file)
 
-    async def listen_rest(self) -> asyncio.Server:
-        return await _listening(serve_http(self.answer, HOST, self.options.api_port), self.options.api_port)
+    def works(self) -> list[Coroutine[None, None, None]]:
+        """What it does until it is stopped."""
+        return [self.send_ticks(), self.send_heartbeats(), *([self.proxy.run()] if self.proxy else [])]
 
-    def ready(self, ws_port: int, api_port: int) -> Ready:
+    def ready(self, ws_url: str, api_url: str, control_url: str, ca_file: str = "") -> Ready:
         session = self.sessions.current
         waits = not self.options.is_synthetic and self.options.start_on_subscribe
         return Ready(
-            ws_url=f"ws://{HOST}:{ws_port}",
-            api_url=f"http://{HOST}:{api_port}",
+            ws_url=ws_url,
+            api_url=api_url,
+            control_url=control_url,
+            ca_file=ca_file,
             api_key=self.sessions.api_key,
             access_token=session.access_token if session else "",
             api_secret=self.sessions.api_secret,
@@ -155,8 +181,20 @@ class SimulatedExchange:
             "source": self.options.source,
             "instruments": len(self.source.instruments),
             "connections": len(self.clients),
+            "faults": dict(self.ledger.faults),
             **self.ledger.totals(),
         }
+
+    def subscriptions(self) -> dict[int, dict[int, str]]:
+        """{connection: {token: mode}} of the open connections, by the ledger's numbers."""
+        return {client.session.count.id: client.session.modes for client in self.clients}
+
+    def new_request_token(self, now_ns: int) -> str:
+        return self.sessions.new_request_token(now_ns)
+
+    def renew_token(self, now_ns: int) -> str:
+        """The old access token is refused from now on. Open connections stay, as the broker's do."""
+        return self.sessions.renew(now_ns).access_token
 
     def accept(self, request: WSUpgradeRequest) -> Client | WSUpgradeResponseWithListener:
         """The handshake: a listener, or an HTTP error with the broker's body."""
@@ -201,8 +239,32 @@ class SimulatedExchange:
                     client.send_frames([beat])
 
     def close(self) -> None:
+        if self.proxy is not None:
+            self.proxy.close()
+        for server in self._servers:
+            server.close()
         for client in tuple(self.clients):
             client.transport.disconnect()
+
+    async def _listen(self, ws_port: int, api_port: int) -> list[int]:
+        """Open both ports; returns their numbers."""
+        self._servers.append(await _listening(ws_create_server(self.accept, HOST, ws_port), ws_port))
+        self._servers.append(await _listening(serve_http(self.answer, HOST, api_port), api_port))
+        return [server.sockets[0].getsockname()[1] for server in self._servers]
+
+    def _make_proxy(self, script: Script, ticker: int, rest: int) -> FaultProxy:
+        return FaultProxy(
+            script,
+            host=HOST,
+            targets={"ticker": ticker, "rest": rest},
+            clock=self.clock,
+            counts=self.ledger.faults,
+            write=self._write_fault,
+        )
+
+    def _write_fault(self, line: Line) -> None:
+        if self.options.fault_log:
+            _save(self.options.fault_log, "fault log", "a", json.dumps(line) + "\n")
 
     async def _wait_for_subscriptions(self) -> None:
         while self.options.start_on_subscribe:
@@ -274,9 +336,9 @@ def _refused(refusal: Refusal) -> WSUpgradeResponseWithListener:
     return WSUpgradeResponseWithListener(response, None)
 
 
-async def _listening(server: Awaitable[asyncio.Server], port: int) -> asyncio.Server:
+async def _listening(opening: Awaitable[T], port: int) -> T:
     try:
-        return await server
+        return await opening
     except OSError as error:
         raise UsageError(
             f"Port {port} can't be listened on", why=str(error), hint="Choose another, or 0 for a free one"
@@ -292,24 +354,26 @@ def _check_packets_per_frame(packets: int) -> None:
         )
 
 
-def _check_ledger(options: SimOptions) -> None:
-    """At the start, because a day's run shouldn't end by losing what it counted. Keeps an earlier run's file."""
-    _save_ledger(options, "a", "")
+def _check_files(options: SimOptions) -> None:
+    """At the start, because a day's run shouldn't end by losing what it counted. Keeps an earlier run's ledger."""
+    if options.ledger:
+        _save(options.ledger, "ledger", "a", "")
+    if options.fault_log:
+        _save(options.fault_log, "fault log", "w", "")
 
 
 def _write_ledger(options: SimOptions, ledger: Ledger) -> None:
-    _save_ledger(options, "w", json.dumps(ledger.as_dict(), indent=1) + "\n")
+    if options.ledger:
+        _save(options.ledger, "ledger", "w", json.dumps(ledger.as_dict(), indent=1) + "\n")
 
 
-def _save_ledger(options: SimOptions, how: str, text: str) -> None:
-    if not options.ledger:
-        return
+def _save(path: str, what: str, how: str, text: str) -> None:
     try:
-        with Path(options.ledger).open(how, encoding="utf-8") as file:
+        with Path(path).open(how, encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise UsageError(
-            f"The ledger {options.ledger} can't be written",
+            f"The {what} {path} can't be written",
             why=error.strerror or str(error),
-            hint="Give --ledger a file in a folder that exists and can be written to",
+            hint=f"Give --{what.replace(' ', '-')} a file in a folder that exists and can be written to",
         ) from None

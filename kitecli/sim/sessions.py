@@ -83,6 +83,11 @@ class Sessions:
         self.current = Session(self._mint(), self._mint(), now_ns, next_expiry_ns(now_ns))
         return self.current
 
+    def renew(self, now_ns: int) -> Session:
+        """A new session without a login: what a user does every morning. The one before it ends."""
+        self.current = Session(self._mint(), self._mint(), now_ns, NEVER_NS)
+        return self.current
+
     def check(self, api_key: str, access_token: str, now_ns: int) -> Refusal | None:
         session = self.current
         if session is None or api_key != self.api_key or now_ns >= session.expires_ns:

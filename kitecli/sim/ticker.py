@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from kitecli.protocol.encoder import encode_frames
-from kitecli.protocol.layout import MODE_CODES
+from kitecli.protocol.layout import MODE_CODES, MODE_NAMES
 from kitecli.protocol.messages import ClientRequest, error_text, parse_client_text
 from kitecli.sim.ledger import ConnectionCount, Ledger
 from kitecli.sim.source import Batch, Slots, Source, take_depth, take_ticks
@@ -48,6 +48,11 @@ class TickerSession:
     @property
     def has_subscriptions(self) -> bool:
         return bool(self._modes.any())
+
+    @property
+    def modes(self) -> dict[int, str]:
+        """What it is subscribed to, of the instruments there are."""
+        return {token: MODE_NAMES[code] for token, slot in self._slot_of.items() if (code := int(self._modes[slot]))}
 
     def receive_text(self, text: str | bytes, now_ns: int) -> Outgoing:
         """What a client's text frame is answered with. Anything that is no request is ignored."""

@@ -11,12 +11,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypedDict
 
 from kitecli.errors import UsageError
 from kitecli.market.instruments import Instrument
 from kitecli.market.segments import INDICES, SEGMENTS
+from kitecli.sim.shipped import shipped_file
 
 Kind = Literal["walk", "index", "future", "option"]
 
@@ -114,16 +114,11 @@ class Sheet(TypedDict):
 
 
 def load_sheet() -> Sheet:
-    """Read ``sim.yaml``: in a wheel it stands in kitecli/defaults, in a checkout in config/."""
     import yaml
 
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "defaults", package.parent / "config"):
-        if (file := folder / "sim.yaml").is_file():
-            with file.open(encoding="utf-8") as stream:
-                sheet: Sheet = yaml.safe_load(stream)
-            return sheet
-    raise FileNotFoundError(f"sim.yaml is neither in {package / 'defaults'} nor in {package.parent / 'config'}")
+    with shipped_file("sim.yaml").open(encoding="utf-8") as stream:
+        sheet: Sheet = yaml.safe_load(stream)
+    return sheet
 
 
 def build_universe(day: date, count: int = 0) -> tuple[Listing, ...]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -45,6 +46,21 @@ def test_people_get_urls_and_credentials():
     assert "5 instruments from synthetic" in err
 
 
+def test_faults_are_counted_at_the_end_and_logged(tmp_path):
+    log = tmp_path / "faults.ndjson"
+    script = tmp_path / "day.yaml"
+    script.write_text("version: 1\ntls: good\nrules:\n  - {at: 0, do: cut_handshake, where: both}\n")
+    process = start("--instruments", "5", "--faults", str(script), "--fault-log", str(log))
+    lines = dict(process.stdout.readline().rstrip("\n").split("\t") for _ in range(6))
+    assert lines["websocket"].startswith("wss://127.0.0.1:")
+    assert Path(lines["ca_file"]).read_text().startswith("-----BEGIN CERTIFICATE")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert "Faults done: 2 cut_handshake." in err
+    assert [json.loads(line)["kind"] for line in log.read_text().splitlines()] == ["cut_handshake"] * 2
+    assert not Path(lines["ca_file"]).exists()
+
+
 def test_in_this_process_too():
     timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
@@ -63,6 +79,8 @@ def test_in_this_process_too():
         (["--packets-per-frame", "0"], 2, "packets"),
         (["--ledger", "no-such-folder/ledger.json"], 2, "no-such-folder"),
         (["--start", "10:15"], 2, "no recorded times"),
+        (["--faults", "no-such.yaml"], 2, "no-such.yaml"),
+        (["--faults", "version: 1\nrules:\n  - do: rst"], 3, "the script:3: a rule doesn't say when"),
     ],
 )
 def test_what_does_not_fit_is_said(arguments: list[str], code: int, says: str):
@@ -74,3 +92,4 @@ def test_what_does_not_fit_is_said(arguments: list[str], code: int, says: str):
 def test_help_has_examples():
     result = CliRunner().invoke(app, ["sim", "--help"])
     assert "kite sim --instruments 9000 --rate 2" in result.stdout
+    assert "kite sim --faults bad-day" in result.stdout

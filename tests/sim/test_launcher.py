@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
 
-from kitecli.errors import DataError, EnvironmentProblem, UsageError
+from kitecli.errors import ConfigError, DataError, EnvironmentProblem, UsageError
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 
@@ -42,11 +43,47 @@ def test_it_listens_when_it_returns_and_is_gone_afterwards(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "error"),
-    [(SimOptions(source="nothing.csv"), DataError), (SimOptions(rate=99), UsageError)],
+    [
+        (SimOptions(source="nothing.csv"), DataError),
+        (SimOptions(rate=99), UsageError),
+        (SimOptions(faults="version: 0"), ConfigError),
+    ],
 )
 def test_what_it_refuses_is_raised_here(options: SimOptions, error: type[Exception]):
     with pytest.raises(error):
         launch(options)
+
+
+def test_a_token_is_renewed():
+    with launch(SimOptions(instruments=3)) as sim:
+        old = sim.access_token
+        new = sim.renew_token()
+        assert old != new == sim.access_token
+        assert sim.subscriptions() == {}
+
+
+def test_faults_are_done_and_told():
+    with launch(SimOptions(instruments=3, faults="version: 1")) as sim:
+        assert sim.fault("rst", connections=[0]) == [], "there is no connection"
+        [line] = sim.fault("status", code=500, for_s=0.05, where="rest")
+        assert (line["kind"], line["detail"], line["to_ns"]) == ("status", "500", None)
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            urllib.request.urlopen(sim.api_url + "/instruments")
+        deadline = time.monotonic() + 10
+        while (found := sim.faults())["faults"][0]["to_ns"] is None:
+            assert time.monotonic() < deadline
+        assert (found["counts"], found["outages"]) == ({"status": 1}, [])
+        with pytest.raises(ConfigError, match="do can't be 'explode'"):
+            sim.fault("explode")
+        with pytest.raises(UsageError, match="plain connection"):
+            sim.fault("tls", form="expired")
+
+
+def test_an_exchange_without_a_script_has_no_faults():
+    with launch(SimOptions(instruments=3)) as sim:
+        for ask in (sim.faults, lambda: sim.fault("rst")):
+            with pytest.raises(UsageError, match="no fault proxy"):
+                ask()
 
 
 def test_it_is_asked_directly_whatever_proxy_others_need(monkeypatch):

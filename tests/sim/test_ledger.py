@@ -28,3 +28,9 @@ def test_counts_by_token_and_by_connection_agree():
 
 def test_nothing_sent_is_an_empty_ledger():
     assert Ledger([1]).as_dict()["tokens"] == {}
+
+
+def test_faults_are_counted_by_kind():
+    ledger = Ledger([1])
+    ledger.faults["rst"] += 2
+    assert ledger.as_dict()["faults"] == {"rst": 2}

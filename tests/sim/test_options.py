@@ -9,7 +9,14 @@ from kitecli.sim.options import Ready, SimOptions
 
 def test_options_come_back_as_they_went():
     options = SimOptions(
-        source="a.csv", speed=0.5, start="09:30", seed=7, instruments=9000, ledger="x", rate_limits=False
+        source="a.csv",
+        speed=0.5,
+        start="09:30",
+        seed=7,
+        instruments=9000,
+        ledger="x",
+        rate_limits=False,
+        faults="version: 1\nseed: 2",
     )
     assert SimOptions.from_json(options.to_json()) == options
     assert "\n" not in options.to_json()

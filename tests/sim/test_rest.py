@@ -9,10 +9,10 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from fakes import SLOT_OF, FixedSource
+from fakes import FixedSource
 
 from kitecli.clock import NS_PER_S
-from kitecli.sim.ledger import Ledger
+from kitecli.errors import ConfigError
 from kitecli.sim.rest import Request, Response, RestApi
 from kitecli.sim.sessions import Sessions
 
@@ -24,9 +24,16 @@ class Desk:
     def __init__(self, *, limited: bool = False) -> None:
         tokens = iter(f"{number:032x}" for number in range(1000))
         self.sessions = Sessions(lambda: next(tokens), NOW_NS)
-        self.api = RestApi(
-            FixedSource(), self.sessions, Ledger(list(SLOT_OF)), lambda: {"state": "running"}, limited=limited
-        )
+        control = {
+            ("GET", "/sim/status"): lambda *_: {"state": "running"},
+            ("POST", "/sim/faults"): self.do,
+        }
+        self.api = RestApi(FixedSource(), self.sessions, control, limited=limited)
+
+    def do(self, body: bytes, now_ns: int) -> object:
+        if not body:
+            raise ConfigError("nothing to do", why="no body", hint="say what")
+        return [body.decode(), now_ns]
 
     @property
     def authorization(self) -> str:
@@ -59,7 +66,7 @@ def error_of(response: Response) -> tuple[int, str, str]:
 
 
 def test_a_login_gives_what_the_official_client_reads(desk: Desk):
-    token = data_of(desk.post("/sim/request_token"))["request_token"]
+    token = desk.sessions.new_request_token(NOW_NS)
     text = desk.sessions.api_key + token + desk.sessions.api_secret
     checksum = hashlib.sha256(text.encode()).hexdigest()
     form = {"api_key": desk.sessions.api_key, "request_token": token, "checksum": checksum}
@@ -151,6 +158,10 @@ def test_calls_a_second_are_limited_as_the_brokers():
     assert desk.get("/quote", late + 1).status == 200
 
 
-def test_ledger_and_status_are_open(desk: Desk):
-    assert data_of(desk.api.handle(Request("GET", "/sim/ledger"), NOW_NS))["tokens"] == {}
+def test_control_needs_no_session_and_its_errors_come_whole(desk: Desk):
     assert data_of(desk.api.handle(Request("GET", "/sim/status"), NOW_NS)) == {"state": "running"}
+    assert data_of(desk.api.handle(Request("POST", "/sim/faults", {}, b"do: rst"), NOW_NS)) == ["do: rst", NOW_NS]
+    refused = desk.api.handle(Request("POST", "/sim/faults"), NOW_NS)
+    assert error_of(refused) == (400, "InputException", "nothing to do. no body. say what")
+    assert json.loads(refused.body)["data"]["error"] == "config"
+    assert error_of(desk.get("/sim/faults"))[0] == 405

@@ -15,7 +15,7 @@ from socket import SO_RCVBUF, SOL_SOCKET
 import pytest
 from picows import WSCloseCode, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, ws_connect
 
-from kitecli.errors import DataError, UsageError
+from kitecli.errors import ConfigError, DataError, UsageError
 from kitecli.market.tick import MODE_FULL, MODE_QUOTE
 from kitecli.protocol.decoder import decode_frame
 from kitecli.protocol.messages import parse_server_text, set_mode, subscribe, unsubscribe
@@ -297,3 +297,79 @@ def test_a_port_that_is_taken_is_named():
                     pass
 
     asyncio.run(run())
+
+
+def test_a_renewed_token_is_asked_for_at_the_next_handshake_only():
+    """Auth is checked when a connection is opened: streaming outlives the session, as at the broker."""
+
+    async def run() -> None:
+        async with exchange(rate=20.0) as sim:
+            transport, client = await sim.connect()
+            say(transport, subscribe([INFY]))
+            await until(lambda: client.packets > 0)
+            url = sim.ready.control_url + "/sim/access_token"
+            answer = await asyncio.to_thread(lambda: urllib.request.urlopen(url, b"").read())
+            token, before = json.loads(answer)["data"]["access_token"], client.packets
+            with pytest.raises(WSInvalidStatusError) as raised:
+                await sim.connect()
+            assert raised.value.response.status == 403
+            await until(lambda: client.packets > before)
+            await sim.connect(access_token=token)
+            assert await sim.get("/sim/subscriptions") == {"1": {str(INFY): "quote"}, "2": {}}
+
+    asyncio.run(run())
+
+
+def test_a_script_puts_the_proxy_before_both_ports(tmp_path: Path):
+    """The public addresses are the proxy's, the control address isn't; the truth goes to its file."""
+    log = tmp_path / "faults.ndjson"
+
+    async def run() -> None:
+        script = "{version: 1, rules: [{at: 0, do: status, code: 429, count: 1}]}"
+        async with exchange(faults=script, fault_log=str(log), rate=20.0) as sim:
+            with pytest.raises(WSInvalidStatusError) as raised:
+                await sim.connect()
+            assert raised.value.response.status == 429
+            transport, client = await sim.connect()
+            say(transport, subscribe([INFY]))
+            await until(lambda: client.packets > 3)
+            assert (await sim.get("/sim/status"))["faults"] == {"status": 1}
+            assert sim.ready.control_url != sim.ready.api_url
+
+    asyncio.run(run())
+    [line] = [json.loads(line) for line in log.read_text().splitlines()]
+    assert (line["record"], line["kind"], line["hits"]) == ("fault", "status", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"faults": "no-such.yaml"}, UsageError, "no-such.yaml can't be read"),
+        ({"faults": "version: 2"}, ConfigError, "the script:1"),
+        ({"fault_log": "no-such-folder/x"}, UsageError, "fault log no-such-folder/x can't be written.*--fault-log"),
+    ],
+)
+def test_a_script_that_is_none_is_refused_at_the_start(options: dict[str, object], error: type[Exception], says: str):
+    async def run() -> None:
+        async with exchange(**options):
+            pass
+
+    with pytest.raises(error, match=says):
+        asyncio.run(run())
+
+
+def test_a_port_that_is_taken_is_named_with_faults_too():
+    async def run() -> str:
+        async with exchange(faults="{version: 1, tls: expired}") as sim:
+            port = int(sim.ready.ws_url.rpartition(":")[2])
+            assert sim.ready.ws_url.startswith("wss:")
+            assert sim.ready.api_url.startswith("https:")
+            url = sim.ready.control_url + "/sim/status"
+            status = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read())
+            assert json.loads(status)["data"]["faults"] == {"tls": 2}, "both entrances are bad from the start"
+            with pytest.raises(UsageError, match=str(port)):
+                async with exchange(faults="version: 1", ws_port=port):
+                    pass
+        return sim.ready.ca_file
+
+    assert not Path(asyncio.run(run())).exists()

@@ -109,3 +109,10 @@ def test_a_refusals_body_is_the_brokers_envelope():
         "data": None,
         "error_type": "TokenException",
     }
+
+
+def test_a_renewed_token_ends_the_one_before(sessions: Sessions):
+    assert sessions.current
+    old, new = sessions.current.access_token, sessions.renew(NOON_NS).access_token
+    assert status(sessions.admit(sessions.api_key, old, 0, NOON_NS))[0] == 403
+    assert sessions.admit(sessions.api_key, new, 0, NOON_NS) is None

@@ -135,3 +135,12 @@ def test_a_closed_session_wants_nothing(line: Line):
     line.session.close()
     assert not line.session.has_subscriptions
     assert line.ledger.connections[0].open is False
+
+
+def test_it_says_what_it_is_subscribed_to(line: Line):
+    line.ask(subscribe([INFY, ACC, 999]))
+    line.ask(set_mode("full", [INFY]))
+    line.ask(set_mode("ltp", [NIFTY]))
+    assert line.session.modes == {INFY: "full", ACC: "quote", NIFTY: "ltp"}
+    line.ask(unsubscribe([ACC]))
+    assert line.session.modes == {INFY: "full", NIFTY: "ltp"}

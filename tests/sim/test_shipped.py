@@ -1,0 +1,13 @@
+"""Data files are found in a checkout; test_packaging.py looks into a wheel."""
+
+from __future__ import annotations
+
+import pytest
+
+from kitecli.sim.shipped import shipped_file
+
+
+def test_a_file_is_found_or_said_to_be_missing():
+    assert "stocks" in shipped_file("sim.yaml").read_text(encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match=r"nothing\.yaml is neither in"):
+        shipped_file("nothing.yaml")
