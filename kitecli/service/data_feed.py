@@ -27,7 +27,7 @@ from kitecli.service.interest import Instruments, Interest, modes_of, tokens_of
 from kitecli.service.run import LOG, Hear, Run
 from kitecli.service.statistics import NOTHING
 from kitecli.service.supply import policy_named
-from kitecli.service.venue import Venue, as_whom, secret, simulation
+from kitecli.service.venue import Venue, as_whom, secret, secret_or_none, simulation
 from kitecli.settings import Settings
 from kitecli.settings.endpoints import load_feed_limits
 from kitecli.settings.live import LiveConfig
@@ -75,7 +75,7 @@ class DataFeedService:
         quarantine_after: int | None = None,
     ) -> None:
         self.config = process_config if config is None else config
-        self._api_key, self._access_token = secret(api_key), secret(access_token)
+        self._api_key, self._access_token = secret_or_none(api_key), secret_or_none(access_token)
         self._plan = FeedPlan(policy=policy_named(policy), max_lag=max_lag)
         self._venue = Venue(self._settings, simulation(simulated))
         self._interest = Interest(load_feed_limits())

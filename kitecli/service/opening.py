@@ -11,7 +11,7 @@ from kitecli.ring.reader import DEFAULT_MAX_LAG
 from kitecli.secret import Secret
 from kitecli.service.interest import Instruments, modes_of
 from kitecli.service.supply import policy_named
-from kitecli.service.venue import Venue, as_whom, secret, simulation
+from kitecli.service.venue import Venue, as_whom, secret_or_none, simulation
 from kitecli.settings import Settings
 from kitecli.settings.live import LiveConfig
 from kitecli.settings.live import config as process_config
@@ -42,7 +42,7 @@ def open_feed(
     It takes a second to come back; on an event loop, ``await asyncio.to_thread(open_feed, …)``.
     """
     live = process_config if config is None else config
-    key, token = secret(api_key), secret(access_token)
+    key, token = secret_or_none(api_key), secret_or_none(access_token)
 
     def settings() -> Settings:
         return as_whom(live.settings, key, token)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import overload
 
 from kitecli.market.instruments import InstrumentBook
 from kitecli.secret import Secret
@@ -71,10 +70,10 @@ def as_whom(settings: Settings, api_key: Secret | None, access_token: Secret | N
     return replace(settings, kite=kite)
 
 
-@overload
-def secret(value: str | Secret) -> Secret: ...
-@overload
-def secret(value: str | Secret | None) -> Secret | None: ...
-def secret(value: str | Secret | None) -> Secret | None:
+def secret(value: str | Secret) -> Secret:
     """What people hand over as text, hidden at once."""
     return Secret(value) if isinstance(value, str) else value
+
+
+def secret_or_none(value: str | Secret | None) -> Secret | None:
+    return None if value is None else secret(value)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
@@ -13,10 +10,7 @@ from kitecli.secret import Secret
 from kitecli.service.data_feed import DataFeedService
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode puts no folder there
-
-from scripted import Ticker, config_for
+from tests.service.scripted import Ticker, config_for
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripted import both_kinds, config_for, only_shared, streaming, until
 
 from kitecli.errors import (
     AuthError,
@@ -32,6 +31,7 @@ from kitecli.protocol.messages import order_text
 from kitecli.service.data_feed import DataFeedService
 from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
+from tests.service.scripted import both_kinds, config_for, only_shared, streaming, until
 
 
 @both_kinds

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from scripted import both_kinds, config_for
 
 from kitecli.errors import ConfigError, UnknownInstrument, UsageError
 from kitecli.service.opening import open_feed
 from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
+from tests.service.scripted import both_kinds, config_for
 
 
 @both_kinds

@@ -19,8 +19,7 @@ from kitecli.ring.reader import RingReader
 from kitecli.service.callbacks import Callbacks
 from kitecli.service.failures import FailureLog
 from kitecli.service.run import LOG, Run
-
-from scripted import until  # isort: skip
+from tests.service.scripted import until
 
 
 class Stage:

@@ -1,13 +1,13 @@
 """Where a service's ticks come from: opened when needed, and not before."""
 
 import pytest
-from scripted import config_for
 
 from kitecli.errors import AuthError
 from kitecli.secret import Secret
-from kitecli.service.venue import Venue, as_whom, secret, simulation
+from kitecli.service.venue import Venue, as_whom, secret, secret_or_none, simulation
 from kitecli.settings import load
 from kitecli.sim.options import SimOptions
+from tests.service.scripted import config_for
 
 
 def test_a_configured_one_costs_nothing_until_instruments_are_asked_for(exchange):
@@ -51,4 +51,4 @@ def test_credentials_in_code_win_over_all_others():
     assert as_whom(settings, None, None) == settings
     kite = as_whom(settings, secret("key"), secret(Secret("token"))).kite
     assert (kite.api_key, kite.access_token, kite.access_token_file) == (Secret("key"), Secret("token"), None)
-    assert as_whom(settings, secret("key"), secret(None)).kite.access_token_file == "/c"
+    assert as_whom(settings, secret("key"), secret_or_none(None)).kite.access_token_file == "/c"

@@ -20,10 +20,7 @@ from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "service"))
-
-from scripted import Ticker, config_for, until
+from tests.service.scripted import Ticker, config_for, until
 
 pytestmark = [
     pytest.mark.soak,
