@@ -1,0 +1,66 @@
+"""The feed a ticker uses at the moment, if any, and what it wants of it: changed by any thread, one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+from kitecli.compat.port import Source
+from kitecli.compat.wanted import Wanted
+from kitecli.secret import Secret
+
+
+class Link:
+    """``source`` is None between two feeds. What is wanted meanwhile is asked of the next one.
+
+    ``shown`` is a copy of the table that scripts see and may change.
+    """
+
+    def __init__(self, open_source: Callable[[], Source], limit: int) -> None:
+        self.source: Source | None = None
+        self.wanted = Wanted(limit)
+        self.shown: dict[int, str] = {}
+        self._open_source = open_source
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Raises :class:`~kitecli.errors.KiteError` where no feed can be had."""
+        source = self._open_source()
+        with self._lock:
+            self.source = source
+            if self.wanted.modes:
+                source.subscribe(self.wanted.modes)
+
+    def drop(self) -> None:
+        with self._lock:
+            source, self.source = self.source, None
+        if source is not None:
+            source.close()
+
+    def subscribe(self, tokens: Iterable[int]) -> None:
+        """Raises :class:`~kitecli.errors.SubscriptionError`."""
+        with self._lock:
+            self._ask(self.wanted.subscribe(tokens))
+
+    def set_mode(self, mode: str, tokens: Iterable[int]) -> None:
+        """As :meth:`subscribe`."""
+        with self._lock:
+            self._ask(self.wanted.set_mode(mode, tokens))
+
+    def unsubscribe(self, tokens: Iterable[int]) -> None:
+        with self._lock:
+            gone = self.wanted.unsubscribe(tokens)
+            for token in gone:
+                self.shown.pop(token, None)
+            if gone and self.source is not None:
+                self.source.unsubscribe(gone)
+
+    def offer(self, access_token: Secret) -> None:
+        with self._lock:
+            if self.source is not None:
+                self.source.offer(access_token)
+
+    def _ask(self, modes: Mapping[int, str]) -> None:
+        self.shown.update(modes)
+        if modes and self.source is not None:
+            self.source.subscribe(modes)

@@ -1,0 +1,100 @@
+"""What a ticker needs of a feed, and what a feed tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from kitecli.errors import KiteError
+from kitecli.ring.reader import Batch
+from kitecli.secret import Secret
+
+ABNORMAL: int = 1006
+"""The websocket close code of a connection that ended without a farewell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """Connection number ``connection`` streams."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A connection was lost, or one more attempt to open it failed.
+
+    ``code`` and ``reason``: the websocket's, 1006 where there was no farewell. ``status``: the HTTP status of a refused
+    handshake. ``final``: it won't be tried again.
+    """
+
+    connection: int
+    code: int = ABNORMAL
+    reason: str = ""
+    status: int | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The feed itself is over, all its connections with it; ``why`` says how the last one failed."""
+
+    why: Down
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text of the broker's, as :class:`~kitecli.protocol.messages.ServerMessage` has it."""
+
+    connection: int
+    kind: str
+    data: object
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something this script asked for can't be had."""
+
+    error: KiteError
+
+
+Event = Up | Down | Ended | Said | Refused
+
+
+class Source(Protocol):
+    """One feed as one script uses it. Asked for ticks and events by one thread; the rest may be called from any."""
+
+    def subscribe(self, modes: Mapping[int, str]) -> None:
+        """Want these tokens in these modes. What the feed can't take it tells by a Refused, later."""
+        ...
+
+    def unsubscribe(self, tokens: Iterable[int]) -> None: ...
+
+    def offer(self, access_token: Secret) -> None:
+        """A new access token, for the next handshake."""
+        ...
+
+    def read(self, timeout_s: float) -> Batch | None:
+        """Ticks as they come, of all who share the feed; valid until the next call."""
+        ...
+
+    def pending(self) -> int:
+        """Ticks received and not yet read."""
+        ...
+
+    def heartbeats(self) -> int:
+        """How many the broker has sent so far."""
+        ...
+
+    def events(self) -> Iterable[Event]:
+        """What happened since the last call."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class OpenSource(Protocol):
+    """Starts a feed, or joins the one there is. Raises :class:`~kitecli.errors.KiteError` where there can be none."""
+
+    def __call__(self, api_key: str, access_token: Secret, root: str) -> Source: ...
