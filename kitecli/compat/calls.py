@@ -118,8 +118,9 @@ def _closed(event: Down) -> list[Call]:
 
 
 def _phrase(status: int) -> str:
+    """Without spaces, as the official client shows it: TooManyRequests."""
     try:
-        return HTTPStatus(status).phrase
+        return HTTPStatus(status).phrase.replace(" ", "")
     except ValueError:
         return "Unknown"
 

@@ -262,4 +262,5 @@ def _encoded(batch: Batch, message: Message) -> bytes:
     """The message again: the ring keeps no raw bytes. One packet for each tick a script wants, in the mode it sees."""
     ticks = batch.ticks[message.places]
     ticks["mode"] = message.modes
-    return frame(encode_packets(ticks, None if batch.depth is None else batch.depth[message.places]))
+    assert batch.depth is not None  # of the port's promises
+    return frame(encode_packets(ticks, batch.depth[message.places]))

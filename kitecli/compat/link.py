@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from kitecli.compat.port import Source
 from kitecli.compat.wanted import Wanted
+from kitecli.errors import SubscriptionError
 from kitecli.secret import Secret
 
 
@@ -40,16 +41,16 @@ class Link:
     def subscribe(self, tokens: Iterable[int]) -> None:
         """Raises :class:`~kitecli.errors.SubscriptionError`."""
         with self._lock:
-            self._ask(self.wanted.subscribe(tokens))
+            self._ask(self.wanted.subscribed(tokens))
 
     def set_mode(self, mode: str, tokens: Iterable[int]) -> None:
         """As :meth:`subscribe`."""
         with self._lock:
-            self._ask(self.wanted.set_mode(mode, tokens))
+            self._ask(self.wanted.in_mode(mode, tokens))
 
     def unsubscribe(self, tokens: Iterable[int]) -> None:
         with self._lock:
-            gone = self.wanted.unsubscribe(tokens)
+            gone = self.wanted.drop(tokens)
             for token in gone:
                 self.shown.pop(token, None)
             if gone and self.source is not None:
@@ -60,7 +61,15 @@ class Link:
             if self.source is not None:
                 self.source.offer(access_token)
 
-    def _ask(self, modes: Mapping[int, str]) -> None:
+    def _ask(self, modes: dict[int, str]) -> None:
+        """The table first, because ticks may come before the feed has said yes; if it says no, the table as it was."""
+        before = {token: self.wanted.modes.get(token) for token in modes}
+        self.wanted.take(modes)
+        try:
+            if modes and self.source is not None:
+                self.source.subscribe(modes)
+        except SubscriptionError:
+            self.wanted.drop(modes)
+            self.wanted.take({token: mode for token, mode in before.items() if mode is not None})
+            raise
         self.shown.update(modes)
-        if modes and self.source is not None:
-            self.source.subscribe(modes)

@@ -76,7 +76,7 @@ class Source(Protocol):
         ...
 
     def read(self, timeout_s: float) -> Batch | None:
-        """Ticks as they come, of all who share the feed; valid until the next call."""
+        """Ticks and their depth as they come, of all who share the feed; valid until the next call."""
         ...
 
     def pending(self) -> int:

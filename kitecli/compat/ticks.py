@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import repeat
 from struct import Struct
 from typing import Any, Final
 
@@ -39,7 +38,7 @@ _TIMES_KEPT: Final = 4096
 @dataclass(slots=True)
 class Message:
     """The ticks of one message of the broker's that a script asked for: their places in the batch, and the mode each is
-    shown in.
+    shown in. ``stamp``: its ``ts_recv_ns`` and connection, by which messages are told apart.
     """
 
     stamp: tuple[int, int]
@@ -56,7 +55,8 @@ class Rows:
 
     def __init__(self, batch: Batch) -> None:
         self.records: list[_Record] = list(RECORD.iter_unpack(batch.ticks.tobytes()))
-        self.books: list[bytes] | None = None if batch.depth is None else batch.depth.view(OPAQUE_DEPTH).tolist()
+        assert batch.depth is not None  # of the port's promises
+        self.books: list[bytes] = batch.depth.view(OPAQUE_DEPTH).tolist()
 
     def messages(self, wanted: Mapping[int, int]) -> Iterator[Message]:
         """The ticks of the tokens in ``wanted`` (token → mode's code), message by message.
@@ -66,16 +66,14 @@ class Rows:
         """
         message = Message((-1, -1))
         for place, record in enumerate(self.records):
-            mode = wanted.get(record[1])
-            if mode is None:
-                continue
-            stamp = (record[0], record[15])
-            if stamp != message.stamp:
+            if record[0] != message.stamp[0] or record[15] != message.stamp[1]:
                 if message.places:
-                    yield message
-                message = Message(stamp)
-            message.places.append(place)
-            message.modes.append(min(mode, _mode_of(record)))
+                    yield message  # whose callback may change what is wanted of the next one
+                message = Message((record[0], record[15]))
+            mode = wanted.get(record[1])
+            if mode is not None:
+                message.places.append(place)
+                message.modes.append(min(mode, _mode_of(record)))
         if message.places:
             yield message
 
@@ -97,11 +95,10 @@ class TickDictionaries:
         self._times: dict[int, datetime | None] = {}
 
     def of(self, rows: Rows, message: Message) -> list[TickDict]:
-        books = repeat(None) if rows.books is None else map(rows.books.__getitem__, message.places)
-        records = map(rows.records.__getitem__, message.places)
-        return [self.one(*row) for row in zip(records, books, message.modes, strict=False)]
+        places = zip(message.places, message.modes, strict=True)
+        return [self.one(rows.records[place], rows.books[place], mode) for place, mode in places]
 
-    def one(self, record: _Record, book: bytes | None, mode: int) -> TickDict:
+    def one(self, record: _Record, book: bytes, mode: int) -> TickDict:
         """``record``: a ``TICK_DTYPE`` as integers; ``book``: the 128 bytes of its depth; ``mode``: to show it in."""
         if mode == MODE_LTP:
             tick = _ltp(record)
@@ -111,7 +108,7 @@ class TickDictionaries:
                 tick["exchange_timestamp"] = self._time(record[13])
         else:
             tick = _quote(record, mode)
-            if mode == MODE_FULL and book is not None:
+            if mode == MODE_FULL:
                 self._add_full(tick, record, book)
         if self._mark_snapshots:
             tick["snapshot"] = bool(record[16] & FLAG_SNAPSHOT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import index
 
 from kitecli.errors import SubscriptionError, TooManyInstruments
@@ -19,26 +19,31 @@ class Wanted:
         self.codes: dict[int, int] = {}
         """The same in the record's codes, for whoever sorts ticks."""
 
-    def subscribe(self, tokens: Iterable[int]) -> dict[int, str]:
-        """Want ``tokens``, in quote mode unless they have one; returns them with their modes."""
-        return self._take({token: self.modes.get(token, "quote") for token in tokens})
+    def subscribed(self, tokens: Iterable[int]) -> dict[int, str]:
+        """``tokens`` with their modes, quote unless they have one: what a subscription would take."""
+        return self._fitting({token: self.modes.get(token, "quote") for token in tokens})
 
-    def set_mode(self, mode: str, tokens: Iterable[int]) -> dict[int, str]:
-        """Want ``tokens`` in ``mode``, known or not, as the broker has it."""
+    def in_mode(self, mode: str, tokens: Iterable[int]) -> dict[int, str]:
+        """``tokens`` in ``mode``, known or not, as the broker has it."""
         if mode not in MODE_CODES:
             raise SubscriptionError(
                 f"{mode!r} is no mode", why=f"the ticker knows {', '.join(MODE_CODES)}", hint="use MODE_FULL and so on"
             )
-        return self._take(dict.fromkeys(tokens, mode))
+        return self._fitting(dict.fromkeys(tokens, mode))
 
-    def unsubscribe(self, tokens: Iterable[int]) -> list[int]:
+    def take(self, modes: Mapping[int, str]) -> None:
+        """Want these, or in another mode than before."""
+        self.modes.update(modes)
+        self.codes.update((token, MODE_CODES[mode]) for token, mode in modes.items())
+
+    def drop(self, tokens: Iterable[int]) -> list[int]:
         """Stop wanting ``tokens``; returns those that were wanted."""
         gone = [token for token in tokens if self.modes.pop(token, None) is not None]
         for token in gone:
             del self.codes[token]
         return gone
 
-    def _take(self, modes: dict[int, str]) -> dict[int, str]:
+    def _fitting(self, modes: dict[int, str]) -> dict[int, str]:
         total = len(self.modes.keys() | modes.keys())
         if total > self._limit:
             raise TooManyInstruments(
@@ -46,8 +51,6 @@ class Wanted:
                 why="of this request none was taken",
                 hint="unsubscribe some first",
             )
-        self.modes.update(modes)
-        self.codes.update((token, MODE_CODES[mode]) for token, mode in modes.items())
         return modes
 
 
