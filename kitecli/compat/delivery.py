@@ -53,6 +53,7 @@ class Delivery:
         self._retrying = True
         self._policy = ReconnectPolicy(random.random, Reached(ever=True))
         self._reopen_s: float | None = None
+        self._tokens = self._opened_with = 0
         self._heartbeats = self._heartbeats_now()
 
     # From any thread
@@ -87,8 +88,8 @@ class Delivery:
 
     def note_token(self) -> None:
         """A feed that ended for its token can be opened again."""
-        if self._reopen_s is None:
-            self._reopen_s = time.monotonic()
+        self._tokens += 1
+        self._reopen_s = time.monotonic()
 
     def tell(self, event: Event) -> None:
         self._own.put(event)
@@ -218,16 +219,20 @@ class Delivery:
 
     def _follow(self, event: Down | Ended, hopeless: bool) -> None:
         """What a loss means: the end, or another feed."""
+        why = event.why if isinstance(event, Ended) else event
+        if why.status == FORBIDDEN:
+            log.error("The access token was refused: log in again and give the new one to set_access_token()")
         if hopeless or not self._retrying or _is_final(event):
             self.end()
         elif isinstance(event, Ended):
             self._link.drop()
-            self._schedule(event.why)
+            self._schedule(why)
 
     def _schedule(self, why: Down) -> None:
         if why.status == FORBIDDEN:
             self._reopen_s = None
-            log.error("The access token was refused: log in again and give the new one to set_access_token()")
+            if self._tokens != self._opened_with:  # it came while the callbacks were told
+                self._reopen_s = time.monotonic()
             return
         delay_s = self._policy.delay_s(ConnectionFailed("The feed ended", why=why.reason)) or 0.0
         self._reopen_s = time.monotonic() + delay_s
@@ -237,6 +242,7 @@ class Delivery:
         if self._reopen_s is None or self._reopen_s > time.monotonic():
             time.sleep(TURN_S)  # no lock to wait on: a signal's handler couldn't take it
             return
+        self._opened_with = self._tokens
         try:
             self._link.open()
         except KiteError as cause:

@@ -44,7 +44,7 @@ class Wanted:
         return gone
 
     def _fitting(self, modes: dict[int, str]) -> dict[int, str]:
-        total = len(self.modes.keys() | modes.keys())
+        total = len(self.modes) + sum(token not in self.modes for token in modes)
         if total > self._limit:
             raise TooManyInstruments(
                 f"{total:,} instruments are more than the {self._limit:,} one account may stream",

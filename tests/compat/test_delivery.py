@@ -200,6 +200,13 @@ def test_a_refused_token_waits_for_another(streaming: Heard, caplog: pytest.LogC
     assert streaming.feeds.asked == ["token", "new"]
 
 
+def test_a_token_that_comes_in_the_callback_is_used_at_once(streaming: Heard):
+    streaming.reactions["on_close"] = lambda code, reason: streaming.ticker.set_access_token("new")
+    streaming.feeds.last.said.put(Ended(Down(0, status=403)))
+    streaming.wait(lambda: len(streaming.feeds.made) == 2)
+    assert streaming.feeds.asked == ["token", "new"]
+
+
 def test_what_is_final_ends_it(streaming: Heard):
     streaming.watch("on_noreconnect")
     streaming.feeds.last.said.put(Down(0, reason="a bad certificate", final=True))

@@ -16,11 +16,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
-from kitecli.protocol.messages import parse_client_text
 from tests.compat.exchange import Ticker, tickers, wait_for
 from tests.conformance.vectors import INFY_FULL, INFY_LTP, NIFTY_INDEX, message
 
@@ -65,7 +64,7 @@ class Script:
         said, _ = self._process.communicate("\n", timeout=20)
         return json.loads(said)
 
-    def __enter__(self) -> Script:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
