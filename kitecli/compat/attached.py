@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
-import os
+import logging
 import queue
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
 
-from kitecli.compat.port import ABNORMAL, Down, Ended, Event, Refused, Said, Source, Up
+from kitecli.compat.port import ABNORMAL, Down, Ended, Event, Said, Source, Up
 from kitecli.errors import (
     CertificateRefused,
-    FeedError,
+    GatewayGone,
     HandshakeBadRequest,
     HandshakeForbidden,
     HandshakeRateLimited,
     KiteError,
 )
-from kitecli.gateway.handle import ChildGateway, EmbeddedGateway, GatewayHandle, attach, ring_path, subscribe
-from kitecli.gateway.handle import unsubscribe as unsubscribe_from
+from kitecli.feed.liveness import State
+from kitecli.gateway.handle import GatewayHandle, attach, open_gateway
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
-from kitecli.hot import COMPILED
 from kitecli.ring.layout import COUNTERS
+from kitecli.ring.location import runtime_dir
 from kitecli.secret import Secret
 from kitecli.settings.endpoints import load_feed_limits
 from kitecli.settings.live import config
@@ -31,32 +30,38 @@ from kitecli.settings.live import config
 if TYPE_CHECKING:
     from kitecli.ring.reader import Batch
 
-_numbers = itertools.count(1)
+log = logging.getLogger("kitecli.compat")
+
 _HEARTBEATS: Final = COUNTERS.index("heartbeats")
 _STATUS: Final[Mapping[type[KiteError], int]] = {
     HandshakeForbidden: 403,
     HandshakeRateLimited: 429,
     HandshakeBadRequest: 400,
 }
-_FINAL: Final = (HandshakeBadRequest, CertificateRefused)
+_FATAL: Final = (HandshakeBadRequest, CertificateRefused)
+_LOSSES: Final = (State.RECONNECTING, State.AUTH, State.DOWN)
 _ANSWERED: Final = re.compile(r"\bHTTP (\d{3})\b")
 _FAREWELL: Final = re.compile(r"(\d{4})\b ?(.*)", re.DOTALL)
 _CUT: Final = "the connection was cut"
+_NORMAL: Final = 1000
 
 
 def open_attached(api_key: str, access_token: Secret, root: str) -> Source:
-    """Start a gateway of the configured size and attach to it; see :class:`~kitecli.compat.port.OpenSource`."""
+    """Join the account's gateway or start it, sized as configured; see :class:`~kitecli.compat.port.OpenSource`."""
     settings, limits = config.settings, load_feed_limits()
-    query = urlencode({"api_key": api_key, "access_token": access_token.reveal()})
     spec = GatewaySpec(
-        ws_url=Secret(f"{root}?{query}"),
+        ws_root=root,
+        api_key=api_key,
+        access_token=access_token,
         modes={},
         ring_size=settings.performance.ring_buffer_size,
-        ring_path=str(ring_path(_own_name())) if COMPILED and settings.performance.use_mmap else None,
+        folder=str(runtime_dir()) if settings.performance.use_mmap else None,
         connections=limits.connections,
         instruments_per_connection=limits.instruments_per_connection,
     )
-    handle = ChildGateway(spec) if spec.ring_path else EmbeddedGateway(spec)
+    handle = open_gateway(spec)
+    for warning in handle.warnings:
+        log.warning("%s", warning)
     try:
         return Attached(handle, settings.performance.buffer_size)
     except BaseException:
@@ -65,20 +70,23 @@ def open_attached(api_key: str, access_token: Secret, root: str) -> Source:
 
 
 class Attached:
-    """The port's Source over a gateway's handle."""
+    """The port's Source over a gateway's handle. Reads from now on: what others had streamed before isn't ours."""
 
     def __init__(self, handle: GatewayHandle, batch: int) -> None:
         self._handle = handle
-        self._reader = attach(handle.memory, batch=batch, depth=True)
+        self._reader = attach(handle.memory, batch=batch, depth=True, from_oldest=False)
 
     def subscribe(self, modes: Mapping[int, str]) -> None:
-        subscribe(self._handle, modes)
+        with suppress(GatewayGone):
+            self._handle.subscribe(modes)
 
     def unsubscribe(self, tokens: Iterable[int]) -> None:
-        unsubscribe_from(self._handle, list(tokens))
+        with suppress(GatewayGone):
+            self._handle.unsubscribe(tokens)
 
     def offer(self, access_token: Secret) -> None:
-        """Nothing: a gateway whose token was refused has ended, and the next one is started with the new token."""
+        with suppress(GatewayGone):
+            self._handle.give_access_token(access_token)
 
     def read(self, timeout_s: float) -> Batch | None:
         return self._reader.read(timeout_s)
@@ -106,36 +114,38 @@ class Attached:
 
 def translate(event: GatewayEvent) -> Event | None:
     """A gateway's event in the port's words; None for what no callback is told."""
-    failure = event.failure()
+    failure, connection = event.failure(), event.connection or 0
     match event.kind:
-        case "failed" | "stopped":
-            stopped = FeedError("The feed was stopped", why="somebody ended its process")
-            return Ended(down_of(0, failure or stopped))
+        case "stopped":
+            return Ended(Down(0, _NORMAL, f"the feed was stopped by {event.data}"), final=True)
+        case "failed":
+            why = down_of(0, failure or GatewayGone("The feed process died"))
+            return Ended(why, final=why.fatal)
         case "message" if failure is not None:
-            return Refused(failure)
+            log.error("%s", failure)
+            return None
         case "message":
-            return Said(event.connection or 0, event.state, event.data)
-        case "connection" if event.state == "open":
-            return Up(event.connection or 0)
-        case "connection" if failure is not None:
-            return down_of(event.connection or 0, failure)
+            return Said(connection, event.state, event.data)
+        case "connection" if event.state in (State.LIVE, State.QUIET):
+            return Up(connection)
+        case "connection" if event.state in _LOSSES and failure is not None:
+            over = event.state == State.DOWN and event.retry_in_s is None
+            return down_of(connection, failure, over=over)
         case _:
             return None
 
 
-def down_of(connection: int, failure: KiteError) -> Down:
+def down_of(connection: int, failure: KiteError, *, over: bool = False) -> Down:
     """What the websocket would have said of this failure."""
-    final, status = isinstance(failure, _FINAL), _STATUS.get(type(failure))
-    answered = _ANSWERED.search(failure.what)
-    if status is not None or answered is not None:
-        return Down(connection, status=status or int(answered[1]) if answered else status, final=final)
+    fatal, status = isinstance(failure, _FATAL), _status_of(failure)
     farewell = _FAREWELL.fullmatch(failure.why)
-    if farewell is None:
-        return Down(connection, reason=str(failure), final=final)
+    if status is not None or farewell is None:
+        return Down(connection, reason=str(failure), status=status, fatal=fatal, over=over)
     code, reason = int(farewell[1]), farewell[2]
-    return Down(connection, code, "" if code == ABNORMAL and reason == _CUT else reason, final=final)
+    return Down(connection, code, "" if code == ABNORMAL and reason == _CUT else reason, fatal=fatal, over=over)
 
 
-def _own_name() -> str:
-    """Of this ticker's ring: a process may have several, and its number comes first, as sweep() expects."""
-    return f"{os.getpid()}.{next(_numbers)}"
+def _status_of(failure: KiteError) -> int | None:
+    """The HTTP status a handshake was refused with; of those without an error of their own it stands in the text."""
+    answered = _ANSWERED.search(failure.what)
+    return _STATUS.get(type(failure)) or (int(answered[1]) if answered else None)

@@ -54,6 +54,7 @@ class Narrator:
         self._live: set[int] = set()
         self._failures: dict[int, int] = {}  # of the connections that should be live, since they last were
         self._told = 0
+        self._over = False  # told by its last connection, a moment before the feed itself
 
     def is_live(self, connection: int) -> bool:
         return connection in self._live
@@ -65,13 +66,14 @@ class Narrator:
             case Down():
                 return self._down(event)
             case Ended():
-                return self._ended(event.why)
+                return self._ended(event)
             case Said():
                 return _said(event)
             case Refused():
                 return [("on_error", (0, str(event.error)))]
 
     def _up(self, connection: int) -> list[Call]:
+        self._over = False
         self._live.add(connection)
         self._failures.pop(connection, None)
         if self.connected or self._failures:
@@ -85,21 +87,24 @@ class Narrator:
         self._live.discard(event.connection)
         failures = self._failures[event.connection] = self._failures.get(event.connection, 0) + 1
         self.connected = False
-        if failures <= self._told and not event.final:
+        self._over = event.over and not self._live
+        if failures <= self._told:
             return []  # another connection's failure has told as much
         self._told = failures
-        calls = _closed(event) if streamed or event.status is not None or event.final else []
+        calls = _closed(event) if streamed or event.status is not None or event.fatal else []
         if failures > 1:
             calls.append(("on_reconnect", (failures - 1,)))
-        if failures == self._tries + 1 or event.final:
+        if failures == self._tries + 1:
             calls.append(("on_noreconnect", ()))
         return calls
 
-    def _ended(self, why: Down) -> list[Call]:
+    def _ended(self, event: Ended) -> list[Call]:
         """One more failure, of all of them. The next feed opens its connections one by one, as the first did."""
+        told = self._over
         self._live = {0} if self._live else set()
         self._failures = {0: self._told}
-        return self._down(replace(why, connection=0))
+        calls = [] if told else self._down(replace(event.why, connection=0))
+        return [*calls, ("on_noreconnect", ())] if event.final else calls
 
 
 def reason_of(event: Down) -> str | None:

@@ -17,8 +17,7 @@ from kitecli.compat.link import Link
 from kitecli.compat.port import Down, Ended, Event, Refused, Said, Up
 from kitecli.compat.texts import Copies, payload_of
 from kitecli.compat.ticks import Message, Rows, TickDictionaries
-from kitecli.errors import ConnectionFailed, KiteError
-from kitecli.feed.policy import Reached, ReconnectPolicy
+from kitecli.errors import KiteError
 from kitecli.protocol.encoder import encode_packets, frame
 from kitecli.ring.reader import Batch
 
@@ -26,6 +25,7 @@ log = logging.getLogger("kitecli.compat")
 
 TURN_S: Final = 0.01
 """How long it sleeps at most when no tick comes: how late an order update or a close() is noticed."""
+LONGEST_WAIT_S: Final = 30.0
 HEARTBEAT: Final = b"\x00"
 FORBIDDEN: Final = 403
 
@@ -51,7 +51,7 @@ class Delivery:
         self._again = False
         self._repairing = False
         self._retrying = True
-        self._policy = ReconnectPolicy(random.random, Reached(ever=True))
+        self._ends = 0  # feeds that ended since one streamed
         self._reopen_s: float | None = None
         self._tokens = self._opened_with = 0
         self._heartbeats = self._heartbeats_now()
@@ -207,22 +207,24 @@ class Delivery:
         self._tell(said)
 
     def _tell(self, event: Event) -> None:
-        hopeless = False
+        hopeless = final = isinstance(event, Ended) and event.final
         for name, arguments in self.narrator.take(event):
             log.log(_LEVELS.get(name, logging.DEBUG), "Calling %s%r", name, arguments)
-            self._repairing = name == "on_close" and self._retrying and not _is_final(event)
+            self._repairing = name == "on_close" and self._retrying and not final
             hopeless = hopeless or (name == "on_noreconnect" and self._callbacks.has(name))
             self._callbacks.call(name, arguments)
         self._repairing = False
         if isinstance(event, Down | Ended):
             self._follow(event, hopeless)
+        elif isinstance(event, Up):
+            self._ends = 0
 
     def _follow(self, event: Down | Ended, hopeless: bool) -> None:
         """What a loss means: the end, or another feed."""
         why = event.why if isinstance(event, Ended) else event
         if why.status == FORBIDDEN:
             log.error("The access token was refused: log in again and give the new one to set_access_token()")
-        if hopeless or not self._retrying or _is_final(event):
+        if hopeless or not self._retrying:
             self.end()
         elif isinstance(event, Ended):
             self._link.drop()
@@ -234,8 +236,9 @@ class Delivery:
             if self._tokens != self._opened_with:  # it came while the callbacks were told
                 self._reopen_s = time.monotonic()
             return
-        delay_s = self._policy.delay_s(ConnectionFailed("The feed ended", why=why.reason)) or 0.0
-        self._reopen_s = time.monotonic() + delay_s
+        wait_s = min(LONGEST_WAIT_S, 2.0**self._ends) * random.random()  # noqa: S311 - no secret, only out of step
+        self._reopen_s = time.monotonic() + wait_s
+        self._ends += 1
 
     def _wait_and_reopen(self) -> None:
         self._listen()
@@ -258,10 +261,6 @@ _LEVELS: Final = {
     "on_noreconnect": logging.ERROR,
     "on_connect": logging.INFO,
 }
-
-
-def _is_final(event: Event) -> bool:
-    return (event.why if isinstance(event, Ended) else event).final if isinstance(event, Down | Ended) else False
 
 
 def _encoded(batch: Batch, message: Message) -> bytes:

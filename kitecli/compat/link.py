@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from kitecli.compat.port import Source
 from kitecli.compat.wanted import Wanted
-from kitecli.errors import SubscriptionError
+from kitecli.errors import KiteError
 from kitecli.secret import Secret
 
 
@@ -39,7 +39,7 @@ class Link:
             source.close()
 
     def subscribe(self, tokens: Iterable[int]) -> None:
-        """Raises :class:`~kitecli.errors.SubscriptionError`."""
+        """Raises :class:`~kitecli.errors.KiteError` where they can't be had; then nothing has changed."""
         with self._lock:
             self._ask(self.wanted.subscribed(tokens))
 
@@ -68,7 +68,7 @@ class Link:
         try:
             if modes and self.source is not None:
                 self.source.subscribe(modes)
-        except SubscriptionError:
+        except KiteError:
             self.wanted.drop(modes)
             self.wanted.take({token: mode for token, mode in before.items() if mode is not None})
             raise

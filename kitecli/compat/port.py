@@ -26,21 +26,23 @@ class Down:
     """A connection was lost, or one more attempt to open it failed.
 
     ``code`` and ``reason``: the websocket's, 1006 where there was no farewell. ``status``: the HTTP status of a refused
-    handshake. ``final``: it won't be tried again.
+    handshake. ``fatal``: whatever it is that fails, trying again doesn't change it. ``over``: it isn't tried again.
     """
 
     connection: int
     code: int = ABNORMAL
     reason: str = ""
     status: int | None = None
-    final: bool = False
+    fatal: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The feed itself is over, all its connections with it; ``why`` says how the last one failed."""
+    """The feed itself is over, all its connections with it; ``why`` says how. ``final``: there shall be no other."""
 
     why: Down
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,10 @@ class Source(Protocol):
     """One feed as one script uses it. Asked for ticks and events by one thread; the rest may be called from any."""
 
     def subscribe(self, modes: Mapping[int, str]) -> None:
-        """Want these tokens in these modes. What the feed can't take it tells by a Refused, later."""
+        """Want these tokens in these modes, or with the :class:`~kitecli.errors.KiteError` raised none of them.
+
+        Where the feed has ended nothing is raised: the next one will be asked.
+        """
         ...
 
     def unsubscribe(self, tokens: Iterable[int]) -> None: ...

@@ -16,8 +16,8 @@ from kitecli.compat.interrupts import ended_by_signals
 from kitecli.compat.link import Link
 from kitecli.compat.port import OpenSource, Refused, Source
 from kitecli.compat.ticks import TickDictionaries
-from kitecli.compat.wanted import no_tokens, sorted_out
-from kitecli.errors import SubscriptionError, UsageError
+from kitecli.compat.wanted import sorted_out
+from kitecli.errors import KiteError, UsageError
 from kitecli.market.segments import SEGMENTS
 from kitecli.secret import Secret
 from kitecli.settings.endpoints import load_feed_limits
@@ -231,17 +231,17 @@ class KiteTicker:
         """True in any case, as officially; what can't be had is told to on_error(0, why), as the broker tells it."""
         try:
             ask(self._sound(tokens))
-        except SubscriptionError as error:
+        except KiteError as error:
             self._complain(error)
         return True
 
     def _sound(self, tokens: Iterable[int]) -> list[int]:
-        good, bad = sorted_out(tokens)
-        if bad:
-            self._complain(no_tokens(bad))
+        good, wrong = sorted_out(tokens)
+        if wrong is not None:
+            self._complain(wrong)
         return good
 
-    def _complain(self, error: SubscriptionError) -> None:
+    def _complain(self, error: KiteError) -> None:
         log.error("%s", error)
         if self._life is not None:
             self._life.tell(Refused(error))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from operator import index
 
 from kitecli.errors import SubscriptionError, TooManyInstruments
-from kitecli.protocol.layout import MODE_CODES
-from kitecli.protocol.messages import MAX_TOKEN
+from kitecli.feed.subscriptions import check_wish
+from kitecli.protocol.layout import MODE_CODES, MODES
 
 
 class Wanted:
@@ -25,9 +25,9 @@ class Wanted:
 
     def in_mode(self, mode: str, tokens: Iterable[int]) -> dict[int, str]:
         """``tokens`` in ``mode``, known or not, as the broker has it."""
-        if mode not in MODE_CODES:
+        if mode not in MODES:
             raise SubscriptionError(
-                f"{mode!r} is no mode", why=f"the ticker knows {', '.join(MODE_CODES)}", hint="use MODE_FULL and so on"
+                f"{mode!r} is no mode", why=f"the ticker knows {', '.join(MODES)}", hint="use MODE_FULL and so on"
             )
         return self._fitting(dict.fromkeys(tokens, mode))
 
@@ -54,34 +54,27 @@ class Wanted:
         return modes
 
 
-def sorted_out(tokens: object) -> tuple[list[int], list[object]]:
-    """The instrument tokens among ``tokens``, NumPy's integers too, and what is none: the broker would ignore it."""
+def sorted_out(tokens: object) -> tuple[list[int], SubscriptionError | None]:
+    """The instrument tokens among ``tokens``, NumPy's integers too; and what is wrong with the others, if any."""
     good: list[int] = []
-    bad: list[object] = []
+    wrong: list[SubscriptionError] = []
     for token in tokens if isinstance(tokens, Iterable) and not isinstance(tokens, str | bytes) else [tokens]:
         number = _number(token)
-        if number is None:
-            bad.append(token)
-        else:
-            good.append(number)
-    return good, bad
+        try:
+            check_wish(number, MODES[0])
+            good.append(int(number))  # type: ignore[call-overload]  # it is one, or the check had raised
+        except SubscriptionError as error:
+            wrong.append(error)
+    return good, _of_all(wrong) if wrong else None
 
 
-def no_tokens(bad: list[object]) -> SubscriptionError:
-    """What to say of them."""
-    shown = ", ".join(repr(token) for token in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-    return SubscriptionError(
-        f"{shown}: no instrument token",
-        why="the ticker takes lists of whole numbers and ignores anything else without a word",
-        hint="the others were taken; look the symbol up first, INFY on NSE is 408065",
-    )
+def _of_all(wrong: list[SubscriptionError]) -> SubscriptionError:
+    """One error for all: the first, and how many more."""
+    first, more = wrong[0], len(wrong) - 1
+    why = f"{first.why}; {more} more of this request are none either" if more else first.why
+    return SubscriptionError(first.what, why=why, hint=f"{first.hint}; the others were taken")
 
 
-def _number(token: object) -> int | None:
-    if isinstance(token, bool):
-        return None
-    try:
-        number = index(token)  # type: ignore[arg-type]  # whatever can't be one raises
-    except TypeError:
-        return None
-    return number if 0 < number <= MAX_TOKEN else None
+def _number(token: object) -> object:
+    """A plain integer of what can be one; booleans can't."""
+    return token if isinstance(token, bool) or not hasattr(token, "__index__") else index(token)

@@ -24,6 +24,9 @@ from picows import (
 )
 
 PATIENCE_S = 30.0
+HEARTBEAT = b"\x00"
+HEARTBEAT_S = 0.25
+"""More often than the broker's second, to lose no time with it: ours is connected once a message has come."""
 
 
 def wait_for(condition: Callable[[], Any], what: str = "it") -> Any:
@@ -46,9 +49,15 @@ class Client(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         self.ticker.clients.append(self)
+        self._beat()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.open = False
+
+    def _beat(self) -> None:
+        if self.open:
+            self.transport.send(WSMsgType.BINARY, HEARTBEAT)
+            asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.TEXT:

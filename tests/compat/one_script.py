@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 KiteTicker = importlib.import_module(sys.argv[1]).KiteTicker
 CALLBACKS = (
@@ -59,7 +60,9 @@ def main() -> None:
     for name, asked in plan.items():
         tickers[name] = KiteTicker("key", "token", root=asked["root"], **asked.get("given", {}))
         seen[name] = watch(tickers[name], asked)
-        tickers[name].connect(threaded=True)
+    # Twisted is no thing to start from several threads; a feed process takes a second to start, and all may at once.
+    with ThreadPoolExecutor(1 if sys.argv[1] == "kiteconnect" else len(plan)) as pool:
+        list(pool.map(lambda ticker: ticker.connect(threaded=True), tickers.values()))
     for line in sys.stdin:
         if not line.strip():
             break

@@ -63,13 +63,26 @@ def test_hope_is_given_up_once_after_the_tries():
     assert names == [[], ["on_reconnect"], ["on_reconnect", "on_noreconnect"], ["on_reconnect"], ["on_reconnect"]]
 
 
-def test_what_is_final_is_told_in_full():
-    [calls] = told(Down(0, reason="a bad certificate", final=True))
-    assert calls == [
-        ("on_error", (1006, "connection was closed uncleanly (a bad certificate)")),
-        ("on_close", (1006, "connection was closed uncleanly (a bad certificate)")),
-        ("on_noreconnect", ()),
-    ]
+def test_what_is_fatal_is_told_though_nothing_ever_streamed():
+    why = Down(0, reason="a bad certificate", fatal=True)
+    error = "connection was closed uncleanly (a bad certificate)"
+    calls = [("on_error", (1006, error)), ("on_close", (1006, error))]
+    assert told(why) == [calls]
+    assert told(Ended(why, final=True)) == [[*calls, ("on_noreconnect", ())]]
+
+
+def test_a_feed_s_end_that_its_last_connection_has_told_is_not_told_again():
+    last = Down(0, status=403, over=True)
+    first, again = told(last, Ended(Down(0, status=403)))
+    assert [name for name, _ in first] == ["on_error", "on_close"]
+    assert again == []
+    assert told(last, Ended(last, final=True))[1] == [("on_noreconnect", ())]
+    assert told(Up(0), Up(1), Down(1, over=True), Ended(Down(0)))[3][-1] == ("on_reconnect", (1,)), "one streamed"
+
+
+def test_a_feed_that_was_stopped_says_farewell():
+    stopped = Ended(Down(0, 1000, "the feed was stopped"), final=True)
+    assert told(Up(0), stopped)[1] == [("on_close", (1000, "the feed was stopped")), ("on_noreconnect", ())]
 
 
 def test_three_connections_are_one_to_the_script():

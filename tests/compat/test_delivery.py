@@ -209,7 +209,7 @@ def test_a_token_that_comes_in_the_callback_is_used_at_once(streaming: Heard):
 
 def test_what_is_final_ends_it(streaming: Heard):
     streaming.watch("on_noreconnect")
-    streaming.feeds.last.said.put(Down(0, reason="a bad certificate", final=True))
+    streaming.feeds.last.said.put(Ended(Down(0, reason="a bad certificate", fatal=True), final=True))
     streaming.wait_for("on_noreconnect")
     streaming.wait(lambda: streaming.feeds.last.closed)
     assert streaming.names == ["on_error", "on_close", "on_noreconnect"]
@@ -259,7 +259,7 @@ def test_close_in_an_on_close_is_meant(streaming: Heard):
 
 def test_stop_in_the_on_close_of_what_is_final_is_meant(streaming: Heard, caplog: pytest.LogCaptureFixture):
     streaming.reactions["on_close"] = lambda code, reason: streaming.ticker.stop()
-    streaming.feeds.last.said.put(Down(0, final=True))
+    streaming.feeds.last.said.put(Ended(Down(0), final=True))
     streaming.wait(lambda: streaming.feeds.last.closed)
     assert "ignored" not in caplog.text
 

@@ -151,10 +151,10 @@ def test_what_can_not_be_had_is_told_to_on_error_and_the_rest_is_taken():
     heard.ticker.connect(threaded=True)
     assert heard.ticker.subscribe(["408065", NIFTY]) is True
     assert heard.ticker.set_mode("FULL", [NIFTY]) is True
-    assert heard.ticker.subscribe(range(1, 10_000)) is True
+    assert heard.ticker.subscribe(range(257, 257 + 256 * 9_999, 256)) is True
     heard.wait_for("on_error", 3)
     assert all(code == 0 for _, code, _ in heard.calls)
-    assert [text.split(" ")[0] for _, _, text in heard.calls] == ["'408065':", "'FULL'", "10,000"]
+    assert [text.split(" ")[0] for _, _, text in heard.calls] == ["'408065'", "'FULL'", "10,000"]
     assert heard.feeds.last.modes == heard.ticker.subscribed_tokens == {NIFTY: "quote"}
     heard.ticker.close()
 
@@ -271,8 +271,11 @@ def test_eight_threads_of_changes_are_what_the_ticker_is_told(there: Ticker):
     ticker.connect(threaded=True)
     wait_for(ticker.is_connected)
 
+    def mine(number: int) -> list[int]:
+        return [exchange_token << 8 | 1 for exchange_token in range(1 + number * 100, 101 + number * 100)]
+
     def change(number: int) -> None:
-        for token in range(1 + number * 100, 101 + number * 100):
+        for token in mine(number):
             ticker.subscribe([token])
             ticker.set_mode("full", [token])
             if token % 3 == 0:
@@ -283,7 +286,7 @@ def test_eight_threads_of_changes_are_what_the_ticker_is_told(there: Ticker):
         thread.start()
     for thread in threads:
         thread.join()
-    wanted = dict.fromkeys((token for token in range(1, 801) if token % 3), "full")
+    wanted = dict.fromkeys((token for number in range(8) for token in mine(number) if token % 3), "full")
     wait_for(lambda: told(there, 0) == wanted)
     assert ticker.subscribed_tokens == wanted
     ticker.close()
@@ -316,10 +319,20 @@ def test_nine_thousand_instruments_on_one_object():
         ticker.on_ticks = lambda ws, ticks: seen.update(tick["instrument_token"] for tick in ticks)
         ticker.connect(threaded=True)
         wait_for(lambda: len(seen) == 9_000, "9,000 instruments")
-        assert sim.status()["connections"] == 3
+        assert connections(sim) == 3
         assert names == ["on_connect"]
         assert seen == set(tokens)
         ticker.close()
+
+
+def connections(sim: SimProcess) -> int:
+    def ask() -> int | None:
+        try:
+            return sim.status()["connections"]
+        except EnvironmentProblem:  # it has 9,000 snapshots to send on a machine that others use, too
+            return None
+
+    return wait_for(ask, "the exchange's answer")
 
 
 def test_a_refused_token_is_replaced_without_a_restart(exchange: SimProcess):
@@ -349,7 +362,7 @@ def test_ctrl_c_ends_connect_and_the_script_goes_on(exchange: SimProcess):
         print("goes on")
     """
     with subprocess.Popen(
-        [sys.executable, "-X", "dev", "-c", textwrap.dedent(script)],
+        [sys.executable, "-W", "always::ResourceWarning", "-c", textwrap.dedent(script)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

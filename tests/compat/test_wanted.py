@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from kitecli.compat.wanted import Wanted, no_tokens, sorted_out
+from kitecli.compat.wanted import Wanted, sorted_out
 from kitecli.errors import SubscriptionError, TooManyInstruments
+
+INFY, NIFTY = 408065, 256265
 
 
 def test_new_tokens_are_quotes_and_known_ones_keep_their_mode():
@@ -42,26 +44,40 @@ def test_a_mode_nobody_knows():
 
 
 @pytest.mark.parametrize(
-    ("tokens", "good", "bad"),
+    ("tokens", "good"),
     [
-        ([1, 2], [1, 2], []),
-        ((1,), [1], []),
-        ({5}, [5], []),
-        (range(1, 3), [1, 2], []),
-        (np.array([7, 8], np.uint32), [7, 8], []),
-        (["408065", 1], [1], ["408065"]),
-        ([1.0, True, None, 0, -1, 2**32], [], [1.0, True, None, 0, -1, 2**32]),
-        (5, [5], []),
-        ("408065", [], ["408065"]),
-        (None, [], [None]),
+        ([INFY, NIFTY], [INFY, NIFTY]),
+        ((INFY,), [INFY]),
+        ({INFY}, [INFY]),
+        (range(INFY, INFY + 256, 256), [INFY]),
+        (np.array([INFY, NIFTY], np.uint32), [INFY, NIFTY]),
+        (INFY, [INFY]),
+        ([], []),
     ],
 )
-def test_tokens_are_told_from_what_is_none(tokens: object, good: list, bad: list):
-    found = sorted_out(tokens)
-    assert found == (good, bad)
-    assert all(type(token) is int for token in found[0])
+def test_tokens(tokens: object, good: list):
+    found, wrong = sorted_out(tokens)
+    assert (found, wrong) == (good, None)
+    assert all(type(token) is int for token in found)
 
 
-def test_what_is_no_token_is_named():
-    assert "'408065': no instrument token" in str(no_tokens(["408065"]))
-    assert "and 2 more" in str(no_tokens(list("abcdefg")))
+@pytest.mark.parametrize("bad", ["408065", 1.0, True, None, 0, -1, 2**32, [1], 1594])
+def test_what_is_no_token_is_named_and_the_others_are_taken(bad: object):
+    good, wrong = sorted_out([INFY, bad, NIFTY])
+    assert good == [INFY, NIFTY]
+    assert wrong.what == f"{bad!r} is no instrument token"
+    assert "the others were taken" in wrong.hint
+
+
+def test_of_many_the_first_is_named_and_the_rest_counted():
+    good, wrong = sorted_out(["a", "b", INFY, "c"])
+    assert good == [INFY]
+    assert "'a'" in wrong.what
+    assert "2 more" in wrong.why
+
+
+@pytest.mark.parametrize("tokens", ["408065", None, 1594])
+def test_what_is_no_list(tokens: object):
+    good, wrong = sorted_out(tokens)
+    assert good == []
+    assert repr(tokens) in wrong.what
