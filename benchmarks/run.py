@@ -28,6 +28,7 @@ BENCHMARKS: Final = {
     "latency": ("latency", ("compiled", "compiler", "linux")),
     "startup": ("startup", ("unix",)),
     "queries": ("queries", ("compiled",)),
+    "dictionaries": ("dictionaries", ()),
     "layouts": ("layouts", ("compiled", "compiler")),
 }
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # A record of kitecli.market.tick.TICK_DTYPE, which the test holds this against. One unpack takes 0.2 us, where
 # NumPy's row.item() takes 1.2 us; and a Tick needs no NumPy.
-_RECORD: Final = Struct("<qIiIiIIIiiiiIIBBH")
+RECORD: Final = Struct("<qIiIiIIIiiiiIIBBH")
 (
     _TS_RECV_NS,
     _TOKEN,
@@ -54,14 +54,14 @@ _INDEX: Final = 2
 _DEPTH: Final = 4
 _OHLC: Final = 8
 
-_OPAQUE_DEPTH: Final = "V128"  # a row of DEPTH_DTYPE as its bytes
+OPAQUE_DEPTH: Final = "V128"  # a row of DEPTH_DTYPE as its bytes
 _LEVELS: Final = Struct(">" + 10 * "IiH2x")
-_DEPTH_TAIL: Final = Struct("<II")
-_DEPTH_TAIL_AT: Final = 120
-_OI_DAY_LOW_HALVES: Final = Struct("<10xH10xH")  # the padding of the first two buy levels
+DEPTH_TAIL: Final = Struct("<II")
+DEPTH_TAIL_AT: Final = 120
+OI_DAY_LOW_HALVES: Final = Struct("<10xH10xH")  # the padding of the first two buy levels
 
-_MODE_NAMES: Final = ("", *MODES)
-_DIVISORS: Final = tuple(divisor_of(segment) for segment in range(256))
+MODE_NAMES: Final = ("", *MODES)
+DIVISORS: Final = tuple(divisor_of(segment) for segment in range(256))
 
 
 class Ohlc(TypedDict):
@@ -109,7 +109,7 @@ class Tick:
     def from_row(cls, row: np.void, depth: np.void | None = None, sequence: int | None = None) -> Tick:
         """A tick from one row of ``TICK_DTYPE`` and its row of ``DEPTH_DTYPE``; copies both."""
         # A row hands its bytes out without a copy; row.data would take 5 us to describe them first.
-        record = _RECORD.unpack(row)  # type: ignore[arg-type]
+        record = RECORD.unpack(row)  # type: ignore[arg-type]
         return cls(record, None if depth is None else depth.tobytes(), sequence)
 
     # Where it came from
@@ -121,7 +121,7 @@ class Tick:
     @property
     def mode(self) -> str:
         """``ltp``, ``quote`` or ``full``."""
-        return _MODE_NAMES[self._fields[_MODE]]
+        return MODE_NAMES[self._fields[_MODE]]
 
     @property
     def tradable(self) -> bool:
@@ -149,7 +149,7 @@ class Tick:
     @property
     def last_price(self) -> float:
         fields = self._fields
-        return fields[_LAST_PRICE] / _DIVISORS[fields[_TOKEN] & 0xFF]
+        return fields[_LAST_PRICE] / DIVISORS[fields[_TOKEN] & 0xFF]
 
     @property
     def average_traded_price(self) -> float | None:
@@ -224,14 +224,14 @@ class Tick:
     @property
     def oi_day_high(self) -> int | None:
         book = self._book
-        return _DEPTH_TAIL.unpack_from(book, _DEPTH_TAIL_AT)[1] if book else None
+        return DEPTH_TAIL.unpack_from(book, DEPTH_TAIL_AT)[1] if book else None
 
     @property
     def oi_day_low(self) -> int | None:
         book = self._book
         if not book:
             return None
-        low, high = _OI_DAY_LOW_HALVES.unpack_from(book)
+        low, high = OI_DAY_LOW_HALVES.unpack_from(book)
         return int(low | high << 16)
 
     # Times
@@ -245,7 +245,7 @@ class Tick:
     def last_trade_time(self) -> datetime | None:
         """When the instrument last traded, to the second, in IST."""
         book = self._book
-        return _time(_DEPTH_TAIL.unpack_from(book, _DEPTH_TAIL_AT)[0]) if book else None
+        return _time(DEPTH_TAIL.unpack_from(book, DEPTH_TAIL_AT)[0]) if book else None
 
     # The book
 
@@ -254,7 +254,7 @@ class Tick:
         book = self._book
         if not book:
             return None
-        divisor = _DIVISORS[self._fields[_TOKEN] & 0xFF]
+        divisor = DIVISORS[self._fields[_TOKEN] & 0xFF]
         values = _LEVELS.unpack_from(book)
         levels: list[Level] = [
             {"quantity": values[at], "price": values[at + 1] / divisor, "orders": values[at + 2]}
@@ -298,7 +298,7 @@ class Tick:
         return self._fields[_FLAGS] & (_OHLC | _INDEX) == _OHLC
 
     def _rupees(self, field: int) -> float:
-        return self._fields[field] / _DIVISORS[self._fields[_TOKEN] & 0xFF]
+        return self._fields[field] / DIVISORS[self._fields[_TOKEN] & 0xFF]
 
 
 def ticks_of(
@@ -309,8 +309,8 @@ def ticks_of(
     Cheaper than :meth:`Tick.from_row` one by one. ``sequences``: a number for each row (n,), or the first one's,
     from which the others are numbered upwards.
     """
-    records = _RECORD.iter_unpack(ticks.tobytes())
-    books = repeat(None) if depth is None else depth.view(_OPAQUE_DEPTH).tolist()
+    records = RECORD.iter_unpack(ticks.tobytes())
+    books = repeat(None) if depth is None else depth.view(OPAQUE_DEPTH).tolist()
     return map(Tick, records, books, _numbers(sequences))
 
 

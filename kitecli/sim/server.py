@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
 from picows import (
+    WSCloseCode,
     WSFrame,
     WSListener,
     WSMsgType,
@@ -304,7 +305,9 @@ class Client(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Pings are answered by picows; a bare pong is never sent (it makes the official client hang up)."""
         if frame.msg_type == WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code())
+            code = frame.get_close_code()
+            # 0, which no answer may say, stands for none: the official client's close() sends none.
+            transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
         elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
             self._parts.append(frame.get_payload_as_bytes())

@@ -208,11 +208,11 @@ def test_its_representation_is_short():
 
 
 def test_it_reads_the_record_as_the_dtype_lays_it_out():
-    assert view._RECORD.size == TICK_DTYPE.itemsize
+    assert view.RECORD.size == TICK_DTYPE.itemsize
     row = np.zeros(1, TICK_DTYPE)
     for number, name in enumerate(TICK_DTYPE.names, start=1):
         row[name] = number
-    assert view._RECORD.unpack(row[0]) == tuple(range(1, 18))
+    assert view.RECORD.unpack(row[0]) == tuple(range(1, 18))
     ours = (view._FULL, view._SNAPSHOT, view._INDEX, view._DEPTH, view._OHLC)
     assert ours == (records.MODE_FULL, FLAG_SNAPSHOT, FLAG_INDEX, records.FLAG_DEPTH, FLAG_OHLC)
 

@@ -20,6 +20,7 @@ TITLES = {
     "latency": ["Socket to on_tick"],
     "startup": ["Start-up"],
     "queries": ["Asking a full ring"],
+    "dictionaries": ["A tick as a dictionary"],
     "layouts": ["Layouts of a tick: writing", "Layouts of a tick: reading"],
 }
 
