@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import queue
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kitecli.errors import AuthError, EnvironmentProblem
+from kitecli.errors import AuthError, EnvironmentProblem, FeedError, UsageError
 from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import Settings
@@ -19,11 +21,14 @@ from kitecli.settings.endpoints import load_endpoints, load_feed_limits
 if TYPE_CHECKING:
     from kitecli.broker.rest import BrokerSession
     from kitecli.gateway.feed import Feed
+    from kitecli.gateway.handle import GatewayHandle
     from kitecli.gateway.spec import GatewayEvent, GatewaySpec
     from kitecli.market.instruments import InstrumentBook
     from kitecli.market.selection import Selection, Wish
     from kitecli.sim.launcher import SimProcess
-    from kitecli.sim.options import SimOptions
+    from kitecli.sim.options import Ready, SimOptions
+
+FIRST_STATE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,27 @@ class FeedPlan:
     client: str = ""
 
 
-def open_market(settings: Settings, sim: SimOptions | None) -> AbstractContextManager[Market]:
-    """The market to stream from: a simulated exchange started for the occasion, or the configured environment.
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A feed in the background. ``joined``: it ran already; ``state``: of its first connection."""
 
-    Raises :class:`AuthError` where the environment needs an api_key and access_token and there are none.
+    name: str
+    pid: int
+    joined: bool
+    state: str
+
+
+def open_market(settings: Settings, sim: SimOptions | None, *, stays: bool = False) -> AbstractContextManager[Market]:
+    """The market to stream from: a simulated exchange, or the configured environment.
+
+    The exchange is the one in the background, where one runs; else it is started for the occasion, or, if it ``stays``,
+    in the background. Raises :class:`AuthError` where the environment needs an api_key and access_token and there are
+    none.
     """
-    return _simulated(sim) if sim is not None else nullcontext(_configured(settings))
+    if sim is None:
+        return nullcontext(_configured(settings))
+    ready = _in_background(sim, start=stays)
+    return nullcontext(_market_of(ready)) if ready is not None else _simulated(sim)
 
 
 def load_book(market: Market, progress: Callable[[int, int | None], None] | None = None) -> InstrumentBook:
@@ -144,6 +164,41 @@ def start_feed(
     return feed
 
 
+def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], plan: FeedPlan) -> Daemon:
+    """Have ``modes`` streamed in the background, by a gateway that goes on without clients.
+
+    Raises :class:`EnvironmentProblem` where a feed can't be a process of its own.
+    """
+    from kitecli.gateway.handle import open_gateway
+
+    spec = replace(_spec(settings, market, plan), modes=dict(modes), daemon=True)
+    handle = open_gateway(spec, client="kite feed --daemon")
+    try:
+        if handle.pid is None:
+            raise EnvironmentProblem(
+                "A feed in the background has to be a process of its own",
+                why="performance.use_mmap is off, or there is no compiled pass",
+                hint="kite doctor says which; kite feed without --daemon streams all the same",
+            )
+        return Daemon(spec.name, handle.pid, handle.joined, _first_state(handle))
+    finally:
+        handle.close()
+
+
+def _first_state(handle: GatewayHandle) -> str:
+    """What becomes of its first connection: live, quiet, auth or down; how it stands where that takes long."""
+    deadline_s, state = time.monotonic() + FIRST_STATE_S, "reconnecting"
+    while state not in ("live", "quiet", "auth", "down") and (left_s := deadline_s - time.monotonic()) > 0:
+        try:
+            event = handle.events.get(timeout=left_s)
+        except queue.Empty:
+            break
+        if event.kind == "failed":
+            raise event.failure() or FeedError("The feed ended without a word", hint="run kite doctor")
+        state = event.state if event.kind == "connection" else state
+    return state
+
+
 def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
     """What to stream when nobody says: all of a simulated exchange, a few well-known names of a real one."""
     from kitecli.market.selection import Wish, read_watchlist
@@ -175,14 +230,39 @@ def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
     )
 
 
+def _in_background(options: SimOptions, *, start: bool) -> Ready | None:
+    """The exchange in the background, if there is one and it is what was asked for; else one started, or None."""
+    from kitecli.ring.location import runtime_dir
+    from kitecli.sim import background
+    from kitecli.sim.options import SimOptions
+
+    folder = runtime_dir()
+    found = background.running(folder)
+    if found is None:
+        return background.begin(options, folder) if start else None
+    if options == SimOptions():
+        return found
+    if start:
+        raise UsageError(
+            "A simulated exchange runs in the background already",
+            why=f"{found.instruments:,} instruments from {found.source}, and there is one at a time",
+            hint="join it with kite feed --sim, or end its feed first: kite stop",
+        )
+    return None
+
+
+def _market_of(ready: Ready) -> Market:
+    from kitecli.broker.rest import BrokerSession
+
+    return Market(ready.ws_url, BrokerSession(ready.api_url, ready.api_key, Secret(ready.access_token)), simulated=True)
+
+
 @contextmanager
 def _simulated(options: SimOptions) -> Iterator[Market]:
-    from kitecli.broker.rest import BrokerSession
     from kitecli.sim.launcher import launch
 
     with launch(options) as sim:
-        session = BrokerSession(sim.api_url, sim.api_key, Secret(sim.access_token))
-        yield Market(sim.ws_url, session, simulated=True, ended=partial(_has_ended, options, sim))
+        yield replace(_market_of(sim.ready), ended=partial(_has_ended, options, sim))
 
 
 def _has_ended(options: SimOptions, sim: SimProcess) -> bool:

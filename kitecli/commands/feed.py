@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitecli.commands._shared import JsonOption, settings_of
+from kitecli.commands._shared import JsonOption, print_json, say, settings_of
 from kitecli.errors import UsageError
 
 if TYPE_CHECKING:
+    from kitecli.settings import Settings
     from kitecli.sim.options import SimOptions
+    from kitecli.wiring import FeedPlan, Market, Wanted
 
 EPILOG = """\b
 Examples:
@@ -22,6 +24,7 @@ Examples:
   kite feed --sim --json --duration 10 > ticks.ndjson
   kite feed --source ticks.parquet --speed 60        a table of real ticks, a minute a second
   kite feed NSE:INFY "NIFTY 50"                      the broker's feed; needs an account
+  kite feed --daemon --universe 'NSE:*'              stream in the background; kite feed joins
   kite feed --universe 'NFO:NIFTY*' --watchlist my.txt
 """
 
@@ -46,6 +49,7 @@ def feed(
     speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
     start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
     instruments: Annotated[int, typer.Option(help="For --sim: how many instruments; 0: those with names.", min=0)] = 0,
+    daemon: Annotated[bool, typer.Option("--daemon", help="Stream in the background: kite status, kite stop.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print ticks as CSV.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,12 +58,32 @@ def feed(
     from kitecli.wiring import FeedPlan, Wanted, open_market
 
     _refuse_idle_options(as_json and csv, not (sim or source) and (speed != 1 or start or instruments))
+    _refuse_reading(daemon, duration is not None, csv, spin)
     settings = settings_of(context)
     wanted = Wanted(tuple(symbols or ()), tuple(universe or ()), watchlist, mode.value if mode else None)
     exchange = sim_options(source, speed, start, instruments) if sim or source else None
-    with open_market(settings, exchange) as market:
+    with open_market(settings, exchange, stays=daemon) as market:
+        if daemon:
+            begin(settings, market, wanted, FeedPlan(connections), as_json=as_json)
+            return
         form = "json" if as_json else "csv" if csv or not sys.stdout.isatty() else "table"
         stream(settings, market, wanted, FeedPlan(connections, spin=spin), form, duration)
+
+
+def begin(settings: Settings, market: Market, wanted: Wanted, plan: FeedPlan, *, as_json: bool) -> None:
+    """Start a feed in the background, or give a running one more to stream; say which and how it is."""
+    from kitecli.commands._stream import selected
+    from kitecli.wiring import start_daemon
+
+    selection = selected(settings, market, wanted)
+    daemon = start_daemon(settings, market, selection.modes, plan)
+    if as_json:
+        print_json({"name": daemon.name, "pid": daemon.pid, "joined": daemon.joined, "state": daemon.state})
+        return
+    how = "streams these too" if daemon.joined else "streams in the background"
+    count = f"{len(selection):,} instrument{'' if len(selection) == 1 else 's'}"
+    say(f"The feed {daemon.name} {how}: {count}, process {daemon.pid}, {daemon.state}.")
+    say("kite feed joins it, kite status shows it, kite stop ends it.")
 
 
 def sim_options(source: str | None, speed: float, start: str, instruments: int) -> SimOptions:
@@ -67,6 +91,14 @@ def sim_options(source: str | None, speed: float, start: str, instruments: int) 
     from kitecli.sim.options import SYNTHETIC, SimOptions
 
     return SimOptions(source=source or SYNTHETIC, speed=speed, start=start, instruments=instruments)
+
+
+def _refuse_reading(daemon: bool, *of_readers: bool) -> None:
+    if daemon and any(of_readers):
+        raise UsageError(
+            "--duration, --csv and --spin are for reading ticks, and --daemon only has them streamed",
+            hint="start the daemon without them, then read: kite feed",
+        )
 
 
 def _refuse_idle_options(two_forms: object, sim_only: object) -> None:

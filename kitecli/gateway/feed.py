@@ -28,6 +28,7 @@ from kitecli.errors import FeedError, KiteError
 from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
 from kitecli.gateway.gaps import GapRecord, gap_of
+from kitecli.gateway.client import stopped
 from kitecli.gateway.handle import GatewayHandle
 from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
@@ -326,7 +327,7 @@ class Feed:
         elif event.kind == "failed":
             self._end = event.failure()
         elif event.kind == "stopped":
-            self._end = FeedError("The feed process was stopped", why="somebody ended it", hint="start it again")
+            self._end = stopped(event)
 
     def _take(self, timeout_s: float) -> Batch | None:
         """The next batch of our own instruments; None where nothing came in time or the feed is closed."""

@@ -1,7 +1,7 @@
 """``python -m kitecli.sim``: a simulated exchange as a child process. See :mod:`~kitecli.sim.launcher`.
 
 The first line of stdin is the options as JSON; the one line of stdout is where it listens, or an error, as JSON. The
-child ends when its stdin does, so it never outlives whoever started it.
+child ends when its stdin does, so it never outlives whoever started it; unless it is to end when nobody listens.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ async def _serve(options: SimOptions) -> None:
         sys.stdin.read()
         loop.call_soon_threadsafe(stop.set)
 
-    threading.Thread(target=wait_for_the_parent, daemon=True).start()
+    if not options.idle_s:
+        threading.Thread(target=wait_for_the_parent, daemon=True).start()
     await serve(options, _print_ready, stop)
 
 

@@ -23,7 +23,7 @@ START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
 STOP_TIMEOUT_S: Final = 5.0
 DEATH_S: Final = 0.2  # its sockets close a moment before it can be waited for
 # The exchange is on this machine: http_proxy is for others.
-_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _ERRORS: Final = {kind.reference: kind for kind in (ConfigError, DataError, EnvironmentProblem, UsageError)}
 
 
@@ -51,7 +51,7 @@ class SimProcess:
         try:
             self._pipe_to_it().write(options.to_json().encode() + b"\n")
             self._pipe_to_it().flush()
-            self.ready = _as_ready(self._first_line(timeout_s))
+            self.ready = as_ready(self._first_line(timeout_s))
             self._access_token = self.ready.access_token
         except BaseException:
             self.stop()
@@ -138,15 +138,9 @@ class SimProcess:
         return self._process.stdin
 
     def _first_line(self, timeout_s: float) -> bytes:
-        """A thread reads it, because a pipe can't be waited for with a timeout on every system."""
-        lines: queue.Queue[bytes] = queue.Queue()
-        out = self._process.stdout
-        if out:
-            threading.Thread(target=lambda: lines.put(out.readline()), daemon=True).start()
-        try:
-            line = lines.get(timeout=timeout_s)
-        except queue.Empty:
-            raise self._silent(f"it said nothing for {timeout_s:g} s") from None
+        line = first_line(self._process, timeout_s)
+        if line is None:
+            raise self._silent(f"it said nothing for {timeout_s:g} s")
         if not line:
             raise self._silent(f"it ended with code {self._process.wait(STOP_TIMEOUT_S)}")
         return line
@@ -169,7 +163,7 @@ class SimProcess:
         url = self.ready.control_url + path
         request = urllib.request.Request(url, body, method=method)  # noqa: S310 - http, and the exchange's own
         try:
-            with _DIRECT.open(request, timeout=STOP_TIMEOUT_S) as response:
+            with DIRECT.open(request, timeout=STOP_TIMEOUT_S) as response:
                 return json.load(response)["data"]
         except HTTPError as error:
             with error:
@@ -196,7 +190,23 @@ class SimProcess:
         return self._complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
 
 
-def _as_ready(line: bytes) -> Ready:
+def first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:
+    """What the exchange says first; empty where it ended, None where it is silent for ``timeout_s``.
+
+    A thread reads it, because a pipe can't be waited for with a timeout on every system.
+    """
+    lines: queue.Queue[bytes] = queue.Queue()
+    out = process.stdout
+    assert out is not None  # Popen was given PIPE
+    threading.Thread(target=lambda: lines.put(out.readline()), daemon=True).start()
+    try:
+        return lines.get(timeout=timeout_s)
+    except queue.Empty:
+        return None
+
+
+def as_ready(line: bytes) -> Ready:
+    """The exchange's first line; raises the error it tells of."""
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         raise _as_error(answer)

@@ -19,7 +19,7 @@ class SimOptions:
     Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:
     whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before
     both ports then: a file's path or YAML itself ("version: 1" is one without rules). ``fault_log``: file that its
-    truth is written to as NDJSON.
+    truth is written to as NDJSON. ``idle_s``: it outlives its starter, and ends when nobody was connected for so long.
     """
 
     source: str = SYNTHETIC
@@ -36,6 +36,7 @@ class SimOptions:
     rate_limits: bool = True
     faults: str = ""
     fault_log: str = ""
+    idle_s: float = 0.0
 
     @property
     def is_synthetic(self) -> bool:

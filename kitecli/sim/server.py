@@ -155,7 +155,16 @@ class SimulatedExchange:
 
     def works(self) -> list[Coroutine[None, None, None]]:
         """What it does until it is stopped."""
-        return [self.send_ticks(), self.send_heartbeats(), *([self.proxy.run()] if self.proxy else [])]
+        works = [self.send_ticks(), self.send_heartbeats(), *([self.proxy.run()] if self.proxy else [])]
+        return [*works, self.wait_until_idle()] if self.options.idle_s else works
+
+    async def wait_until_idle(self) -> None:
+        """Until nobody has been connected for the time of the options."""
+        heard_ns = self.clock.now_ns()
+        while self.clock.now_ns() - heard_ns < self.options.idle_s * NS_PER_S:
+            if self.clients:
+                heard_ns = self.clock.now_ns()
+            await asyncio.sleep(HEARTBEAT_CHECK_S)
 
     def ready(self, ws_url: str, api_url: str, control_url: str, ca_file: str = "") -> Ready:
         session = self.sessions.current

@@ -1,0 +1,32 @@
+"""A simulated exchange that outlives its starter, and ends when nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from kitecli.sim import background
+from kitecli.sim.options import SimOptions
+from kitecli.sim.server import serve
+
+
+def test_it_goes_on_without_its_starter_and_is_found_by_its_file(tmp_path):
+    ready = background.begin(SimOptions(instruments=30), tmp_path)
+    try:
+        assert background.running(tmp_path) == ready
+        assert (tmp_path / "sim.json").stat().st_mode & 0o077 == 0
+    finally:
+        os.kill(ready.pid, signal.SIGTERM)
+    os.waitpid(ready.pid, 0)
+    assert background.running(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_word_of_an_exchange_is_none(tmp_path):
+    (tmp_path / "sim.json").write_text("{")
+    assert background.running(tmp_path) is None
+
+
+def test_it_ends_when_nobody_was_connected_for_its_time():
+    asyncio.run(asyncio.wait_for(serve(SimOptions(instruments=30, idle_s=0.3), lambda _: None, asyncio.Event()), 20))
