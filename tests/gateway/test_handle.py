@@ -473,6 +473,6 @@ def test_two_hundred_kills_leave_no_process_lock_or_file(exchange, spec_of, read
     began = time.monotonic()
     gateways, told_s = killing_at_random(exchange, spec_of, reading, until, tokens, 50, seed=seed)
     print(
-        f"\n50 kills in {time.monotonic() - began:.0f} s, {len(gateways)} gateways; readers had told of their gateway's "
-        f"{max(told_s) * 1e3:.0f} ms after the kill at most ({len(told_s)} times)"
+        f"\n50 kills in {time.monotonic() - began:.0f} s, {len(gateways)} gateways; readers had told of their "
+        f"gateway's {max(told_s) * 1e3:.0f} ms after the kill at most ({len(told_s)} times)"
     )
