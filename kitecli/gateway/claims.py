@@ -59,7 +59,7 @@ class Claims:
 
         Raises :class:`TooManyInstruments`, and nothing has changed, where the account's limit would be passed.
         """
-        total = len(self._counts.keys() | modes.keys())
+        total = len(self._counts) + sum(token not in self._counts for token in modes)
         if total > self._limit:
             raise self._too_many(total, client)
         held, counts, change = self._held.setdefault(client, {}), self._counts, Change()

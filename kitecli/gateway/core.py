@@ -260,8 +260,10 @@ class Gateway:
 
     def _apply(self, change: Change) -> None:
         """Have the pool stream what is wanted now; it tells the broker of changes that come together in one message."""
-        self._pool.unsubscribe(change.drop)
-        self._pool.subscribe(change.want)
+        if change.drop:
+            self._pool.unsubscribe(change.drop)
+        if change.want:
+            self._pool.subscribe(change.want)
 
     def _new_pool(self, transport: Transport) -> FeedPool:
         spec = self._spec
