@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from kitecli.errors import FeedError, KiteError
 from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
-from kitecli.gateway.gaps import GapRecord, gap_of
 from kitecli.gateway.client import stopped
+from kitecli.gateway.gaps import GapRecord, gap_of
 from kitecli.gateway.handle import GatewayHandle
 from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
