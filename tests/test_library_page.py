@@ -1,4 +1,4 @@
-"""Every example in docs/library.md, run as it stands."""
+"""Every example in docs/library.md and the one in README.md, run as they stand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "library.md").read_text()
-EXAMPLES = re.findall(r"^## (.+?)$|^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+CHECKOUT = Path(__file__).resolve().parent.parent
+PAGE = (CHECKOUT / "docs" / "library.md").read_text()
+README = (CHECKOUT / "README.md").read_text()
+EXAMPLES = re.findall(r"^## (.+?)$|^```python\n(.*?)^```", PAGE + README, re.MULTILINE | re.DOTALL)
 
 
 def _examples():

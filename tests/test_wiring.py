@@ -122,6 +122,7 @@ def test_a_second_feed_joins_the_first_and_gets_its_own_instruments_only(simulat
         with start_feed(smaller, simulated, {other: "quote"}, FeedPlan(), lambda _: None) as second:
             assert second.gateway_pid == first.gateway_pid
             assert "a ring of" in second.warnings[0]
+            begun_at = second.reader.start
             for feed, token in ((second, other), (first, one)):
                 seen = Counter()
                 for batch in feed.batches(20):
@@ -130,6 +131,8 @@ def test_a_second_feed_joins_the_first_and_gets_its_own_instruments_only(simulat
                         break
                 assert set(seen) == {token}
             assert first.passed_over + second.passed_over > 0
+            with start_feed(smaller, simulated, {one: "ltp"}, FeedPlan(), lambda _: None) as third:
+                assert third.reader.start > begun_at, "what streamed before it came was for others"
         assert not first.warnings
 
 

@@ -59,6 +59,14 @@ def test_ticks_of_other_connections_meanwhile_are_neither(ring):
     assert ring.missed(Gap(0, (INFY,), 1 * S, 8 * S, "cut", sequence)) == {INFY: (100, 130, 30)}
 
 
+def test_what_came_during_the_outage_is_no_last_tick_before_it(ring):
+    ring.take(1, INFY=100)
+    ring.take(5, INFY=120)  # by another connection, which carried the instrument meanwhile
+    sequence = ring.view.cursor()
+    ring.take(8, INFY=130)
+    assert ring.missed(Gap(0, (INFY,), 1 * S, 8 * S, "cut", sequence)) == {INFY: (100, 130, 30)}
+
+
 def test_what_cant_be_known_is_said(ring):
     ring.take(1, INFY=100, NIFTY=0)
     ring.take(1, MODE_LTP, TCS=0)

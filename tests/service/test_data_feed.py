@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kitecli.broker.rest import fetch_instruments
 from kitecli.errors import (
     AuthError,
+    BrokerError,
     ConfigError,
     ConnectionFailed,
     FeedError,
@@ -28,7 +30,7 @@ from kitecli.hot import COMPILED
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.protocol.encoder import encode_frames
 from kitecli.protocol.messages import order_text
-from kitecli.service.data_feed import DataFeedService
+from kitecli.service.data_feed import STOP_TIMEOUT_S, DataFeedService
 from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
 from tests.service.scripted import both_kinds, config_for, only_shared, streaming, until
@@ -135,6 +137,9 @@ def test_a_simulated_exchange_of_its_own_needs_nothing():
     service.subscribe(["NSE:INFY", "NSE:RELIANCE"])
     with service:
         until(lambda: len(seen) >= 2)
+        session = service._venue.market().session
+    with pytest.raises(BrokerError):
+        fetch_instruments(session)  # it went with the service
     assert {tick.instrument_token for tick in seen} == {408065, 738561}
 
 
@@ -289,7 +294,7 @@ def sent(exchange):
 
 
 def test_callbacks_may_call_the_service(make, tokens):
-    service, seen = make(), set()
+    service, seen, waits_s = make(), set(), []
     service.subscribe(tokens[:1])
 
     @service.add_tick_callback
@@ -301,13 +306,16 @@ def test_callbacks_may_call_the_service(make, tokens):
         with pytest.raises(UsageError, match="wait"):
             service.wait()
         if len(seen) == 5:
+            before_s = time.monotonic()
             service.stop()
+            waits_s.append(time.monotonic() - before_s)
             with pytest.raises(UsageError, match="start"):
                 service.start()
 
     service.start()
     assert service.wait(20)
     assert len(seen) == 5
+    assert waits_s[0] < STOP_TIMEOUT_S / 2, "in a callback it returns at once"
     service.start()  # on another thread it may
 
 
