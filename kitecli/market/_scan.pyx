@@ -75,12 +75,16 @@ cdef inline double *_real(bytearray room):
     return <double *><char *>room
 
 
+# Under this name it isn't replaced by Cython's own reading, which takes 1e-_7 for a number.
+_PYTHONS_FLOAT = float
+
+
 cdef int _number(kite_field *field, double *value) except -1:
     """Whether a field is a number as float() reads it."""
     if kite_decimal(field, value):
         return 1
     try:
-        value[0] = float(field.at[:field.size])
+        value[0] = _PYTHONS_FLOAT(field.at[:field.size])
     except ValueError:
         return 0
     return 1

@@ -81,6 +81,7 @@ def test_kite_s_own_forms_are_taken(row):
         HEADER_LINE + b"\n\n" + INFY.encode() + b"\n",
         HEADER_LINE + b"\n" + INFY.replace("408065", "4294967296").encode() + b"\n",
         HEADER_LINE + b"\n" + INFY.replace("0.1", "1.5 x").encode() + b"\n",
+        HEADER_LINE + b"\n" + INFY.replace("0.1", "1e-_7").encode() + b"\n",
         HEADER_LINE + b"\n" + INFY.replace("0.0,,0.0", "0.0,26-02-2026,0.0").encode() + b"\n",
         HEADER_LINE + b"\n" + INFY.encode() + b",more\n",
         b"a,b\n1,2\n",
