@@ -116,12 +116,7 @@ class InstrumentBook:
         """
         expiries = self.index.column("expiry")
         years = sorted({_year(ordinal) for ordinal in set(expiries.tolist()) if ordinal})
-        return [
-            row
-            for year in years
-            for row in self.index.rows_beginning(exchange, name + year)
-            if expiries[row] and _year(expiries[row]) == year
-        ]
+        return [row for year in years for row in self.index.rows_beginning(exchange, name + year) if expiries[row]]
 
     def underlyings(self, exchange: str) -> list[str]:
         """What an exchange's contracts are on, in upper case."""

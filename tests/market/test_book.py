@@ -121,7 +121,8 @@ def test_search_puts_shares_first_and_sooner_expiries_before_later(text: str, fo
 
 
 def test_contracts_are_found_by_what_they_are_on_whatever_the_name_column_says():
-    book = InstrumentBook([*CHAIN, contract("NFO:X5026FEBFUT", 9 << 8 | 2, "", "2026-02-24", "FUT")])
+    bond = share("NFO:HDFCBANK26", 10 << 8 | 2)
+    book = InstrumentBook([*CHAIN, bond, contract("NFO:X5026FEBFUT", 9 << 8 | 2, "", "2026-02-24", "FUT")])
     assert [book.row(row).tradingsymbol for row in book.contracts_on("NFO", "HDFCBANK")] == [
         "HDFCBANK26FEBFUT",
         "HDFCBANK26MARFUT",

@@ -26,12 +26,13 @@ def test_a_sound_master_has_none():
 def test_each_oddity_is_told_with_its_count_and_an_example():
     found = kinds(
         share("NSE:A", 257), share("NSE:B", 257), share("NSE:a", 513), share("NSE:FAR", 5 << 8 | 2),
+        share("NSE:NO INDEX", 6 << 8 | 9),
         contract("NFO:X26JANFUT", 9 << 8 | 2, "X", "2026-01-27", "FUT"),
     )  # fmt: skip
     assert set(found) == {"token-twice", "symbol-twice", "segment-byte", "expired"}
     assert found["token-twice"].count == 1
     assert found["symbol-twice"].example == "NSE:a (token 513)"
-    assert found["segment-byte"].example == "NSE:FAR (token 1282)"
+    assert (found["segment-byte"].count, found["segment-byte"].example) == (2, "NSE:FAR (token 1282)")
     assert "2026-02-20" in str(found["expired"])
 
 

@@ -42,6 +42,9 @@ def test_a_terminal_gets_the_columns_that_fit_it_and_no_line_is_broken(width: in
     assert all(len(line) <= width for line in lines)
     assert lines[2].startswith("NFO:NIFTY26FEB25000.5CE"[:width])
     assert ("name" in lines[0]) == (width >= 100)
+    whole = [["NSE:NIFTY", "50", "256265"], ["NFO:NIFTY26FEB25000.5CE", "65794", "CE", "2026-02-24", "25000.5", "65"]]
+    for line, cells in zip(lines[1:], whole, strict=True):
+        assert width < 25 or line.split()[: len(cells)] == cells[: len(line.split())]
 
 
 def test_an_instrument_in_json_has_the_master_s_columns():
