@@ -5,7 +5,7 @@ What it returns equals kitecli.market.columns.columns_of of the same rows; what 
 
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
 
 cdef extern from "scan.h" nogil:
@@ -16,6 +16,13 @@ cdef extern from "scan.h" nogil:
 
     ctypedef struct kite_key:
         uint32_t row
+
+    ctypedef struct kite_slot:
+        uint32_t number
+
+    kite_slot *kite_slot_of(kite_slot *slots, const kite_field *field)
+    int kite_holds(const kite_slot *slot, const kite_field *field)
+    void kite_remember(kite_slot *slot, const kite_field *field, uint32_t number)
 
     int kite_row(const char **next, const char *end, kite_field *fields)
     int kite_whole(const kite_field *field, int64_t *value)
@@ -46,21 +53,22 @@ cdef class _Words:
 
 
 cdef class _Repeated:
-    """The number of a field's text, remembered from the row before."""
+    """The numbers of a column's texts, most of which came a few rows before: no object is made for those."""
 
     cdef _Words words
-    cdef const char *at
-    cdef Py_ssize_t size
-    cdef uint32_t last
+    cdef kite_slot slots[256]
 
     def __init__(self, _Words words):
-        self.words, self.at, self.size = words, NULL, -1
+        self.words = words
 
-    cdef uint32_t number(self, kite_field *field):
-        if field.size != self.size or memcmp(field.at, self.at, field.size) != 0 or field.doubled:
-            self.last = self.words.number(field)
-            self.at, self.size = field.at, -1 if field.doubled else field.size
-        return self.last
+    cdef uint32_t number(self, kite_field *field) except? 0:
+        cdef kite_slot *slot = kite_slot_of(self.slots, field)
+        cdef uint32_t number
+        if kite_holds(slot, field):
+            return slot.number
+        number = self.words.number(field)
+        kite_remember(slot, field, number)
+        return number
 
 
 cdef bytearray _room(Py_ssize_t size):
@@ -101,9 +109,9 @@ cdef class _Sections:
     cdef dict kinds
     cdef list odd
     cdef object expiry_of
-    cdef const char *expiry_at
-    cdef Py_ssize_t expiry_size
-    cdef uint32_t expiry_last, type_last, segment_last, exchange_last, kind_last
+    cdef kite_slot expiries[256]
+    cdef uint32_t kind_slots[256]
+    cdef uint32_t expiry_last
     cdef uint32_t *token
     cdef uint32_t *symbol_at
     cdef uint32_t *name_number
@@ -127,7 +135,7 @@ cdef class _Sections:
         self.words = _Words()
         self.name, self.type = _Repeated(self.words), _Repeated(self.words)
         self.segment, self.exchange = _Repeated(self.words), _Repeated(self.words)
-        self.kinds, self.odd, self.expiry_of, self.expiry_size = {}, [], expiry_of, -1
+        self.kinds, self.odd, self.expiry_of = {}, [], expiry_of
         self.token, self.symbol_at = _whole(self.parts["token"]), _whole(self.parts["symbol_at"])
         self.name_number, self.kind = _whole(self.parts["name"]), _whole(self.parts["kind"])
         self.expiry = _whole(self.parts["expiry"])
@@ -179,23 +187,22 @@ cdef class _Sections:
         free(self.text)
 
     cdef int _date(self, kite_field *field) except -1:
-        cdef bytes text
-        if field.size == self.expiry_size and memcmp(field.at, self.expiry_at, field.size) == 0:
-            return 1
-        text = field.at[:field.size]
-        try:
-            self.expiry_last = self.expiry_of[text]
-        except ValueError:
-            return 0
-        self.expiry_at, self.expiry_size = field.at, field.size
-        return 1
+        cdef kite_slot *slot = kite_slot_of(self.expiries, field)
+        if not kite_holds(slot, field):
+            try:
+                kite_remember(slot, field, self.expiry_of[field.at[:field.size]])
+            except ValueError:
+                return 0
+        self.expiry_last = slot.number
+        return not field.doubled
 
-    cdef uint32_t _kind(self, uint32_t type, uint32_t segment, uint32_t exchange):
-        if self.rows and type == self.type_last and segment == self.segment_last and exchange == self.exchange_last:
-            return self.kind_last
-        self.kind_last = self.kinds.setdefault((type, segment, exchange), len(self.kinds))
-        self.type_last, self.segment_last, self.exchange_last = type, segment, exchange
-        return self.kind_last
+    cdef uint32_t _kind(self, uint32_t type, uint32_t segment, uint32_t exchange) except? 0:
+        cdef uint32_t slot = (type * 31 + segment * 7 + exchange) & 63
+        cdef uint32_t *known = &self.kind_slots[4 * slot]
+        if known[0] != type + 1 or known[1] != segment or known[2] != exchange:
+            known[3] = self.kinds.setdefault((type, segment, exchange), len(self.kinds))
+            known[0], known[1], known[2] = type + 1, segment, exchange  # 0: nothing there yet
+        return known[3]
 
     cdef dict finished(self):
         """All sections, cut to the rows there were."""

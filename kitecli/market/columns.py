@@ -49,18 +49,21 @@ def index_of_csv(csv: bytes, day: date, source: bytes | None = None) -> MasterIn
     return index_of_rows(parse_instruments(csv.decode("utf-8", "replace")), day, source)
 
 
-def index_of_file(csv: bytes, day: date) -> tuple[MasterIndex, tuple[Oddity, ...]]:
+def index_of_file(csv: bytes, day: date, source: bytes | None = None) -> tuple[MasterIndex, tuple[Oddity, ...]]:
     """The index of a master in whatever form, and what had to be mended to read it: nothing, in the broker's own.
+
+    ``source``: the SHA-256 of ``csv``, where it is known already.
 
     :raises DataError: not a master, cut short, or not to be read in one way only.
     """
+    digest = source or sha256(csv).digest()
     try:
-        return index_of_csv(csv, day), ()
+        return index_of_csv(csv, day, digest), ()
     except DataError:
         mended, oddities = mend(csv.decode("utf-8", "replace"))
         if not oddities:
             raise
-        return index_of_csv(mended.encode(), day, sha256(csv).digest()), oddities
+        return index_of_csv(mended.encode(), day, digest), oddities
 
 
 def index_of_rows(rows: Iterable[Instrument], day: date = date.min, source: bytes = bytes(32)) -> MasterIndex:

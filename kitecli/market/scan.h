@@ -102,6 +102,31 @@ static int kite_ascii_symbol(const kite_field *field) {
     return !field->doubled;
 }
 
+/* A text that came before, with its number; where it is looked for depends on its letters. */
+typedef struct {
+    const char *at;
+    Py_ssize_t size;
+    uint32_t number;
+} kite_slot;
+
+static kite_slot *kite_slot_of(kite_slot slots[256], const kite_field *field) {
+    Py_ssize_t size = field->size;
+    unsigned hash = (unsigned)size;
+    for (Py_ssize_t i = 0; i < size && i < 16; i++) hash = hash * 31 + (unsigned char)field->at[i];
+    return &slots[(hash ^ hash >> 8) & 255];
+}
+
+static int kite_holds(const kite_slot *slot, const kite_field *field) {
+    return slot->at && !field->doubled && slot->size == field->size && !memcmp(slot->at, field->at, (size_t)field->size);
+}
+
+static void kite_remember(kite_slot *slot, const kite_field *field, uint32_t number) {
+    if (field->doubled) return;
+    slot->at = field->at;
+    slot->size = field->size;
+    slot->number = number;
+}
+
 /* A row to be ordered: its exchange's rank and the symbol's first 22 letters in upper case, compared as numbers. */
 typedef struct {
     uint64_t word[3];

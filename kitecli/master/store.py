@@ -72,9 +72,12 @@ class MasterStore:
         text = json.dumps({"version": STATE_VERSION, **asdict(state)}, indent=1)
         _replace(self.folder / "state.json", text.encode())
 
-    def keep(self, csv: bytes, day: date) -> tuple[MasterIndex, MasterReport]:
-        """Take a day's master in. Raises :class:`DataError`, with nothing changed, for what is no master."""
-        index, mended = index_of_file(csv, day)
+    def keep(self, csv: bytes, day: date, source: bytes | None = None) -> tuple[MasterIndex, MasterReport]:
+        """Take a day's master in; ``source``: its SHA-256 where known.
+
+        :raises DataError: no master; nothing is changed.
+        """
+        index, mended = index_of_file(csv, day, source)
         _replace(self._csv(day), gzip.compress(csv, GZIP_LEVEL, mtime=0))
         self._write(index, day)
         self._forget_old()

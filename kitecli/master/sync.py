@@ -112,11 +112,11 @@ def _fetched(
         if unchanged := _opened(store, noted, "unchanged"):
             store.note(noted)
             return unchanged
-        answer = _retried(fetch, None, wait)  # what it is unchanged from can't be read any more
+        answer, digest = _retried(fetch, None, wait), ""  # what it is unchanged from can't be read any more
     if answer.body is None:
         raise DataError("The server says that nothing is newer than nothing", hint="Try again in a minute")
     day = master_day(now_ns)
-    index, report = store.keep(answer.body, day)
+    index, report = store.keep(answer.body, day, bytes.fromhex(digest) if digest else None)
     odd = tuple(map(str, report.oddities))
     noted = State(day.isoformat(), index.source.hex(), now_ns, False, answer.etag, answer.last_modified, odd)
     store.note(noted)
