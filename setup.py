@@ -1,10 +1,10 @@
-"""Builds the compiled pass; everything else about the package stands in pyproject.toml.
+"""Builds the compiled pass and the compiled reading of masters; everything else stands in pyproject.toml.
 
-``KITE_PURE=1``       skips the extension.
+``KITE_PURE=1``       skips both.
 ``KITE_REQUIRE_C=1``  makes a failed build an error (wheel jobs, CI).
 Otherwise a machine without a compiler gets the pure-Python reference, and ``kite doctor`` says so.
 
-The extension is built for one Python version, not for the stable ABI: a call through that costs 250-600 ns where this
+They are built for one Python version, not for the stable ABI: a call through that costs 250-600 ns where this
 costs 65-110 (docs/adr/0002), and a live feed makes one call per frame.
 """
 
@@ -15,6 +15,10 @@ from setuptools import Extension, setup
 
 PURE = os.environ.get("KITE_PURE") == "1"
 REQUIRE_C = os.environ.get("KITE_REQUIRE_C") == "1"
+COMPILED = (
+    ("hot", "_hot", ("pass.h", "mailbox.h", "portable.h")),
+    ("market", "_scan", ("scan.h",)),
+)
 
 
 def extensions() -> list[Extension]:
@@ -31,12 +35,13 @@ def extensions() -> list[Extension]:
     built = cythonize(
         [
             Extension(
-                "kitecli.hot._hot",
-                ["kitecli/hot/_hot.pyx"],
-                depends=["kitecli/hot/pass.h", "kitecli/hot/mailbox.h", "kitecli/hot/portable.h"],
-                include_dirs=["kitecli/hot"],
+                f"kitecli.{package}.{module}",
+                [f"kitecli/{package}/{module}.pyx"],
+                depends=[f"kitecli/{package}/{name}" for name in headers],
+                include_dirs=[f"kitecli/{package}"],
                 extra_compile_args=["/O2"] if windows else ["-O3", "-fno-strict-aliasing"],
             )
+            for package, module, headers in COMPILED
         ],
         compiler_directives={"language_level": 3, "boundscheck": True, "embedsignature": True},
     )

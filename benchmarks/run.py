@@ -29,6 +29,7 @@ BENCHMARKS: Final = {
     "startup": ("startup", ("unix",)),
     "queries": ("queries", ("compiled",)),
     "dictionaries": ("dictionaries", ()),
+    "masters": ("masters", ("unix",)),
     "layouts": ("layouts", ("compiled", "compiler")),
 }
 

@@ -29,7 +29,7 @@ def run(scale: Scale) -> list[Table]:
     costs = {name: Cost() for name in commands}
     for number in range(scale.pick(25, 5, 1) + 1):
         for name, (arguments, variables) in commands.items():
-            wall_ns, cpu_ns = _timed(partial(_start, arguments, variables))
+            wall_ns, cpu_ns = timed(partial(_start, arguments, variables))
             if number:  # the first writes the bytecode and fills the page cache
                 costs[name].add(wall_ns, cpu_ns)
     rows = [_row("kite --help", costs, 3.0), _row("completing a verb", costs, 1.5), _row("python -c pass", costs, None)]
@@ -42,7 +42,7 @@ def _start(arguments: Sequence[str], variables: Mapping[str, str]) -> None:
     subprocess.run([sys.executable, *arguments], env={**os.environ, **variables}, stdout=subprocess.DEVNULL, check=True)
 
 
-def _timed(start: Callable[[], None]) -> tuple[float, float]:
+def timed(start: Callable[[], None]) -> tuple[float, float]:
     before, wall_ns = getrusage(RUSAGE_CHILDREN), perf_counter_ns()
     start()
     wall_ns, after = perf_counter_ns() - wall_ns, getrusage(RUSAGE_CHILDREN)

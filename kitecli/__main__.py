@@ -1,8 +1,24 @@
-"""``python -m kitecli`` is ``kite``."""
+"""``kite`` and ``python -m kitecli``: completes instruments by itself, and hands everything else to the Typer app."""
 
 from __future__ import annotations
 
-from kitecli.cli import main
+import os
+import sys
+
+
+def main() -> None:
+    """The console script ``kite``."""
+    if "_KITE_COMPLETE" in os.environ:
+        from kitecli.completion import answer
+
+        found = answer(os.environ)
+        if found is not None:
+            sys.stdout.write(found + "\n")
+            return
+    from kitecli.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -30,6 +30,7 @@ from kitecli.commands.doctor import doctor
 from kitecli.commands.feed import EPILOG as FEED_EXAMPLES
 from kitecli.commands.feed import feed
 from kitecli.commands.init import init
+from kitecli.commands.instruments import app as instruments_app
 from kitecli.commands.sim import sim
 from kitecli.commands.status import status
 from kitecli.commands.stop import stop
@@ -189,6 +190,7 @@ app.command(short_help="Print the ticks of captured messages.")(decode)
 app.command(short_help="Show the market's sessions and holidays.", epilog=CALENDAR_EPILOG)(calendar)
 app.command(short_help="Write a configuration file to edit.")(init)
 app.command(short_help="Check what kite needs of this machine.")(doctor)
+app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, show and compare the instruments.")
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")
 
 

@@ -22,6 +22,7 @@
     │   ├── OutsideCalendar                  a day the market's calendar has no data for
     │   └── HoursUnknown                     a day that trades at hours nobody has published
     ├── BrokerError                 exit 7   the broker's REST interface answered with an error
+    │   └── BrokerUnavailable                it may work in a moment: no network, HTTP 429 or 5xx, an answer cut short
     └── EnvironmentProblem          exit 8   this machine lacks something: a package, memory, a compiler
 
 An error says what happened (``what``), why (``why``) and what to do next (``hint``). ``reference`` is a stable
@@ -139,6 +140,10 @@ class HoursUnknown(DataError):
 class BrokerError(KiteError):
     exit_code = 7
     reference = "broker"
+
+
+class BrokerUnavailable(BrokerError):
+    reference = "broker-unavailable"
 
 
 class EnvironmentProblem(KiteError):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import GatewayHandle
     from kitecli.gateway.spec import GatewayEvent, GatewaySpec
-    from kitecli.market.instruments import InstrumentBook
+    from kitecli.market.book import InstrumentBook
     from kitecli.market.selection import Selection, Wish
     from kitecli.sim.launcher import SimProcess
     from kitecli.sim.options import Ready, SimOptions
@@ -98,31 +98,35 @@ def open_market(settings: Settings, sim: SimOptions | None, *, stays: bool = Fal
     return nullcontext(_market_of(ready)) if ready is not None else _simulated(sim)
 
 
-def load_book(market: Market, progress: Callable[[int, int | None], None] | None = None) -> InstrumentBook:
-    """Download the day's instruments."""
-    from kitecli.broker.rest import fetch_instruments
-    from kitecli.market.instruments import InstrumentBook, parse_instruments
+def load_book(
+    market: Market, progress: Callable[[int, int | None], None] | None = None, say: Callable[[str], None] | None = None
+) -> InstrumentBook:
+    """The day's instruments: mapped from disk, downloaded where they aren't there yet. ``say``: warns of old ones."""
+    from kitecli.catalogue import todays_book
 
-    return InstrumentBook(parse_instruments(fetch_instruments(market.session, progress=progress)))
+    return todays_book(market.session, progress, say)
 
 
 def choose(settings: Settings, market: Market, book: InstrumentBook, wanted: Wanted) -> Selection:
     """Resolve what was asked for against the instruments and the account's limits."""
-    from kitecli.market.selection import read_watchlist, select, split_names
+    from kitecli.catalogue import last_prices, today
+    from kitecli.market.selection import Wish, read_watchlist, select, split_names
 
     limits = load_feed_limits()
     wishes = [wish for symbol in wanted.symbols for wish in split_names(symbol)]
     wishes += read_watchlist(wanted.watchlist) if wanted.watchlist else []
+    wishes += [Wish(pattern) for pattern in wanted.patterns]
     if not wanted:
         wishes = _unasked(market, book)
     return select(
         book,
         wishes,
-        wanted.patterns,
         mode=wanted.mode,
         equity_mode=settings.datafeed.equity_mode,
         futures_mode=settings.datafeed.futures_mode,
         limit=limits.connections * limits.instruments_per_connection,
+        today=today(),
+        prices=last_prices(market.session),
     )
 
 

@@ -33,6 +33,7 @@ def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 patch.delenv(name)
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config-home")))
         patch.setenv("APPDATA", os.environ["XDG_CONFIG_HOME"])
+        patch.setenv("KITE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         patch.setenv("COLUMNS", "120")
         yield
 

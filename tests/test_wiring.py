@@ -8,7 +8,8 @@ import pytest
 from kitecli.broker.rest import BrokerSession
 from kitecli.errors import AuthError, TooManyInstruments
 from kitecli.hot import COMPILED
-from kitecli.market.instruments import Instrument, InstrumentBook
+from kitecli.market.book import InstrumentBook
+from kitecli.market.instruments import Instrument
 from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import load

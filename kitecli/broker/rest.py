@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from kitecli.errors import AuthError, BrokerError, KiteError, UsageError
+from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, KiteError, UsageError
 from kitecli.secret import Secret
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ CALL_TIMEOUT_S: Final = 7.0  # the official client's
 DOWNLOAD_TIMEOUT_S: Final = 30.0  # without a byte; the whole master may take longer
 CHUNK_BYTES: Final = 1 << 16
 LTP_LIMIT: Final = 1000
+NOT_MODIFIED: Final = 304
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -48,15 +49,44 @@ class BrokerSession:
 def fetch_instruments(session: BrokerSession, exchange: str | None = None, *, progress: Progress | None = None) -> str:
     """Download the instrument master, 10 MB for all exchanges, as CSV text for ``parse_instruments``.
 
-    :raises AuthError: the broker wants a login. :raises BrokerError: any other refusal, an answer that is no CSV,
-        or a download that ended early.
+    :raises AuthError: the broker wants a login. :raises BrokerError: any other refusal, an answer that is no CSV.
+    :raises BrokerUnavailable: out of reach, overloaded, or a download that ended early.
     """
     path = f"/instruments/{exchange}" if exchange else "/instruments"
+    return (download_master(session, path=path, progress=progress).body or b"").decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class MasterDownload:
+    """An instrument master as served; ``body`` None: the same as before. The rest makes the next call conditional."""
+
+    body: bytes | None
+    etag: str = ""
+    last_modified: str = ""
+
+
+def download_master(
+    session: BrokerSession,
+    etag: str = "",
+    last_modified: str = "",
+    *,
+    path: str = "/instruments",
+    progress: Progress | None = None,
+) -> MasterDownload:
+    """Download the instrument master unless it is what ``etag`` or ``last_modified`` stood for.
+
+    Raises as :func:`fetch_instruments`.
+    """
     timeout_s = max(session.timeout_s, DOWNLOAD_TIMEOUT_S)
-    with _calling(session, path, [], timeout_s) as response:
+    conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+    headers = {name: value for name, value in conditions.items() if value}
+    with _calling(session, path, [], timeout_s, headers) as response:
+        if response.status_code == NOT_MODIFIED and headers:
+            return MasterDownload(None, etag, last_modified)
         if not response.ok or "csv" not in response.headers.get("content-type", ""):
             raise _refusal(path, response)
-        return _download(response, progress).decode("utf-8", "replace")
+        names = response.headers.get("etag", ""), response.headers.get("last-modified", "")
+        return MasterDownload(_download(response, progress), *names)
 
 
 def profile(session: BrokerSession) -> dict[str, object]:
@@ -97,7 +127,11 @@ def _call(session: BrokerSession, path: str, params: Sequence[tuple[str, str]] =
 
 @contextmanager
 def _calling(
-    session: BrokerSession, path: str, params: Sequence[tuple[str, str]], timeout_s: float
+    session: BrokerSession,
+    path: str,
+    params: Sequence[tuple[str, str]],
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[requests.Response]:
     import requests
 
@@ -111,7 +145,7 @@ def _calling(
                 url,
                 params=list(params),
                 auth=_authorise(session),
-                headers={"X-Kite-Version": API_VERSION, "User-Agent": "kitecli"},
+                headers={"X-Kite-Version": API_VERSION, "User-Agent": "kitecli", **(headers or {})},
                 timeout=(session.timeout_s, timeout_s),
                 stream=True,
                 allow_redirects=False,  # the interface has none; following one could carry the token elsewhere
@@ -148,7 +182,7 @@ def _download(response: requests.Response, progress: Progress | None) -> bytes:
         if progress:
             progress(response.raw.tell(), total)
     if total is not None and response.raw.tell() < total:
-        raise BrokerError(
+        raise BrokerUnavailable(
             "The instrument master's download ended early",
             why=f"{response.raw.tell():,} of {total:,} bytes came",
             hint="Try again",
@@ -171,7 +205,9 @@ def _refusal(path: str, response: requests.Response) -> KiteError:
     said = f"{message} ({kind}, HTTP {response.status_code})" if message else _describe(response)
     if kind == "TokenException" or "access_token" in message:
         return AuthError("The broker doesn't accept this session", why=said, hint=_LOG_IN)
-    return BrokerError(f"The broker refused {path}", why=said, hint=_advice(kind, response.status_code))
+    passing = response.status_code == 429 or response.status_code >= 500
+    error = BrokerUnavailable if passing else BrokerError
+    return error(f"The broker refused {path}", why=said, hint=_advice(kind, response.status_code))
 
 
 _LOG_IN: Final = (
@@ -220,10 +256,14 @@ def _unreachable(url: str, error: requests.RequestException) -> BrokerError:
         why = f"its certificate isn't accepted: {_root_cause(error)}"
         return BrokerError(f"{host} can't be trusted", why=why, hint="Check the machine's clock and any proxy between")
     if isinstance(error, requests.Timeout):
-        return BrokerError(f"{host} doesn't answer", why="the call timed out", hint="Check the network and try again")
+        return BrokerUnavailable(
+            f"{host} doesn't answer", why="the call timed out", hint="Check the network and try again"
+        )
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return BrokerError(f"The answer of {host} broke off", why=_root_cause(error), hint="Try again")
-    return BrokerError(f"{host} can't be reached", why=_root_cause(error), hint="Check the network and the address")
+        return BrokerUnavailable(f"The answer of {host} broke off", why=_root_cause(error), hint="Try again")
+    return BrokerUnavailable(
+        f"{host} can't be reached", why=_root_cause(error), hint="Check the network and the address"
+    )
 
 
 def _root_cause(error: BaseException) -> str:

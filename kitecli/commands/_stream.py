@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from kitecli.commands._shared import say
@@ -47,12 +46,12 @@ def selected(settings: Settings, market: Market, wanted: Wanted) -> Selection:
     """The instruments asked for; what takes long is shown on a terminal."""
     from rich.console import Console
 
+    from kitecli.terminal.instruments import download_progress
     from kitecli.wiring import choose, load_book
 
-    errors = Console(stderr=True)
-    with errors.status(FETCHING) if errors.is_terminal else nullcontext() as status:
-        book = load_book(market, lambda done, _: status.update(f"{FETCHING}: {done / 1e6:.1f} MB") if status else None)
-        return choose(settings, market, book, wanted)
+    with download_progress(Console(stderr=True), FETCHING) as progress:
+        book = load_book(market, progress, lambda text: say(f"kite: {text}"))
+    return choose(settings, market, book, wanted)
 
 
 def show(feed: Feed, selection: Selection, form: str, duration_s: float | None, console: Console) -> None:

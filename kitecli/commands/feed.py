@@ -25,6 +25,7 @@ Examples:
   kite feed --source ticks.parquet --speed 60        a table of real ticks, a minute a second
   kite feed NSE:INFY "NIFTY 50"                      the broker's feed; needs an account
   kite feed --daemon --universe 'NSE:*'              stream in the background; kite feed joins
+  kite feed NFO:NIFTY:FUT:near NFO:NIFTY:weekly:ATM+-5   a future, and the options around the money
   kite feed --universe 'NFO:NIFTY*' --watchlist my.txt
 """
 
@@ -37,7 +38,9 @@ class Mode(StrEnum):
 
 def feed(
     context: typer.Context,
-    symbols: Annotated[list[str] | None, typer.Argument(help="NSE:INFY, INFY, 'NIFTY 50' or a token.")] = None,
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="NSE:INFY, 'NIFTY 50', a token, NFO:NIFTY:weekly:ATM+-5, @FILE.")
+    ] = None,
     mode: Annotated[Mode | None, typer.Option(help="What a tick carries. Default: by kind of instrument.")] = None,
     universe: Annotated[list[str] | None, typer.Option(help="A pattern, as 'NSE:*'; repeatable.")] = None,
     watchlist: Annotated[Path | None, typer.Option(help="A file of symbols, one a line.")] = None,

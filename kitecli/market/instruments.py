@@ -1,7 +1,8 @@
-"""Instruments: the rows of Kite's master file, how it is read and written, and how people's names find them.
+"""Instruments: the rows of Kite's master file, and how it is read and written.
 
 The file is a CSV of twelve columns, one row an instrument, newest at https://api.kite.trade/instruments each morning.
-Tokens are reused by the exchange, so a master belongs to its day.
+Tokens are reused by the exchange, so a master belongs to its day. What is read here is Kite's own form of the file and
+nothing else; kitecli.market.mending knows what spreadsheets and data frames make of it.
 Source: Kite Connect v3, "Market quotes and instruments"; casts as the official Python client makes them.
 """
 
@@ -12,12 +13,10 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
-from heapq import nlargest
 from operator import itemgetter
 from typing import Final
 
-from kitecli.errors import DataError, SubscriptionError, UnknownInstrument
+from kitecli.errors import DataError
 from kitecli.market.segments import SEGMENTS
 
 COLUMNS: Final = (
@@ -38,16 +37,6 @@ COLUMNS: Final = (
 DERIVATIVE_TYPES: Final = frozenset({"FUT", "CE", "PE"})
 
 EXCHANGES: Final = frozenset(segment.exchange for segment in SEGMENTS.values())
-
-# Where a bare symbol is looked for first: most people who type INFY mean the National Stock Exchange.
-PREFERRED_EXCHANGES: Final = ("NSE", "BSE")
-
-NEAREST_COUNT: Final = 3
-# difflib takes 20 us a pair, too slow for every symbol: it orders the few hundred that a cheap score leaves.
-CANDIDATE_LIMIT: Final = 300
-NEAREST_CUTOFF: Final = 0.6
-SLIP_CUTOFF: Final = 0.85  # one letter off or a space too few: likelier meant than a company of that name
-CONTRACT_DIGITS: Final = 3  # NIFTY26FEB25000CE reads as a contract, NIFTY 50 does not
 
 FETCH_AGAIN: Final = "Download the instrument master again"
 
@@ -87,9 +76,9 @@ def parse_instruments(text: str) -> list[Instrument]:
         cut short: an interrupted download ends in the middle of a row and must not pass for a smaller market.
     """
     body = text.removeprefix("\ufeff").lstrip()
-    reader = csv.reader(io.StringIO(body, newline=""))
+    reader = csv_lines(body)
     header = next(reader, [])
-    positions = _column_positions(header, body)
+    positions = column_positions(header, body)
     rows = list(_typed_rows(reader, len(header), positions))
     if not rows:
         raise DataError("The instrument master has no rows", why="it ends after its header", hint=FETCH_AGAIN)
@@ -122,7 +111,19 @@ def format_instruments(rows: Iterable[Instrument]) -> str:
     return out.getvalue()
 
 
-def _column_positions(header: Sequence[str], body: str) -> list[int]:
+def csv_lines(body: str) -> Iterator[list[str]]:
+    """The fields of each line. Raises :class:`DataError` where quotes or line ends make no lines."""
+    reader = csv.reader(io.StringIO(body, newline=""))
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise DataError(
+            f"Line {reader.line_num} of the instrument master can't be read", why=str(error), hint=FETCH_AGAIN
+        ) from error
+
+
+def column_positions(header: Sequence[str], body: str) -> list[int]:
+    """Where each of ``COLUMNS`` stands in a header. Raises :class:`DataError`, which says what ``body`` is instead."""
     missing = [name for name in COLUMNS if name not in header]
     if not missing:
         return [header.index(name) for name in COLUMNS]
@@ -173,12 +174,13 @@ class _ExpiryCache(dict[str, "date | None"]):
     """The master repeats some hundred dates 130,000 times."""
 
     def __missing__(self, text: str) -> date | None:
-        value = _expiry(text)
+        value = parse_expiry(text)
         self[text] = value
         return value
 
 
-def _expiry(text: str) -> date | None:
+def parse_expiry(text: str) -> date | None:
+    """The date of an expiry, None for no text. Raises ValueError for any other form than YYYY-MM-DD."""
     if not text:
         return None
     # Only YYYY-MM-DD: 04-05-2024, as spreadsheets save it, could be April or May.
@@ -190,7 +192,7 @@ def _expiry(text: str) -> date | None:
 _CASTS: Final[dict[str, Callable[[str], object]]] = {
     "instrument_token": int,
     "last_price": float,
-    "expiry": _expiry,
+    "expiry": parse_expiry,
     "strike": float,
     "tick_size": float,
     "lot_size": int,
@@ -226,113 +228,4 @@ def _refuse_cut_last_field(body: str, rows: Sequence[Instrument]) -> None:
         "The instrument master is cut short",
         why=f"its last line ends in {last!r}, without a line break",
         hint=FETCH_AGAIN,
-    )
-
-
-class InstrumentBook:
-    """Finds instruments by token and by the names people type. Upper and lower case are the same.
-
-    Building it over 156,000 rows takes about 0.2 s; a look-up is a dictionary's.
-    """
-
-    def __init__(self, rows: Iterable[Instrument]) -> None:
-        self.rows: tuple[Instrument, ...] = tuple(rows)
-        self._by_token = {row.instrument_token: row for row in self.rows}
-        self._by_key: dict[str, Instrument] = {}
-        self._by_symbol: dict[str, list[Instrument]] = {}
-        for row in self.rows:
-            symbol = row.tradingsymbol.upper()
-            # The first row wins where a file repeats a key; Kite's own never does.
-            if self._by_key.setdefault(f"{row.exchange}:{symbol}", row) is row:
-                self._by_symbol.setdefault(symbol, []).append(row)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[Instrument]:
-        return iter(self.rows)
-
-    def get(self, token: int) -> Instrument | None:
-        """The instrument of a token, or None."""
-        return self._by_token.get(token)
-
-    def find(self, name: str) -> Instrument | None:
-        """The instrument of ``NSE:INFY``, ``infy`` or ``NIFTY 50``; None where there is none.
-
-        :raises SubscriptionError: a bare symbol that several exchanges have and NSE and BSE have not.
-        """
-        wanted = _normal(name)
-        if ":" in wanted:
-            return self._by_key.get(wanted)
-        found = self._by_symbol.get(wanted, [])
-        for exchange in PREFERRED_EXCHANGES:
-            for row in found:
-                if row.exchange == exchange:
-                    return row
-        if len(found) > 1:
-            raise _ambiguous(name, found)
-        return found[0] if found else None
-
-    def resolve(self, name: str) -> Instrument:
-        """Like :meth:`find`, but a miss is an error that names the nearest.
-
-        :raises UnknownInstrument: no such symbol.
-        :raises SubscriptionError: as :meth:`find`.
-        """
-        found = self.find(name)
-        if found is None:
-            near = self.nearest(name)
-            raise UnknownInstrument(
-                f"No instrument is called {name!r}",
-                why="the day's instrument master doesn't list it",
-                hint=f"Nearest: {', '.join(near)}" if near else "Write it as EXCHANGE:SYMBOL, for example NSE:INFY",
-            )
-        return found
-
-    def nearest(self, name: str) -> list[str]:
-        """Up to three keys ``name`` may have meant, best first: the symbol elsewhere, a company's name, a slip."""
-        exchange, _, symbol = _normal(name).rpartition(":")
-        elsewhere = self._by_symbol.get(symbol)
-        if elsewhere:
-            return [row.key for row in elsewhere[:NEAREST_COUNT]]
-        pool = self._pool(symbol)
-        named = [other for other in pool if self._is_company(other, symbol)]
-        candidates = nlargest(CANDIDATE_LIMIT, pool, key=lambda other: _likeness(symbol, other))
-        close = get_close_matches(symbol, candidates, NEAREST_COUNT, NEAREST_CUTOFF)
-        slip = get_close_matches(symbol, close, 1, SLIP_CUTOFF)
-        found = dict.fromkeys([*slip, *sorted(named, key=len), *close])
-        return [_preferred(self._by_symbol[other], exchange).key for other in found][:NEAREST_COUNT]
-
-    def _pool(self, symbol: str) -> list[str]:
-        """Symbols worth comparing: contracts that begin alike if it reads as a contract, else all that never expire."""
-        if sum(map(str.isdigit, symbol)) >= CONTRACT_DIGITS:
-            return [other for other in self._by_symbol if other[:2] == symbol[:2]]
-        return [other for other, rows in self._by_symbol.items() if not rows[0].is_derivative]
-
-    def _is_company(self, other: str, name: str) -> bool:
-        """Whether ``name`` begins the name of the company behind a symbol, as INFOSYS does for INFY."""
-        return len(name) > 3 and self._by_symbol[other][0].name.upper().startswith(name)
-
-
-def _normal(name: str) -> str:
-    exchange, colon, symbol = name.strip().upper().partition(":")
-    return f"{exchange.strip()}:{symbol.strip()}" if colon else exchange
-
-
-def _preferred(rows: Sequence[Instrument], exchange: str) -> Instrument:
-    order = (exchange, *PREFERRED_EXCHANGES)
-    return min(rows, key=lambda row: order.index(row.exchange) if row.exchange in order else len(order))
-
-
-def _likeness(symbol: str, other: str) -> int:
-    """A cheap order of likeness: letters in common and a common beginning, less the difference in length."""
-    alike = len(set(symbol) & set(other)) - abs(len(symbol) - len(other))
-    return alike + 2 * (other[:1] == symbol[:1]) + 4 * (other[:3] == symbol[:3])
-
-
-def _ambiguous(name: str, found: Sequence[Instrument]) -> SubscriptionError:
-    return SubscriptionError(
-        f"{name!r} is ambiguous",
-        why=f"{len(found)} exchanges list it: {', '.join(row.key for row in found)}",
-        hint="Write the one you mean with its exchange",
     )

@@ -1,4 +1,12 @@
-"""What to stream, as people say it: names, tokens, watchlists and patterns, resolved against the day's instruments.
+"""Instruments as people say them: names, tokens, patterns, contracts and files, resolved against the day's instruments.
+
+=================================  ===========================================================================
+``NSE:INFY``, ``INFY``             a symbol; a bare one means NSE, then BSE, then the one exchange that lists it
+``408065``                         an instrument token
+``NFO:NIFTY*``, ``*:GOLD*``        a shell pattern of ``EXCHANGE:SYMBOL``
+``NFO:NIFTY:weekly:ATM±10``        contracts: see kitecli.market.contracts
+``@FILE``                          the lines of a file, a watchlist
+=================================  ===========================================================================
 
 A watchlist is text: one instrument a line or several between commas, each with a mode behind it if it wants one,
 and comments from ``#`` to the end of the line::
@@ -11,19 +19,23 @@ and comments from ``#`` to the end of the line::
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import translate
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 from kitecli.errors import DataError, SubscriptionError, TooManyInstruments, UnknownInstrument
-from kitecli.market.instruments import Instrument, InstrumentBook
+from kitecli.market.book import InstrumentBook
+from kitecli.market.contracts import Prices, parse_contracts, rows_of, underlyings_at_the_money
+from kitecli.market.instruments import Instrument
 from kitecli.market.modes import MODES
 
 # An error that lists a thousand names helps nobody; looking for the nearest takes 0.1 s each.
 NAMED_MISSES: Final = 10
+PATTERN_LETTERS: Final = frozenset("*?[")
+LIMIT: Final = 9000
+"""What one api_key may stream: three connections of 3,000 instruments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,37 +121,38 @@ def read_watchlist(path: Path) -> list[Wish]:
 
 def select(
     book: InstrumentBook,
-    wishes: Iterable[Wish] = (),
-    patterns: Iterable[str] = (),
+    wishes: Iterable[Wish],
     *,
     mode: str | None = None,
     equity_mode: str = "quote",
     futures_mode: str = "full",
-    limit: int = 9000,
+    limit: int = LIMIT,
+    today: date | None = None,
+    prices: Prices | None = None,
 ) -> Selection:
-    """Resolve what somebody asked for: first the names in their order, then the patterns in the master's order.
+    """Resolve what somebody asked for, in his order; patterns and contracts in the master's and by expiry and strike.
 
     A mode written behind a name wins over ``mode``; without either, derivatives get ``futures_mode`` and all else
-    ``equity_mode``. An instrument named twice keeps its first place and its last mode.
+    ``equity_mode``. An instrument named twice keeps its first place and its last mode. Contracts that expired before
+    ``today`` (default: the master's day) are left out of selectors; ``prices`` is asked once, for ATM alone.
 
-    :raises UnknownInstrument: names, tokens or patterns the book hasn't got, each with the nearest it has.
-    :raises SubscriptionError: a bare symbol several exchanges list; nothing was asked for.
+    :raises UnknownInstrument: names, tokens, patterns or contracts the book hasn't got, each with the nearest it has.
+    :raises SubscriptionError: a bare symbol several exchanges list; a selector that is none; ATM without a price;
+        nothing was asked for.
+    :raises DataError: a file of symbols that can't be read.
     :raises TooManyInstruments: more than ``limit``.
     """
+    asked = list(_with_files(wishes))
+    day = today or date.fromordinal(max(book.index.day, 1))
+    known = _known_prices(book, asked, day, prices)
     chosen: dict[int, tuple[Instrument, str | None]] = {}
     misses: list[str] = []
-    for wish in wishes:
-        found = find(book, wish.name)
-        if found is None:
-            misses.append(wish.name)
-        else:
-            _, earlier = chosen.get(found.instrument_token, (found, None))
-            chosen[found.instrument_token] = (found, wish.mode or earlier)
-    for pattern in patterns:
-        matched = match(book, pattern)
-        misses.extend([] if matched else [pattern])
-        for row in matched:
-            chosen.setdefault(row.instrument_token, (row, None))
+    for wish in asked:
+        found = find(book, wish.name, day, known)
+        misses.extend([] if found else [wish.name])
+        for row in found:
+            _, earlier = chosen.get(row.instrument_token, (row, None))
+            chosen[row.instrument_token] = (row, wish.mode or earlier)
     _check(book, misses, len(chosen), limit)
     return Selection(
         tuple(
@@ -149,17 +162,67 @@ def select(
     )
 
 
-def find(book: InstrumentBook, name: str) -> Instrument | None:
-    """The instrument of a name or of a token written in digits; a symbol made of digits wins over a token."""
-    by_name = book.find(name)
-    return book.get(int(name)) if by_name is None and name.isascii() and name.isdigit() else by_name
+def find(book: InstrumentBook, name: str, today: date, prices: Prices | None = None) -> list[Instrument]:
+    """The instruments of a name, a token in digits, a pattern or a selector; a symbol of digits wins over a token.
+
+    :raises UnknownInstrument: a selector that means no contract. :raises SubscriptionError: as :func:`select`.
+    """
+    if is_pattern(name):
+        return [book.row(row) for row in book.match(name)]
+    contracts = parse_contracts(name)
+    if contracts:
+        return [book.row(row) for row in rows_of(book, contracts, today, prices)]
+    found = book.find(name)
+    if found is None and name.isascii() and name.isdigit():
+        found = book.get(int(name))
+    return [found] if found else []
 
 
-def match(book: InstrumentBook, pattern: str) -> list[Instrument]:
-    """Instruments whose ``EXCHANGE:SYMBOL`` fits a shell pattern, in the master's order; without a colon in any."""
-    wanted = pattern.strip().upper()
-    fits = re.compile(translate(wanted if ":" in wanted else f"*:{wanted}")).match
-    return [row for row in book if fits(row.key.upper())]
+def is_pattern(name: str) -> bool:
+    """Whether a name is a shell pattern: no symbol has one of its letters."""
+    return bool(set(name) & PATTERN_LETTERS)
+
+
+def checked_tokens(book: InstrumentBook, tokens: Iterable[object]) -> list[int]:
+    """Instrument tokens as a program gave them, each once, or the mistake named: no feed ever complains of one.
+
+    :raises SubscriptionError: a token as text or of another type.
+    :raises UnknownInstrument: tokens the master hasn't got; an exchange's own token is told with the right one.
+    """
+    numbers: dict[int, None] = {}
+    for token in tokens:
+        if isinstance(token, bool) or not isinstance(token, int):
+            raise _no_token(token)
+        numbers[token] = None
+    misses = [str(token) for token in numbers if book.get(token) is None]
+    if misses:
+        raise _unknown(book, misses)
+    return list(numbers)
+
+
+def _no_token(token: object) -> SubscriptionError:
+    return SubscriptionError(
+        f"{token!r} is no instrument token",
+        why=f"a token is a whole number, and this is of type {type(token).__name__}",
+        hint=f"write {token}" if isinstance(token, str) and token.isdigit() else "look it up by its symbol",
+    )
+
+
+def _with_files(wishes: Iterable[Wish]) -> Iterator[Wish]:
+    """Wishes, with the lines of a file in the place of ``@FILE``."""
+    for wish in wishes:
+        if wish.name.startswith("@"):
+            yield from (Wish(one.name, one.mode or wish.mode) for one in read_watchlist(Path(wish.name[1:])))
+        else:
+            yield wish
+
+
+def _known_prices(book: InstrumentBook, wishes: list[Wish], today: date, prices: Prices | None) -> Prices | None:
+    """Prices asked for in one call: the broker allows one a second."""
+    selectors = [found for wish in wishes if not is_pattern(wish.name) and (found := parse_contracts(wish.name))]
+    names = underlyings_at_the_money(book, selectors, today)
+    known = dict(prices(names)) if prices and names else {}
+    return lambda keys: {key: known[key] for key in keys if key in known}
 
 
 def _check(book: InstrumentBook, misses: list[str], count: int, limit: int) -> None:
@@ -173,23 +236,29 @@ def _check(book: InstrumentBook, misses: list[str], count: int, limit: int) -> N
         raise TooManyInstruments(
             f"{count:,} instruments were asked for and {limit:,} is the most",
             why="the broker allows three connections of 3,000 instruments each",
-            hint="Narrow the pattern or shorten the list",
+            hint="Narrow the pattern or shorten the list; kite instruments show counts before a feed does",
         )
 
 
 def _unknown(book: InstrumentBook, misses: list[str]) -> UnknownInstrument:
     named = misses[:NAMED_MISSES]
     more = len(misses) - len(named)
-    suggestions = [f"for {name}: {', '.join(near)}" for name in named if (near := _nearest(book, name))]
-    hint = "Nearest " + "; ".join(suggestions) if suggestions else "Write EXCHANGE:SYMBOL, for example NSE:INFY"
+    suggestions = [said for name in named if (said := _suggestion(book, name))]
+    hint = "; ".join(suggestions) if suggestions else "Write EXCHANGE:SYMBOL, for example NSE:INFY"
+    torn = any(name.isdigit() and not book.of_exchange_token(name) for name in named)
     return UnknownInstrument(
         f"Unknown {'instrument' if len(misses) == 1 else 'instruments'}: {', '.join(map(repr, named))}"
         + (f" and {more} more" if more else ""),
         why="the day's instrument master lists no such symbol, token or match",
-        hint=hint + ('; a name with a space needs quotes: "NIFTY 50"' if any(map(str.isdigit, named)) else ""),
+        hint=hint[:1].upper() + hint[1:] + ('; a name with a space needs quotes: "NIFTY 50"' if torn else ""),
     )
 
 
-def _nearest(book: InstrumentBook, name: str) -> list[str]:
-    """A token has no spelling and a pattern no slip: only names have neighbours."""
-    return [] if name.isdigit() or set(name) & set("*?[") else book.nearest(name)
+def _suggestion(book: InstrumentBook, name: str) -> str:
+    """What a miss may have meant. A token has no spelling, but may be the exchange's own; a pattern has no slip."""
+    if name.isdigit():
+        found = book.of_exchange_token(name)[:3]
+        meant = ", ".join(f"{row.instrument_token} of {row.key}" for row in found)
+        return f"{name} is an exchange token; the instrument token is {meant}" if meant else ""
+    near = [] if is_pattern(name) else book.nearest(name)
+    return f"nearest for {name}: {', '.join(near)}" if near else ""

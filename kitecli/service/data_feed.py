@@ -15,7 +15,7 @@ from kitecli.errors import UsageError
 from kitecli.feed.gaps import Gap
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.spec import GatewayEvent
-from kitecli.market.instruments import InstrumentBook
+from kitecli.market.book import InstrumentBook
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.market.view import Tick
 from kitecli.ring.policy import Policy

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.gateway.feed import Feed
-from kitecli.market.instruments import InstrumentBook
+from kitecli.market.book import InstrumentBook
 from kitecli.market.segments import is_derivative
 from kitecli.market.selection import Selection, select, split_names
 from kitecli.settings import Settings

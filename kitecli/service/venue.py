@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from kitecli.market.instruments import InstrumentBook
+from kitecli.market.book import InstrumentBook
 from kitecli.secret import Secret
 from kitecli.settings import Settings
 from kitecli.sim.options import SimOptions

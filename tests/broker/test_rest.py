@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from kitecli.broker import rest
-from kitecli.broker.rest import BrokerSession, fetch_instruments, ltp, profile
-from kitecli.errors import AuthError, BrokerError, UsageError
-from kitecli.market.instruments import InstrumentBook, parse_instruments
+from kitecli.broker.rest import BrokerSession, MasterDownload, download_master, fetch_instruments, ltp, profile
+from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, UsageError
+from kitecli.market.book import InstrumentBook
+from kitecli.market.instruments import parse_instruments
 from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
@@ -169,10 +170,10 @@ def test_last_prices_by_name(broker: FakeBroker):
         ((400, "InputException", "Invalid `api_key` or `access_token`."), AuthError, "KITE_ACCESS_TOKEN"),
         ((200, "TokenException", "Token is invalid or has expired."), AuthError, "KITE_ACCESS_TOKEN"),
         ((403, "PermissionException", "Insufficient permission for that call."), BrokerError, "Connect plan"),
-        ((429, "NetworkException", "Too many requests"), BrokerError, "wait a minute"),
+        ((429, "NetworkException", "Too many requests"), BrokerUnavailable, "wait a minute"),
         ((400, "InputException", "Missing `i`"), BrokerError, "KITE_DEBUG"),
         ((404, "GeneralException", "Route not found"), BrokerError, "endpoints"),
-        ((503, "NetworkException", "OMS is down"), BrokerError, "try again"),
+        ((503, "NetworkException", "OMS is down"), BrokerUnavailable, "try again"),
         ((200, "GeneralException", "odd"), BrokerError, "KITE_DEBUG"),
     ],
 )
@@ -293,3 +294,32 @@ def test_importing_it_costs_nothing():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_a_master_is_asked_for_on_the_condition_that_it_is_newer(broker: FakeBroker):
+    broker.answer = Answer(200, CSV.encode(), "text/csv", {"ETag": '"v1"', "Last-Modified": "Fri, 20 Nov 2026"})
+    first = download_master(session(broker))
+    assert first == MasterDownload(CSV.encode(), '"v1"', "Fri, 20 Nov 2026")
+    broker.answer = Answer(304, b"", None)
+    assert download_master(session(broker), first.etag, first.last_modified).body is None
+    asked = [headers for _, _, headers in broker.asked]
+    assert "if-none-match" not in asked[0]
+    assert (asked[1]["if-none-match"], asked[1]["if-modified-since"]) == ('"v1"', "Fri, 20 Nov 2026")
+    with pytest.raises(BrokerError):
+        download_master(session(broker))  # 304 to a question without a condition is no answer
+
+
+@pytest.mark.parametrize(("status", "passes"), [(502, True), (429, True), (503, True), (400, False), (404, False)])
+def test_what_may_work_in_a_moment_is_told_apart(broker: FakeBroker, status: int, passes: bool):
+    broker.answer = Answer(status, b"<html><title>Bad Gateway</title></html>", "text/html")
+    with pytest.raises(BrokerError) as refused:
+        download_master(session(broker))
+    assert isinstance(refused.value, BrokerUnavailable) == passes
+
+
+def test_an_answer_cut_short_and_a_server_that_is_away_may_work_in_a_moment(broker: FakeBroker):
+    broker.answer = Answer(200, CSV.encode()[:100], "text/csv", declared_length=len(CSV))
+    with pytest.raises(BrokerUnavailable):
+        download_master(session(broker, timeout_s=1))
+    with pytest.raises(BrokerUnavailable):
+        download_master(BrokerSession("http://127.0.0.1:9", "key", Secret(TOKEN)))

@@ -10,35 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kitecli.errors import DataError, SubscriptionError, UnknownInstrument
-from kitecli.market.instruments import COLUMNS, Instrument, InstrumentBook, format_instruments, parse_instruments
+from kitecli.errors import DataError
+from kitecli.market.book import InstrumentBook
+from kitecli.market.columns import index_of_csv
+from kitecli.market.instruments import COLUMNS, Instrument, format_instruments, parse_instruments
 
 HEADER = ",".join(COLUMNS)
 INFY = '408065,1594,INFY,"INFOSYS, LIMITED",0.0,,0.0,0.1,1,EQ,NSE,NSE'
 OPTION = "12073986,47164,NIFTY26FEB25000CE,NIFTY,12.5,2026-02-26,25000.0,0.05,65,CE,NFO-OPT,NFO"
-
-
-def row(key: str, token: int, kind: str = "EQ", name: str = "") -> Instrument:
-    exchange, symbol = key.split(":")
-    return Instrument(token, str(token >> 8), symbol, name, 0.0, None, 0.0, 0.05, 1, kind, exchange, exchange)
-
-
-BOOK = InstrumentBook(
-    [
-        row("BSE:INFY", 500209 << 8 | 4, name="INFOSYS LTD."),
-        row("NSE:INFY", 408065, name="INFOSYS LIMITED"),
-        row("NSE:NIFTY 50", 256265),
-        row("NSE:EQWEIGHT", 256 << 8 | 1, name="NIFTY50 EQUAL WEIGHT"),
-        row("NSE:NINSYS", 257 << 8 | 1),
-        row("BSE:ONLYBSE", 4 << 8 | 4),
-        row("MCX:ONLYBSE", 5 << 8 | 7),
-        row("CDS:USDINR26MARFUT", 1 << 8 | 3, "FUT"),
-        row("BCD:USDINR26MARFUT", 1 << 8 | 6, "FUT"),
-        row("MCX:GOLD26APRFUT", 454818 << 8 | 7, "FUT"),
-        row("NFO:NIFTY26FEB25000CE", 1 << 8 | 2, "CE"),
-        row("NFO:NIFTY26FEB25100CE", 2 << 8 | 2, "CE"),
-    ]
-)
 
 
 def test_a_row_has_the_types_of_the_official_client():
@@ -82,6 +61,7 @@ def test_the_columns_may_stand_in_another_order():
             "expiry is '26-02-2026', not a date",
         ),
         ("\n".join([HEADER, OPTION.replace("2026-02-26", "2026-02-30")]), "Line 2", "expiry is '2026-02-30'"),
+        (f"{HEADER}\n{INFY.replace('INFOSYS', 'I' * 200_000)}", "Line 2", "field limit"),
         (f"{HEADER}\n{OPTION.replace('2026-02-26', '20260226')}", "Line 2", "expiry is '20260226'"),
     ],
 )
@@ -137,77 +117,14 @@ def test_what_is_written_reads_back_here_and_in_the_official_client(rows: list[I
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [
-        ("NSE:INFY", "NSE:INFY"),
-        ("nse:infy", "NSE:INFY"),
-        (" bse : Infy ", "BSE:INFY"),
-        ("infy", "NSE:INFY"),
-        ("nifty 50", "NSE:NIFTY 50"),
-        ("onlybse", "BSE:ONLYBSE"),
-        ("GOLD26APRFUT", "MCX:GOLD26APRFUT"),
-    ],
-)
-def test_names_find_their_instrument(name: str, key: str):
-    assert BOOK.resolve(name).key == key
-
-
-def test_tokens_find_their_instrument():
-    found = BOOK.get(408065)
-    assert found
-    assert found.key == "NSE:INFY"
-    assert BOOK.get(1) is None
-
-
-def test_a_symbol_of_several_exchanges_is_refused_and_names_them():
-    with pytest.raises(SubscriptionError) as refused:
-        BOOK.find("USDINR26MARFUT")
-    assert "CDS:USDINR26MARFUT, BCD:USDINR26MARFUT" in refused.value.why
-
-
-@pytest.mark.parametrize(
-    ("name", "nearest"),
-    [
-        ("INFYY", "NSE:INFY"),
-        ("BSE:INFYY", "BSE:INFY"),
-        ("infosys", "NSE:INFY"),  # a company's name is a common way to miss
-        ("NIFTY50", "NSE:NIFTY 50"),
-        ("NSE:ONLYBSE", "BSE:ONLYBSE"),
-        ("NFO:NIFTY26FEB25010CE", "NFO:NIFTY26FEB25100CE"),
-    ],
-)
-def test_a_miss_names_the_nearest(name: str, nearest: str):
-    assert BOOK.find(name) is None
-    assert BOOK.nearest(name)[0] == nearest
-    with pytest.raises(UnknownInstrument) as refused:
-        BOOK.resolve(name)
-    assert nearest in refused.value.hint
-
-
-def test_nonsense_has_no_neighbours_and_still_a_hint():
-    with pytest.raises(UnknownInstrument) as refused:
-        BOOK.resolve("qqqqqq")
-    assert "EXCHANGE:SYMBOL" in refused.value.hint
-
-
-def test_a_key_that_stands_twice_is_its_first_row():
-    assert InstrumentBook([row("NSE:A", 1), row("NSE:A", 2)]).resolve("A").instrument_token == 1
-
-
-def test_a_book_keeps_the_order_of_the_master():
-    assert [one.key for one in BOOK][:2] == ["BSE:INFY", "NSE:INFY"]
-    assert len(BOOK) == 12
-
-
 @pytest.mark.timing
 def test_the_whole_market_is_read_and_searched_in_time(market_data):
     path = market_data / "instruments" / "DERIVED_kite_shaped_full_2026-02_from_upstox.csv.gz"
     text = gzip.decompress(path.read_bytes()).decode()
     start = time.process_time()
     rows = parse_instruments(text)
-    book = InstrumentBook(rows)
     read_s = time.process_time() - start
+    book = InstrumentBook(index=index_of_csv(text.encode(), date(2026, 2, 6)))
     start = time.process_time()
     nearest = book.nearest("INFOSYS")
     miss_s = time.process_time() - start

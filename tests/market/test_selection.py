@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from kitecli.errors import DataError, SubscriptionError, TooManyInstruments, UnknownInstrument
-from kitecli.market.instruments import Instrument, InstrumentBook
-from kitecli.market.selection import Selected, Selection, Wish, parse_watchlist, read_watchlist, select, split_names
+from kitecli.market.book import InstrumentBook
+from kitecli.market.instruments import Instrument
+from kitecli.market.selection import (
+    Selected,
+    Selection,
+    Wish,
+    checked_tokens,
+    parse_watchlist,
+    read_watchlist,
+    select,
+    split_names,
+)
+from tests.market.masters import contract, share
 
 
 def row(key: str, token: int, kind: str = "EQ") -> Instrument:
@@ -54,12 +67,12 @@ def test_where_no_mode_is_given_derivatives_get_theirs_and_the_rest_the_other():
 
 
 def test_the_mode_behind_a_name_wins_over_the_command_s():
-    chosen = select(BOOK, [Wish("INFY", "ltp"), Wish("TCS")], ["NFO:*"], mode="full")
+    chosen = select(BOOK, [Wish("INFY", "ltp"), Wish("TCS"), Wish("NFO:*")], mode="full")
     assert chosen.modes == {INFY: "ltp", TCS: "full", OPTION: "full", FUTURE: "full"}
 
 
 def test_named_twice_it_keeps_its_first_place_and_its_last_mode():
-    chosen = select(BOOK, [Wish("INFY", "ltp"), Wish("TCS"), Wish("INFY", "full"), Wish("infy")], ["*"])
+    chosen = select(BOOK, [Wish("INFY", "ltp"), Wish("TCS"), Wish("INFY", "full"), Wish("infy"), Wish("*")])
     assert next(iter(chosen)) == Selected(INFY, "NSE:INFY", "full")
     assert len(chosen) == len(BOOK)
 
@@ -77,15 +90,15 @@ def test_named_twice_it_keeps_its_first_place_and_its_last_mode():
     ],
 )
 def test_patterns_choose_in_the_master_s_order(pattern: str, found: list[int]):
-    assert tokens(select(BOOK, patterns=[pattern])) == found
+    assert tokens(select(BOOK, asked(pattern))) == found
 
 
 def test_every_unknown_name_is_told_with_its_nearest():
     with pytest.raises(UnknownInstrument) as refused:
-        select(BOOK, asked("INFYY", "TCS", "NSE:TCSS", "999", "INFYY"), ["MCX:*"])
+        select(BOOK, asked("INFYY", "TCS", "NSE:TCSS", "999", "INFYY", "MCX:*"))
     assert refused.value.what == "Unknown instruments: 'INFYY', 'NSE:TCSS', '999', 'MCX:*'"
-    assert "for INFYY: NSE:INFY" in refused.value.hint
-    assert "for NSE:TCSS: NSE:TCS" in refused.value.hint
+    assert "Nearest for INFYY: NSE:INFY" in refused.value.hint
+    assert "nearest for NSE:TCSS: NSE:TCS" in refused.value.hint
     assert "999:" not in refused.value.hint
 
 
@@ -102,14 +115,14 @@ def test_a_thousand_unknown_names_are_not_all_told():
 
 
 def test_more_than_the_feed_can_carry_is_refused_with_both_counts():
-    assert len(select(BOOK, patterns=["*"], limit=6)) == 6
+    assert len(select(BOOK, asked("*"), limit=6)) == 6
     with pytest.raises(TooManyInstruments, match=r"9,001 .* 9,000"):
-        select(InstrumentBook([row(f"NSE:S{n}", n << 8 | 1) for n in range(9001)]), patterns=["NSE:*"])
+        select(InstrumentBook([row(f"NSE:S{n}", n << 8 | 1) for n in range(9001)]), asked("NSE:*"))
 
 
 def test_nothing_asked_for_is_an_error():
     with pytest.raises(SubscriptionError, match="No instrument"):
-        select(BOOK)
+        select(BOOK, [])
 
 
 def test_a_watchlist_has_lines_commas_comments_and_modes():
@@ -144,3 +157,63 @@ def test_a_watchlist_that_is_none_is_refused(tmp_path: Path, content: bytes | No
         read_watchlist(path)
     assert why in refused.value.why
     assert "mine.txt" in refused.value.what
+
+
+def test_names_patterns_contracts_and_files_stand_in_one_list(tmp_path: Path):
+    token = iter(range(0x502, 0x90002, 256))
+    rows = [share("NSE:NIFTY 50", NIFTY, segment="INDICES"), share("NSE:INFY", INFY)]
+    for strike in range(25000, 25500, 50):
+        for kind in ("CE", "PE"):
+            symbol = f"NFO:NIFTY26FEB{strike}{kind}"
+            rows.append(contract(symbol, next(token), "NIFTY", "2026-02-24", kind, strike))
+    (tmp_path / "my list.txt").write_text("INFY full\nNIFTY 50\n")
+    asked_for: list[list[str]] = []
+
+    def prices(keys: list[str]) -> dict[str, float]:
+        asked_for.append(keys)
+        return {"NSE:NIFTY 50": 25212.0}
+
+    wanted = [
+        Wish("NFO:NIFTY:near:ATM±1:CE", "ltp"),
+        Wish("NFO:NIFTY:monthly:ATM"),
+        Wish(f"@{tmp_path / 'my list.txt'}", "ltp"),
+    ]
+    chosen = select(InstrumentBook(rows), [*wanted, Wish("NFO:*25450PE")], today=date(2026, 2, 9), prices=prices)
+    assert {item.label: item.mode for item in chosen} == {
+        "NFO:NIFTY26FEB25150CE": "ltp",
+        "NFO:NIFTY26FEB25200CE": "ltp",
+        "NFO:NIFTY26FEB25250CE": "ltp",
+        "NFO:NIFTY26FEB25200PE": "full",
+        "NSE:INFY": "full",
+        "NSE:NIFTY 50": "ltp",
+        "NFO:NIFTY26FEB25450PE": "full",
+    }
+    assert asked_for == [["NSE:NIFTY 50"]]  # once for all: the broker allows one call a second
+
+
+def test_an_exchange_token_is_told_with_the_instrument_token():
+    with pytest.raises(
+        UnknownInstrument, match="1594 is an exchange token; the instrument token is 408065 of NSE:INFY"
+    ):
+        select(BOOK, asked("1594"))
+
+
+def test_tokens_from_a_program_are_checked():
+    assert checked_tokens(BOOK, [INFY, TCS, INFY]) == [INFY, TCS]
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("408065", "type str.*write 408065"),
+        ("INFY", "type str"),
+        (408065.0, "type float"),
+        (True, "type bool"),
+        (1594, "408065 of NSE:INFY"),
+        (999, "'999'"),
+    ],
+)
+def test_a_token_that_would_never_tick_is_named(token: object, said: str):
+    with pytest.raises(SubscriptionError) as refused:
+        checked_tokens(BOOK, [INFY, token])
+    assert re.search(said, str(refused.value))

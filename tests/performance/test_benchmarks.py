@@ -21,6 +21,7 @@ TITLES = {
     "startup": ["Start-up"],
     "queries": ["Asking a full ring"],
     "dictionaries": ["A tick as a dictionary"],
+    "masters": ["The instrument master", "The master in memory", "A symbol at the prompt"],
     "layouts": ["Layouts of a tick: writing", "Layouts of a tick: reading"],
 }
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kitecli.errors import SubscriptionError, TooManyInstruments, UnknownInstrument
-from kitecli.market.instruments import Instrument, InstrumentBook
+from kitecli.market.book import InstrumentBook
+from kitecli.market.instruments import Instrument
 from kitecli.service.interest import Interest, modes_of, tokens_of
 from kitecli.settings import load
 from kitecli.settings.endpoints import FeedLimits
