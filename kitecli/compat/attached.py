@@ -7,9 +7,11 @@ import queue
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from kitecli.compat.port import ABNORMAL, Down, Ended, Event, Said, Source, Up
+import numpy as np
+
+from kitecli.compat.port import ABNORMAL, RECALLED, Down, Ended, Event, Said, Source, Up
 from kitecli.errors import (
     CertificateRefused,
     GatewayGone,
@@ -21,14 +23,13 @@ from kitecli.errors import (
 from kitecli.feed.liveness import State
 from kitecli.gateway.handle import GatewayHandle, attach, open_gateway
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+from kitecli.market.tick import DEPTH_DTYPE, FLAG_SNAPSHOT, TICK_DTYPE
 from kitecli.ring.layout import COUNTERS
 from kitecli.ring.location import runtime_dir
+from kitecli.ring.reader import Batch
 from kitecli.secret import Secret
 from kitecli.settings.endpoints import load_feed_limits
 from kitecli.settings.live import config
-
-if TYPE_CHECKING:
-    from kitecli.ring.reader import Batch
 
 log = logging.getLogger("kitecli.compat")
 
@@ -75,20 +76,33 @@ class Attached:
     def __init__(self, handle: GatewayHandle, batch: int) -> None:
         self._handle = handle
         self._reader = attach(handle.memory, batch=batch, depth=True, from_oldest=False)
+        self._asked: set[int] = set()
+        self._shared: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        self._streams = False
 
     def subscribe(self, modes: Mapping[int, str]) -> None:
         with suppress(GatewayGone):
-            self._handle.subscribe(modes)
+            streamed = self._handle.subscribe(modes)
+            others = [token for token in streamed if token not in self._asked]
+            self._asked.update(modes)
+            if others:
+                self._shared.put(others)
 
     def unsubscribe(self, tokens: Iterable[int]) -> None:
+        gone = list(tokens)
+        self._asked.difference_update(gone)
         with suppress(GatewayGone):
-            self._handle.unsubscribe(tokens)
+            self._handle.unsubscribe(gone)
 
     def offer(self, access_token: Secret) -> None:
         with suppress(GatewayGone):
             self._handle.give_access_token(access_token)
 
     def read(self, timeout_s: float) -> Batch | None:
+        while self._streams and not self._shared.empty():
+            recalled = self._recall(self._shared.get())
+            if len(recalled):
+                return recalled
         return self._reader.read(timeout_s)
 
     def pending(self) -> int:
@@ -105,11 +119,26 @@ class Attached:
                 return
             translated = translate(event)
             if translated is not None:
+                self._streams = self._streams or isinstance(translated, Up)
                 yield translated
 
     def close(self) -> None:
         self._handle.close()
         self._reader.close()
+
+    def _recall(self, tokens: list[int]) -> Batch:
+        """The latest ticks of ``tokens`` that the reader has passed, as cached ones; what is newer will come to it."""
+        view = self._reader.view
+        rows = view.board_rows()
+        ticks, depth = np.zeros(rows, TICK_DTYPE), np.zeros(rows, DEPTH_DTYPE)
+        sequences = np.zeros(rows, np.int64)
+        found = view.snapshot(ticks, depth, sequences)
+        passed = (sequences[:found] >= 0) & (sequences[:found] < self._reader.position)
+        chosen = np.flatnonzero(passed & np.isin(ticks["token"][:found], tokens))
+        batch = Batch(ticks[chosen], depth[chosen], RECALLED, 0)
+        batch.ticks["flags"] |= np.uint16(FLAG_SNAPSHOT)
+        batch.ticks["ts_recv_ns"] = batch.ticks["connection"] = 0  # one message, of no connection
+        return batch
 
 
 def translate(event: GatewayEvent) -> Event | None:

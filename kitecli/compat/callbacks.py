@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
-from typing import Final
+
+from kitecli.service.failures import Callback, FailureLog
 
 log = logging.getLogger("kitecli.compat")
 
-_TICKS_SHOWN: Final = 5
-
 
 class Callbacks:
-    """The ``on_…`` attributes of ``ticker``, looked up at every call: scripts may set them at any time.
-
-    ``errors`` counts by callback what was raised.
-    """
+    """The ``on_…`` attributes of ``ticker``, looked up at every call: scripts may set them at any time."""
 
     def __init__(self, ticker: object) -> None:
-        self.errors: Counter[str] = Counter()
         self._ticker = ticker
+        self._failures = FailureLog(log, time.monotonic)
+        self._failed: dict[str, Callback] = {}
+
+    @property
+    def errors(self) -> Counter[str]:
+        """How often each has raised."""
+        return Counter({name: callback.errors for name, callback in self._failed.items()})
 
     def has(self, name: str) -> bool:
         return bool(getattr(self._ticker, name))
@@ -31,24 +34,9 @@ class Callbacks:
         try:
             callback(self._ticker, *arguments)
         except Exception as error:  # noqa: BLE001 - a script's mistake of any kind mustn't cost it the feed
-            self._report(name, error, arguments)
+            self._failures.failed(self._failed.setdefault(name, Callback(callback, name)), error, arguments)
 
-    def _report(self, name: str, error: Exception, arguments: tuple[object, ...]) -> None:
-        """In full the first time, the 2nd, the 4th, the 8th ...: a mistake on every tick would drown the log."""
-        self.errors[name] += 1
-        count = self.errors[name]
-        if count & (count - 1):
-            return
-        log.error(
-            "%s raised %r (%d so far); the feed goes on. %s", name, error, count, _about(arguments), exc_info=error
-        )
-
-
-def _about(arguments: tuple[object, ...]) -> str:
-    ticks = arguments[0] if arguments and isinstance(arguments[0], list) else []
-    if not ticks:
-        return "Its arguments: " + ", ".join(repr(argument)[:200] for argument in arguments)
-    shown = [f"{tick['instrument_token']} ({tick['mode']})" for tick in ticks[:_TICKS_SHOWN]]
-    return (
-        "Its ticks: " + ", ".join(shown) + (f" and {len(ticks) - len(shown)} more" if len(ticks) > len(shown) else "")
-    )
+    def finish(self) -> None:
+        """Say what was held back, at the end."""
+        for callback in self._failed.values():
+            self._failures.finish(callback)

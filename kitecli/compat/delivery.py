@@ -14,7 +14,7 @@ from typing import Final
 from kitecli.compat.callbacks import Callbacks
 from kitecli.compat.calls import Narrator
 from kitecli.compat.link import Link
-from kitecli.compat.port import Down, Ended, Event, Refused, Said, Up
+from kitecli.compat.port import RECALLED, Down, Ended, Event, Refused, Said, Up
 from kitecli.compat.texts import Copies, payload_of
 from kitecli.compat.ticks import Message, Rows, TickDictionaries
 from kitecli.errors import KiteError
@@ -105,6 +105,7 @@ class Delivery:
                 self._stream()
         finally:
             self._link.drop()
+            self._callbacks.finish()
             self.over.set()
 
     def _stream(self) -> None:
@@ -142,7 +143,7 @@ class Delivery:
             self._listen()
             if self.ending:
                 return
-            if not self.narrator.is_live(message.connection):
+            if batch.first_sequence != RECALLED and not self.narrator.is_live(message.connection):
                 self._tell(Up(message.connection))  # its ticks overtook the event
             if self._callbacks.has("on_message"):
                 self._callbacks.call("on_message", (_encoded(batch, message), True))

@@ -13,6 +13,8 @@ from kitecli.secret import Secret
 ABNORMAL: int = 1006
 """The websocket close code of a connection that ended without a farewell."""
 
+RECALLED: int = -1
+
 
 @dataclass(frozen=True, slots=True)
 class Up:
@@ -81,7 +83,11 @@ class Source(Protocol):
         ...
 
     def read(self, timeout_s: float) -> Batch | None:
-        """Ticks and their depth as they come, of all who share the feed; valid until the next call."""
+        """Ticks and their depth as they come, of all who share the feed; valid until the next call.
+
+        A batch whose ``first_sequence`` is ``RECALLED`` holds the latest ticks of tokens that others had subscribed to
+        before: to them the broker sent a cached one, to us it doesn't.
+        """
         ...
 
     def pending(self) -> int:

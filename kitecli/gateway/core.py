@@ -160,8 +160,10 @@ class Gateway:
         match request:
             case Subscribe(modes, keep):
                 holder = ITSELF if keep else client
-                self._apply(self._claims.hold(holder, modes))
-                return {"instruments": self._claims.count(holder)}
+                change = self._claims.hold(holder, modes)
+                self._apply(change)
+                streamed = [token for token in modes if token not in change.want]
+                return {"instruments": self._claims.count(holder), "streamed": streamed}
             case Unsubscribe(tokens):
                 self._apply(self._claims.let_go(client, tokens))
                 return {"instruments": self._claims.count(client)}

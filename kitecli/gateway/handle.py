@@ -76,12 +76,15 @@ class GatewayHandle:
         self._link = link
         self._launched = launched
 
-    def subscribe(self, modes: Mapping[int, str], *, keep: bool = False) -> None:
+    def subscribe(self, modes: Mapping[int, str], *, keep: bool = False) -> list[int]:
         """Hold these instruments in these modes; all of them or, with the error raised, none.
 
-        ``keep``: the gateway holds them itself, and they stream on when this client has left.
+        ``keep``: the gateway holds them itself, and they stream on when this client has left. Returns those that
+        streamed so already: their latest tick is on the board, and the broker sends no cached one for them.
         """
-        self._link.ask(Subscribe(dict(modes), keep))
+        streamed = self._link.ask(Subscribe(dict(modes), keep)).get("streamed", [])
+        assert isinstance(streamed, list)  # the answer's schema
+        return streamed
 
     def unsubscribe(self, tokens: Iterable[int]) -> None:
         """Let go of instruments; they go on streaming while another client holds them."""

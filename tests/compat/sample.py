@@ -37,11 +37,13 @@ def on_connect(ws, response):
 
 
 def blocking() -> None:
-    """Everything in callbacks; connect() returns when one of them has called stop()."""
+    """Everything in callbacks; connect() returns once one of them has called stop(), which Twisted bears only once."""
+    enough = {(INFY, "full"), (NIFTY, "quote")}
 
     def on_ticks(ws, ticks):
+        had_enough = enough <= {kind[:2] for kind in seen}
         note(ticks)
-        if {(INFY, "full"), (NIFTY, "quote")} <= {kind[:2] for kind in seen}:
+        if not had_enough and enough <= {kind[:2] for kind in seen}:
             ws.stop()
 
     kws.on_ticks, kws.on_connect = on_ticks, on_connect

@@ -29,7 +29,8 @@ from kitecli.hot import COMPILED
 from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess, launch
 from kitecli.sim.options import SimOptions
-from tests.compat.exchange import wait_for
+from tests.compat.exchange import tickers, wait_for
+from tests.conformance.vectors import INFY_FULL, INFY_LTP, NIFTY_INDEX, message
 
 INFY, NIFTY, OTHER = 408065, 256265, 738561
 shared = pytest.mark.skipif(not COMPILED, reason="needs the compiled pass: without it each has a feed of its own")
@@ -46,9 +47,11 @@ def exchange():
         yield sim
 
 
-@pytest.fixture
-def source(exchange: SimProcess):
-    made = open_attached(exchange.api_key, Secret(exchange.access_token), exchange.ws_url)
+@pytest.fixture(scope="module")
+def source(exchange: SimProcess, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITE_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        made = open_attached(exchange.api_key, Secret(exchange.access_token), exchange.ws_url)
     yield made
     made.close()
 
@@ -143,13 +146,15 @@ def test_heartbeats_are_counted(source):
 
 
 @shared
-def test_an_ended_feed_takes_requests_without_a_word(exchange: SimProcess, source):
+def test_an_ended_feed_takes_requests_without_a_word(exchange: SimProcess):
+    source = open_attached(exchange.api_key, Secret(exchange.access_token), exchange.ws_url)
     os.kill(source._handle.pid, signal.SIGKILL)
     ended = wait_for(lambda: [event for event in source.events() if isinstance(event, Ended)])
     assert not ended[0].final
     source.subscribe({INFY: "full"})
     source.unsubscribe([INFY])
     source.offer(Secret("new"))
+    source.close()
 
 
 class Script:
@@ -179,6 +184,7 @@ class Script:
 
 @shared
 def test_two_scripts_share_one_feed_and_each_sees_its_own_tokens_in_its_own_modes(exchange: SimProcess):
+    before = exchange.status()["connections"]
     first = Script(exchange, {INFY: "full", NIFTY: "ltp"})
     wait_for(lambda: first.ticks > 20)
     past = first.ticker._link.source._reader.view.cursor()
@@ -186,7 +192,7 @@ def test_two_scripts_share_one_feed_and_each_sees_its_own_tokens_in_its_own_mode
     wait_for(lambda: second.ticks > 20 and OTHER in second.seen)
     reader = second.ticker._link.source._reader
     assert reader.delivered <= reader.view.cursor() - past, "it reads no past"
-    assert exchange.status()["connections"] == 1
+    assert exchange.status()["connections"] == before + 1
     assert first.ticker._link.source._handle.pid == second.ticker._link.source._handle.pid
     until = first.ticks + 20
     wait_for(lambda: first.ticks > until)
@@ -200,6 +206,33 @@ def test_two_scripts_share_one_feed_and_each_sees_its_own_tokens_in_its_own_mode
     wait_for(lambda: second.ticks > until)
     assert second.names == ["connected"]
     second.ticker.close()
+
+
+@shared
+def test_who_joins_gets_the_latest_tick_of_what_others_stream_already():
+    """After the close, nothing else may come until the morning."""
+    with tickers() as new:
+        there = new()
+        first, second = (KiteTicker("key", "token", root=there.url, mark_snapshots=True) for _ in range(2))
+        seen: dict[KiteTicker, list[dict]] = {first: [], second: []}
+        for ticker in (first, second):
+            ticker.on_ticks = lambda ws, ticks: seen[ws].append(ticks)
+        first.set_mode("full", [INFY, OTHER])
+        first.connect(threaded=True)
+        there.asked(2)
+        there.send(message(INFY_FULL))
+        there.send(message(INFY_FULL, NIFTY_INDEX))
+        wait_for(lambda: len(seen[first]) == 2)
+        second.connect(threaded=True)
+        second.set_mode("quote", [INFY, NIFTY, OTHER])
+        wait_for(lambda: seen[second])
+        second.subscribe([INFY])
+        there.send(message(INFY_LTP))
+        wait_for(lambda: len(seen[first]) == 3 and len(seen[second]) == 2)
+        second.close()
+        first.close()
+    ticks = [(tick["instrument_token"], tick["mode"], tick["snapshot"]) for ticks in seen[second] for tick in ticks]
+    assert ticks == [(INFY, "quote", True), (INFY, "ltp", False)]
 
 
 @shared

@@ -191,7 +191,7 @@ def test_a_feed_that_can_not_be_opened_again_is_tried_again(streaming: Heard):
 def test_a_refused_token_waits_for_another(streaming: Heard, caplog: pytest.LogCaptureFixture):
     streaming.feeds.last.said.put(Ended(Down(0, status=403)))
     streaming.wait_for("on_close")
-    time.sleep(0.1)
+    assert streaming.ticker._life._reopen_s is None
     assert len(streaming.feeds.made) == 1
     assert "set_access_token" in caplog.text
     assert "403 - Forbidden" in streaming.calls[0][2]
@@ -250,6 +250,17 @@ def test_stop_in_the_on_close_of_an_interruption_is_not_meant(streaming: Heard, 
     assert streaming.names == ["on_error", "on_close", "on_connect", "on_open", "on_close"]
 
 
+def test_stop_anywhere_else_is_meant_also_while_a_connection_is_being_restored(streaming: Heard):
+    fed = streaming.feeds.last
+    for event in (Up(1), Down(1)):
+        fed.said.put(event)
+    streaming.wait_for("on_close")
+    streaming.reactions["on_ticks"] = lambda ticks: streaming.ticker.stop()
+    fed.batches.put(ticks_of(INFY_LTP))
+    streaming.wait(lambda: fed.closed)
+    assert streaming.names == ["on_error", "on_close", "on_ticks"]
+
+
 def test_close_in_an_on_close_is_meant(streaming: Heard):
     streaming.reactions["on_close"] = lambda code, reason: streaming.ticker.close()
     streaming.feeds.last.said.put(Down(0))
@@ -279,6 +290,16 @@ def test_stop_retry_ends_it_now_while_it_is_down(streaming: Heard):
     streaming.ticker.stop_retry()
     streaming.wait(lambda: streaming.feeds.last.closed)
     assert streaming.names == ["on_error", "on_close"]
+
+
+def test_connect_waits_for_the_end_of_what_was_closed(streaming: Heard):
+    streaming.reactions["on_close"] = lambda code, reason: time.sleep(0.2)
+    streaming.ticker.close()
+    streaming.ticker.connect(threaded=True)
+    streaming.feeds.last.said.put(Up(0))
+    streaming.wait_for("on_open")
+    assert streaming.names == ["on_close", "on_connect", "on_open"]
+    assert [fed.closed for fed in streaming.feeds.made] == [True, False]
 
 
 def test_connect_in_an_on_close_connects_again(streaming: Heard):

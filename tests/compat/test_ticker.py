@@ -14,11 +14,13 @@ from collections import Counter
 import pytest
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
-from kitecli.compat import KiteTicker
+from kitecli.compat import KiteTicker, attached
 from kitecli.errors import EnvironmentProblem, UsageError
 from kitecli.market.instruments import parse_instruments
 from kitecli.protocol.messages import parse_client_text
 from kitecli.secret import Secret
+from kitecli.settings import load
+from kitecli.settings.live import LiveConfig
 from kitecli.sim.launcher import SimProcess, launch
 from kitecli.sim.options import SimOptions
 from tests.compat.exchange import Ticker, tickers, wait_for
@@ -30,7 +32,12 @@ INFY, NIFTY, OTHER = 408065, 256265, 738561
 
 @pytest.fixture(autouse=True)
 def _own_runtime_dir(tmp_path, monkeypatch):
+    """And feeds on threads, which start at once; scripts run as processes, and test_attached.py, have theirs apart."""
     monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path / "run"))
+    config = LiveConfig(
+        lambda: load(environ={"KITE_PERFORMANCE_USE_MMAP": "false", "KITE_PERFORMANCE_RING_BUFFER_SIZE": "65536"})
+    )
+    monkeypatch.setattr(attached, "config", config)
 
 
 @pytest.fixture
@@ -353,7 +360,7 @@ def test_a_refused_token_is_replaced_without_a_restart(exchange: SimProcess):
 
 def test_ctrl_c_ends_connect_and_the_script_goes_on(exchange: SimProcess):
     script = f"""
-        from kitecli.compat import KiteTicker
+        from kitecli.compat import KiteTicker, attached
         ticker = KiteTicker({exchange.api_key!r}, {exchange.access_token!r}, root={exchange.ws_url!r})
         ticker.on_connect = lambda ws, response: ws.subscribe([{INFY}])
         ticker.on_ticks = lambda ws, ticks: print("ticks", flush=True)
@@ -380,7 +387,7 @@ def test_ctrl_c_ends_connect_and_the_script_goes_on(exchange: SimProcess):
 def test_a_script_that_just_ends_leaves_nothing_behind(exchange: SimProcess, tmp_path):
     script = f"""
         import time
-        from kitecli.compat import KiteTicker
+        from kitecli.compat import KiteTicker, attached
         ticker = KiteTicker({exchange.api_key!r}, {exchange.access_token!r}, root={exchange.ws_url!r})
         ticker.on_ticks = lambda ws, ticks: seen.extend(ticks)
         seen = []

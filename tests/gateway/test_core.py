@@ -110,10 +110,11 @@ def test_what_clients_hold_together_is_what_the_broker_is_asked_for():
         async with running() as (gateway, wire, _):
             for client in (1, 2):
                 gateway.join(client, HELLO)
-            assert gateway.answer(1, Subscribe({7: "ltp", 8: "full"})) == {"instruments": 2}
-            assert gateway.answer(2, Subscribe({7: "full", 9: "quote"})) == {"instruments": 2}
+            assert gateway.answer(1, Subscribe({7: "ltp", 8: "full"})) == {"instruments": 2, "streamed": []}
+            answer = gateway.answer(2, Subscribe({7: "full", 8: "quote", 9: "quote"}))
+            assert answer == {"instruments": 3, "streamed": [8]}, "7 wasn't streamed in full"
             await settle(lambda: wire.streamed == {7: "full", 8: "full", 9: "quote"})
-            gateway.answer(2, Unsubscribe((7,)))
+            gateway.answer(2, Unsubscribe((7, 8)))
             await settle(lambda: wire.streamed == {7: "ltp", 8: "full", 9: "quote"})
             gateway.leave(1)
             await settle(lambda: wire.streamed == {9: "quote"})
