@@ -58,6 +58,12 @@ KITE_INLINE void put_raw(uint8_t *slot, size_t slot_bytes, const uint8_t *p, uin
         memcpy(slot + 8, p, length);
 }
 
+KITE_INLINE int64_t raw_row(kite_pass *pass, uint32_t token)
+{
+    kite_entry *entry = kite_pass_entry(pass, token);
+    return entry->place ? (int64_t)(entry->place & ROW_MASK) - 1 : kite_pass_add_row(pass, entry, token);
+}
+
 KITE_INLINE void raw_put(raw_ring *ring, size_t slot_bytes, int whole, int64_t sequence, const uint8_t *p,
                          uint32_t length, int64_t ts_recv_ns)
 {
@@ -67,7 +73,7 @@ KITE_INLINE void raw_put(raw_ring *ring, size_t slot_bytes, int whole, int64_t s
     ring->flags[at] = tail_of(length);
     if (!whole)
         return;
-    int64_t row = kite_pass_row(pass, kite_be32(p));
+    int64_t row = raw_row(pass, kite_be32(p));
     kite_meta *meta = pass->meta + row;
     int64_t previous = meta->next_sequence, distance = sequence + 1 - previous;
     pass->links[at] = previous != 0 && distance <= UINT32_MAX ? (uint32_t)distance : 0;
@@ -88,11 +94,11 @@ KITE_INLINE void raw_ask(const raw_ring *ring, size_t slot_bytes, int64_t sequen
     size_t at;
     for (at = 0; at < slot_bytes; at += 64)
         kite_prefetch_write(slot + at);
-    if (entry.token != token || entry.row_plus_one == 0)
+    if (entry.token != token || (entry.place & ROW_MASK) == 0)
         return;
-    kite_prefetch_write(pass->meta + entry.row_plus_one - 1);
+    kite_prefetch_write(pass->meta + (entry.place & ROW_MASK) - 1);
     for (at = 0; at < slot_bytes; at += 64)
-        kite_prefetch_write(ring->board + (entry.row_plus_one - 1) * slot_bytes + at);
+        kite_prefetch_write(ring->board + ((entry.place & ROW_MASK) - 1) * slot_bytes + at);
 }
 
 KITE_INLINE void raw_walk(raw_ring *ring, size_t slot_bytes, int whole, size_t size, int64_t ts_recv_ns)

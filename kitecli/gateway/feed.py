@@ -167,7 +167,7 @@ class Feed:
         Raises what ended the feed, if it wasn't asked to. A batch is valid until the next one is asked for.
         """
         silence, allowance = _Silence(), _Allowance(duration_s)
-        while not self._finished and not allowance.spent(begun=self.up):
+        while not self._finished and not allowance.spent(begun=self.up or self.reader.delivered > 0):
             batch = self._take(TURN_S)
             if batch is not None:
                 silence.broken()
