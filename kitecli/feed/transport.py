@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSProtocolError, WSTransport, ws_connect
+from picows import WSCloseCode, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSProtocolError, WSTransport, ws_connect
 from picows.picows import WSCloseHandshake
 
 from kitecli.errors import (
@@ -153,7 +153,8 @@ class _Listener(WSListener):
         if kind is _BINARY and frame.fin:
             self._on_binary(frame.get_payload_as_memoryview())
         elif kind is _CLOSE:
-            transport.send_close(frame.get_close_code())
+            code = frame.get_close_code()
+            transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)  # NO_INFO goes out as 0
             transport.disconnect()
         elif kind is _PONG:
             self._pings.answered(frame.get_payload_as_bytes())
@@ -189,7 +190,7 @@ class _PicowsLink:
 
     def close(self) -> None:
         if not self._transport.is_disconnected:
-            self._transport.send_close()
+            self._transport.send_close(WSCloseCode.OK)  # picows' default goes out as 0, which is no code
             self._transport.disconnect()
 
     def abort(self) -> None:
