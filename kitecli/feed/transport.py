@@ -109,6 +109,7 @@ class PicowsTransport:
             max_frame_size=MAX_MESSAGE_BYTES,
             extra_headers={"X-Kite-Version": "3"},
             max_redirects=0,
+            use_aiofastnet=_fast_sockets(),
         )
         return _PicowsLink(transport, pings)
 
@@ -208,6 +209,13 @@ class _PicowsLink:
         if said is None:
             return Closed(1006, "the connection was cut")
         return Closed(said.code.value or 1005, said.reason or "")  # 1005: a farewell without a code
+
+
+def _fast_sockets() -> bool | None:
+    """Not on uvloop. There picows' own sockets wait by add_reader, and uvloop drops a watched descriptor that has an
+    error without a word to its reader: 19 of 40 resets went unnoticed, until the silence was. Elsewhere: as it likes.
+    """
+    return False if type(asyncio.get_running_loop()).__module__.startswith("uvloop") else None
 
 
 async def _abandon(opening: asyncio.Future[_PicowsLink]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from kitecli.errors import UsageError
+from kitecli.sim.faults.kinds import Rule
 from kitecli.sim.faults.script import parse_fault
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Faults(Protocol):
     """What the routes ask of a fault proxy."""
 
     def do(self, fault: Fault) -> list[Deed]: ...
+    def expect(self, rule: Rule) -> None: ...
     def report(self) -> dict[str, object]: ...
 
 
@@ -54,8 +56,11 @@ def control_routes(exchange: Exchange) -> Routes:
 
 
 def _do(exchange: Exchange, body: bytes) -> list[dict[str, object]]:
-    fault = parse_fault(body.decode("utf-8", "replace"))
-    return [deed.line() for deed in _proxy(exchange).do(fault)]
+    asked = parse_fault(body.decode("utf-8", "replace"))
+    if isinstance(asked, Rule):
+        _proxy(exchange).expect(asked)
+        return []
+    return [deed.line() for deed in _proxy(exchange).do(asked)]
 
 
 def _proxy(exchange: Exchange) -> Faults:

@@ -6,7 +6,11 @@ import datetime as dt
 import hashlib
 import ipaddress
 import re
+import socket
 import ssl
+import struct
+import threading
+import time
 
 import pytest
 from cryptography import x509
@@ -229,6 +233,39 @@ def test_how_a_connection_ended_is_told(tiny_server):
             assert (await asyncio.wait_for(link.wait_closed(), 5)).code == 1006
 
     asyncio.run(scenario())
+
+
+RESETS = 24
+
+
+class Busy(Collector):
+    def on_binary(self, payload):
+        time.sleep(0.0005)  # taking a message in lasts, and the reset comes meanwhile
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_reset_is_noticed_at_once_whatever_the_loop(loop):
+    """Of a connection on which messages come, or have just come: then data and error are found together."""
+    runner = asyncio.Runner() if loop == "asyncio" else asyncio.Runner(loop_factory=pytest.importorskip(loop).new_event_loop)
+
+    async def scenario(port):
+        for _ in range(RESETS):
+            link = await PicowsTransport().open(Secret(f"ws://127.0.0.1:{port}"), Busy())
+            assert (await asyncio.wait_for(link.wait_closed(), 2)).code == 1006
+
+    with socket.create_server(("127.0.0.1", 0)) as server, runner:
+        threading.Thread(target=_accept_and_reset, args=(server, RESETS), daemon=True).start()
+        runner.run(scenario(server.getsockname()[1]))
+
+
+def _accept_and_reset(server, times):
+    for number in range(times):
+        client, _ = server.accept()
+        with client:
+            client.sendall(_accepted(client.recv(4096)))
+            time.sleep(0.003)
+            client.sendall(number % 4 * (b"\x82\x7e\x40\x00" + bytes(16384)))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from fakes import SLOT_OF
 
 from kitecli.errors import ConfigError, UsageError
 from kitecli.sim.control import control_routes
-from kitecli.sim.faults.kinds import Choice, Fault, Rst
+from kitecli.sim.faults.kinds import Choice, Fault, OnMessage, Rst, Rule
 from kitecli.sim.faults.truth import Deed
 from kitecli.sim.ledger import Ledger
 
@@ -19,6 +19,9 @@ class Proxy:
     def do(self, fault: Fault) -> list[Deed]:
         self.asked.append(fault)
         return [Deed(1, "rst", "", "ticker", 4, 0, 100)]
+
+    def expect(self, rule: Rule) -> None:
+        self.expected = rule
 
     def report(self) -> dict[str, object]:
         return {"faults": []}
@@ -62,6 +65,13 @@ def test_a_fault_is_done_and_told():
     assert ask("GET", "/sim/faults", proxy=proxy) == {"faults": []}
     with pytest.raises(ConfigError, match="the request:1: do can't be 'explode'"):
         ask("POST", "/sim/faults", b'{"do": "explode"}', proxy)
+
+
+def test_a_fault_for_later_is_kept():
+    proxy = Proxy()
+    assert ask("POST", "/sim/faults", b'{"do": "rst", "on_message": 3}', proxy) == []
+    assert proxy.expected == Rule(OnMessage(3), Fault(Rst()), 1, 1)
+    assert not proxy.asked
 
 
 def test_without_a_proxy_there_are_no_faults():

@@ -25,6 +25,7 @@ from kitecli.ring.location import runtime_dir
 from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
+from tests.soak.measured import cpu_s, memory_kb
 
 pytestmark = [
     pytest.mark.soak,
@@ -49,28 +50,6 @@ while not (reader.view.closed() and reader.lag() == 0):
 produced = reader.view.cursor() - started
 print(json.dumps({"started": started, "delivered": reader.delivered, "lost": reader.lost, "produced": produced}))
 """
-
-
-def memory_kb(pid):
-    """The process's private memory, and what it has of the ring, by the kernel's account.
-
-    Ring pages that no reader has looked at (the links) count as private for the kernel: they are the ring's here.
-    """
-    private = ring = 0
-    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        name, _, rest = line.partition(":")
-        if "-" in name.split()[0]:
-            in_ring = line.endswith(".ring")
-        elif name.startswith("Private_") and not in_ring:
-            private += int(rest.split()[0])
-        elif name == "Rss" and in_ring:
-            ring += int(rest.split()[0])
-    return private, ring
-
-
-def cpu_s(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize("packets_per_frame", [1, 50])

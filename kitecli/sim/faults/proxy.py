@@ -156,6 +156,10 @@ class FaultProxy:
             )
         return [deed for where in fault.where for deed in self._do_where(fault, where)]
 
+    def expect(self, rule: Rule) -> None:
+        """Do it to connections that are opened from now on, when they have come to it."""
+        self._schedule.add(rule)
+
     def _do_where(self, fault: Fault, where: Where) -> list[Deed]:
         if isinstance(fault.what, AtTheDoor):
             return [self._do_at_door(fault.what, where)]

@@ -66,6 +66,11 @@ class Schedule:
                         watch.on_frame.setdefault(number, []).append(rule)
         return watch
 
+    def add(self, rule: Rule) -> None:
+        """One more, of connections that are opened from now on."""
+        self._rules.append(rule)
+        self._left.append(rule.times)
+
     def spend(self, rule: Rule) -> bool:
         """Count ``rule`` once; False where it has been done as often as it may."""
         place = next(at for at, one in enumerate(self._rules) if one is rule)

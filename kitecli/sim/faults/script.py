@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, get_args
@@ -112,9 +112,16 @@ def parse_script(text: str, place: str) -> Script:
     return script
 
 
-def parse_fault(text: str) -> Fault:
-    """A rule without its when, as JSON or YAML: what is to be done now. Raises ConfigError."""
+def parse_fault(text: str) -> Fault | Rule:
+    """A rule without its when, as JSON or YAML: what is to be done now; with after_open, on_message or on_frame: what
+    is to happen on connections opened from now on, on the first that comes to it unless ``times`` says more.
+
+    Raises ConfigError.
+    """
     section = _Section.of(_root(text, "the request"), "the request", "a fault")
+    if any(section.has(name) for name in _LATER):
+        rule = _rule(section)
+        return replace(rule, times=rule.times or 1)
     fault = _fault(section)
     section.refuse_others()
     return fault
@@ -313,6 +320,9 @@ _TRIGGERS: Final[dict[str, Callable[[_Section], When]]] = {
     "on_message": lambda section: OnMessage(section.need("on_message", _COUNT)),
     "on_frame": lambda section: OnFrame(section.need("on_frame", _COUNT)),
 }
+
+_LATER: Final = ("after_open", "on_message", "on_frame")
+"""Those that wait for a connection rather than for the clock."""
 
 
 def _when(section: _Section) -> When:

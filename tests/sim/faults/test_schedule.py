@@ -44,6 +44,15 @@ def test_times_is_an_end():
     assert plan.next_ns() is None
 
 
+def test_a_rule_that_is_added_is_of_connections_to_come():
+    plan, rule = schedule(), Rule(OnMessage(3), RST, 1, 1)
+    before = plan.watch(0)
+    plan.add(rule)
+    assert before.on_message == {}
+    assert plan.watch(0).on_message == {3: [rule]}
+    assert [plan.spend(rule), plan.spend(rule)] == [True, False]
+
+
 def test_jitter_comes_from_the_seed_and_does_not_add_up():
     def times(seed: int) -> list[int]:
         plan, found = schedule(Rule(Every(10.0, 4.0), RST, 50, 1), seed=seed), []

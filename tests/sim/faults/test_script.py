@@ -156,6 +156,13 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, says: str):
         parse_script(text, "day.yaml")
 
 
+def test_a_fault_for_connections_to_come_is_done_once_unless_told():
+    assert parse_fault("{do: rst, on_message: 3}") == Rule(OnMessage(3), Fault(Rst()), 1, 1)
+    assert parse_fault("{do: rst, after_open: 2s, times: 4}") == Rule(AfterOpen(2.0), Fault(Rst()), 4, 1)
+    with pytest.raises(ConfigError, match="the request:1.*random connection"):
+        parse_fault("{do: rst, on_frame: 3, connections: {random: 1}}")
+
+
 @pytest.mark.parametrize("text", ["{do: rst, at: 5s}", "rst", "{do: rst, every: 1s}"])
 def test_what_is_to_be_done_now_has_no_when(text: str):
     with pytest.raises(ConfigError, match="the request:1"):
