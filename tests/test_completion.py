@@ -183,4 +183,4 @@ def test_a_press_of_a_key_costs_little_more_than_python_itself():
             times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         return min(times)
 
-    assert cost("-m", "kitecli") < cost("-c", "pass") + 0.06
+    assert cost("-m", "kitecli") < cost("-c", "pass") + 0.15  # 0.04 measured

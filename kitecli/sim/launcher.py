@@ -101,8 +101,8 @@ class SimProcess:
 
         As ``fault("silence", for_s=6, connections=[0])``. Returns a line of the truth for each connection or entrance
         it was done to, so nothing where none fits. With ``after_open``, ``on_message`` or ``on_frame`` it is done to
-        ``times`` (1) of the connections opened later, and nothing is returned. Needs ``SimOptions(faults=…)``. Raises ConfigError for what is no
-        fault and UsageError for what can't be done.
+        ``times`` (1) of the connections opened later, and nothing is returned. Needs ``SimOptions(faults=…)``. Raises
+        ConfigError for what is no fault and UsageError for what can't be done.
         """
         said = {"for" if name == "for_s" else name: value for name, value in keys.items() if value is not None}
         done: list[dict[str, Any]] = self._ask("POST", "/sim/faults", {"do": do} | said)

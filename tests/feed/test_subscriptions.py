@@ -156,13 +156,13 @@ def test_a_small_change_to_a_full_table_costs_a_small_change():
     table.want(dict.fromkeys(tokens, "full"))
     for connection in range(3):
         table.update(connection)
-    began = time.perf_counter()
+    began = time.process_time()
     sent = 0
     for token in tokens[:8000]:
         table.want({token: "ltp"})
         sent += sum(len(table.update(connection).texts) for connection in range(3))
     assert sent == 8000
-    assert time.perf_counter() - began < 5, "it takes half a second; walking the table each time, half a minute"
+    assert time.process_time() - began < 10, "it takes half a second; walking the table each time, half a minute"
 
 
 def test_what_is_no_mode_is_refused_by_name():

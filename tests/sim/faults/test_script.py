@@ -159,7 +159,7 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, says: str):
 def test_a_fault_for_connections_to_come_is_done_once_unless_told():
     assert parse_fault("{do: rst, on_message: 3}") == Rule(OnMessage(3), Fault(Rst()), 1, 1)
     assert parse_fault("{do: rst, after_open: 2s, times: 4}") == Rule(AfterOpen(2.0), Fault(Rst()), 4, 1)
-    with pytest.raises(ConfigError, match="the request:1.*random connection"):
+    with pytest.raises(ConfigError, match=r"the request:1.*random connection"):
         parse_fault("{do: rst, on_frame: 3, connections: {random: 1}}")
 
 
