@@ -246,7 +246,9 @@ class Busy(Collector):
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_reset_is_noticed_at_once_whatever_the_loop(loop):
     """Of a connection on which messages come, or have just come: then data and error are found together."""
-    runner = asyncio.Runner() if loop == "asyncio" else asyncio.Runner(loop_factory=pytest.importorskip(loop).new_event_loop)
+    runner = (
+        asyncio.Runner() if loop == "asyncio" else asyncio.Runner(loop_factory=pytest.importorskip(loop).new_event_loop)
+    )
 
     async def scenario(port):
         for _ in range(RESETS):
