@@ -49,6 +49,7 @@ class Rig(AbstractContextManager["Rig"]):
 
     def __init__(self, sim: SimProcess, folder: Path, seed: int) -> None:
         self.sim = sim
+        self.seats = 3
         self.dice = random.Random(seed)
         self.tokens = all_tokens(sim)
         self.wanted = {token: MODES[at * 3 // len(self.tokens)] for at, token in enumerate(self.tokens)}
@@ -135,8 +136,8 @@ class TickLog(threading.Thread):
 class SocketWatch(threading.Thread):
     """The most connections to ``port`` there were at once, by the kernel's table, looked at a hundred times a second.
 
-    The table is no snapshot: it is read in pieces while sockets come and go. Those that stand in two looks in a row were
-    all there in between.
+    The table is no snapshot: it is read in pieces while sockets come and go. Those that stand in two looks in a row
+    were all there in between.
     """
 
     def __init__(self, port: int) -> None:
@@ -196,5 +197,3 @@ def percentiles(values_ns: list[int], unit_ns: float) -> str:
         return f"{'-':>8} {'-':>8} {'-':>8}"
     p50, p99 = np.percentile(values_ns, [50, 99])
     return " ".join(f"{value / unit_ns:8.2f}" for value in (p50, p99, max(values_ns)))
-
-

@@ -1,5 +1,5 @@
-"""Hundreds of faults of all kinds against the gateway with 9,000 instruments: each ends with everything restored, and is
-told as the proxy saw it.
+"""Hundreds of faults of all kinds against the gateway with 9,000 instruments: each ends with everything restored, and
+is told as the proxy saw it.
 
 ``KITE_CUTS`` is how many, ``KITE_CUTS_SEED`` their dice. Run it with ``make soak ARGS=-s`` to see the table.
 """
@@ -11,7 +11,6 @@ import random
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,9 +19,9 @@ import pytest
 
 from kitecli.feed.gaps import Gap
 from kitecli.hot import COMPILED
-from kitecli.sim.faults.kinds import DAMAGES, STAGES
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
+from tests.soak.cuts import KINDS, Kind, refused, reserved_opcode
 from tests.soak.cutting import CHANGED, NEAR_NS, SETTLED_S, Rig, first_flags, merged, percentiles, until
 
 pytestmark = [
@@ -33,8 +32,7 @@ pytestmark = [
 
 CUTS = int(os.environ.get("KITE_CUTS", "500"))
 SEED = int(os.environ.get("KITE_CUTS_SEED", "2026"))
-FRAMES = 2
-ALL = 3
+CONNECTIONS = 3
 EXCUSED = 0.05
 """The share of records that may be off by more than 50 ms because a process had to wait for a processor."""
 
@@ -60,7 +58,8 @@ class Found:
         off = [abs(error) for error in self.from_ns + self.to_ns]
         return (
             f"{kind:22s} {self.cuts:4d} {self.outages:7d} {self.restored:8d} {self.told:4d}"
-            f" {percentiles(self.recovery_ns, 1e9)} {percentiles(off, 1e6)} {len(self.excused_ns):5d} {len(self.wrong):5d}"
+            f" {percentiles(self.recovery_ns, 1e9)} {percentiles(off, 1e6)}"
+            f" {len(self.excused_ns):5d} {len(self.wrong):5d}"
         )
 
 
@@ -70,100 +69,19 @@ HEADINGS = (
 )
 
 
-def one(rig: Rig) -> list[int]:
-    return [rig.dice.randrange(3)]
-
-
-def rst(rig: Rig) -> int:
-    return len(rig.sim.fault("rst", connections=one(rig)))
-
-
-def fin(rig: Rig) -> int:
-    return len(rig.sim.fault("fin", connections=one(rig)))
-
-
-def rst_of_all(rig: Rig) -> int:
-    return len(rig.sim.fault("rst"))
-
-
-def refused(rig: Rig) -> int:
-    rig.sim.fault("refuse", for_s=round(rig.dice.uniform(0.5, 2.5), 2))
-    rig.change_modes()
-    return ALL
-
-
-def half_open(rig: Rig) -> int:
-    count = len(rig.sim.fault("half_open", connections=one(rig)))
-    rig.change_modes()
-    return count
-
-
-def silence(rig: Rig) -> int:
-    count = len(rig.sim.fault("silence", connections=one(rig)))
-    rig.change_modes()
-    return count
-
-
-def slow(rig: Rig) -> int:
-    """The line is slow when it is cut, and when its replacement restores everything."""
-    seat = one(rig)
-    how = rig.dice.choice([{"delay": "30ms"}, {"delay": "150ms"}, {"bytes_per_s": 2_000_000}])
-    rig.sim.fault("slow", for_s=2.5, connections=seat, **how)
-    time.sleep(0.3)
-    return len(rig.sim.fault("rst", connections=seat))
-
-
-def in_handshake(rig: Rig) -> int:
-    rig.sim.fault("cut_handshake", stage=rig.dice.choice(STAGES), count=rig.dice.choice([1, 1, 2]))
-    return rst(rig)
-
-
-def in_restoration(rig: Rig) -> int:
-    """Behind one of the first six texts of a restoration, and perhaps behind one of the next as well."""
-    for _ in range(rig.dice.choice([1, 1, 2])):
-        rig.sim.fault(rig.dice.choice(["rst", "fin"]), on_message=rig.dice.randint(1, 6))
-    return rst(rig)
-
-
-def damaged(rig: Rig) -> int:
-    form = rig.dice.choice(DAMAGES[:-1])
-    [deed] = rig.sim.fault("malformed", form=form, frames=FRAMES, connections=one(rig))
-    until(lambda: rig.truth("faults")[deed["id"] - 1]["hits"] == FRAMES, "damage done")
-    return 0
-
-
-def reserved_opcode(rig: Rig) -> int:
-    """The client hangs up, as it must. The proxy did no cut, so its truth has no outage: the gateway's stands alone."""
-    rig.sim.fault("malformed", form="opcode", connections=one(rig))
-    return 1
-
-
-KINDS: dict[Callable[[Rig], int], float] = {
-    rst: 0.24,
-    fin: 0.24,
-    rst_of_all: 0.06,
-    refused: 0.08,
-    half_open: 0.03,
-    silence: 0.03,
-    slow: 0.06,
-    in_handshake: 0.08,
-    in_restoration: 0.12,
-    damaged: 0.03,
-    reserved_opcode: 0.03,
-}
-"""With its share of the cuts."""
 QUICK = {"rst", "fin"}
 SILENT = {"silence", "half_open"}
 
 
-def plan() -> list[Callable[[Rig], int]]:
+def plan() -> list[Kind]:
     cuts = [kind for kind, share in KINDS.items() for _ in range(max(1, round(share * CUTS)))]
     random.Random(SEED).shuffle(cuts)
     return cuts
 
 
 def test_cuts_of_all_kinds(tmp_path: Path):
-    options = SimOptions(instruments=9000, rate=0.3, rate_limits=False, seed=SEED, faults=f"{{version: 1, seed: {SEED}}}")
+    script = f"{{version: 1, seed: {SEED}}}"
+    options = SimOptions(instruments=9000, rate=0.3, rate_limits=False, seed=SEED, faults=script)
     results: dict[str, Found] = defaultdict(Found)
     began_s = time.monotonic()
     with launch(options) as sim, Rig(sim, tmp_path, SEED) as rig:
@@ -179,7 +97,7 @@ def test_cuts_of_all_kinds(tmp_path: Path):
         judge(rig, results)
 
 
-def cut(rig: Rig, kind: Callable[[Rig], int], found: Found) -> None:
+def cut(rig: Rig, kind: Kind, found: Found) -> None:
     """One, and all that is to be seen of it until the connections have been steady for a second."""
     rig.log.take()
     outages_before, gaps_before, waited_ns = len(rig.truth("outages")), len(rig.feed.gaps), rig.waited_ns()
@@ -213,7 +131,7 @@ def cut(rig: Rig, kind: Callable[[Rig], int], found: Found) -> None:
         found.flags += first_flags(gap, rig.wanted, ticks)
 
 
-def compare(found: Found, gaps: list[Gap], outages: list[dict], kind, count: int, waited_ns: int) -> None:
+def compare(found: Found, gaps: list[Gap], outages: list[dict], kind: Kind, count: int, waited_ns: int) -> None:
     """The gateway's record and the proxy's: one for one, with the same ends."""
     if len(gaps) != count or (outages and len(outages) != count):
         found.wrong.append(f"{kind.__name__}: {count} went down, {len(gaps)} told, {len(outages)} in the truth")
@@ -235,7 +153,7 @@ def compare(found: Found, gaps: list[Gap], outages: list[dict], kind, count: int
                 found.wrong.append(f"{kind.__name__}: {name} off by {error / 1e6:.1f} ms, waited {waited_ns / 1e6:.0f}")
 
 
-def note_recovery(rig: Rig, found: Found, gaps: list[Gap], outages: list[dict], kind) -> None:
+def note_recovery(rig: Rig, found: Found, gaps: list[Gap], outages: list[dict], kind: Kind) -> None:
     if kind is reserved_opcode:
         found.recovery_ns += [(gap.to_ns or 0) - gap.from_ns for gap in gaps]
     elif kind is refused:
@@ -278,7 +196,7 @@ def judge(rig: Rig, results: dict[str, Found]) -> None:
     assert whole.told == whole.outages
     assert len(whole.excused_ns) <= max(2, EXCUSED * len(whole.from_ns + whole.to_ns))
     assert set(whole.flags) == {"flagged"}
-    assert rig.sockets.most <= ALL
+    assert rig.sockets.most <= CONNECTIONS
     assert rig.rate_limited == 0
     assert rig.log.lost == 0
     assert np.percentile([ns for kind in QUICK for ns in own_ns(results[kind])], 99) <= 1e9

@@ -42,8 +42,8 @@ GROWTH_MB_PER_H = 1.0
 SHORTEST_S = 1200.0
 """A few pages more within a shorter run would be megabytes an hour."""
 STALL_S = 2.5
-"""The buffers that sockets are read into grow to the largest backlog there ever was, and stay. On a busy machine that is
-another stall each few minutes, which looks like a leak; so the largest comes first."""
+"""The buffers that sockets are read into grow to the largest backlog there ever was, and stay. On a busy machine
+another stall comes every few minutes, and looks like a leak; so the largest comes first."""
 SLOWER = 5.0
 """How many times the first fifth's p99 the last fifth's may be: a machine that others use changes by as much."""
 HEADINGS = "minute  private MB  descriptors  threads     ticks/s  p50 us  p99 us   max ms  lost  CPU"
@@ -63,8 +63,8 @@ class Minute:
     def line(self, number: int) -> str:
         p50, p99 = (self.latency.percentile_ns(percent) or 0 for percent in (50, 99))
         return (
-            f"{number:6d}  {self.private_mb:10.3f}  {self.descriptors:11d}  {self.threads:7d}  {self.ticks / MINUTE_S:10,.0f}"
-            f"  {p50 / 1e3:6.0f}  {p99 / 1e3:6.0f}  {self.latency.max_ns / 1e6:7.1f}  {self.lost:4d}  {self.cpu:3.0%}"
+            f"{number:6d}  {self.private_mb:10.3f}  {self.descriptors:11d}  {self.threads:7d}"
+            f"  {self.ticks / MINUTE_S:10,.0f}  {p50 / 1e3:6.0f}  {p99 / 1e3:6.0f}  {self.latency.max_ns / 1e6:7.1f}  {self.lost:4d}  {self.cpu:3.0%}"
         )
 
 
