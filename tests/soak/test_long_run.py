@@ -64,7 +64,8 @@ class Minute:
         p50, p99 = (self.latency.percentile_ns(percent) or 0 for percent in (50, 99))
         return (
             f"{number:6d}  {self.private_mb:10.3f}  {self.descriptors:11d}  {self.threads:7d}"
-            f"  {self.ticks / MINUTE_S:10,.0f}  {p50 / 1e3:6.0f}  {p99 / 1e3:6.0f}  {self.latency.max_ns / 1e6:7.1f}  {self.lost:4d}  {self.cpu:3.0%}"
+            f"  {self.ticks / MINUTE_S:10,.0f}  {p50 / 1e3:6.0f}  {p99 / 1e3:6.0f}  {self.latency.max_ns / 1e6:7.1f}"
+            f"  {self.lost:4d}  {self.cpu:3.0%}"
         )
 
 
