@@ -124,9 +124,11 @@ def _with_part(found: Contracts, part: str) -> Contracts:
         raise _mistake(
             found.text,
             f"{part!r} is no expiry, type or strike",
-            f"did you mean {near[0].lower() if near[0] not in TYPES else near[0]}?"
-            if near
-            else "write it as NFO:NIFTY:weekly:ATM±10 or NFO:NIFTY:FUT:near",
+            (
+                f"did you mean {near[0].lower() if near[0] not in TYPES else near[0]}?"
+                if near
+                else "write it as NFO:NIFTY:weekly:ATM±10 or NFO:NIFTY:FUT:near"
+            ),
         )
     return changed
 

@@ -115,7 +115,7 @@ def test_a_refused_request_is_raised_and_changes_nothing(exchange, start, tokens
 def test_a_refused_token_is_told_and_another_is_taken_up(exchange, start, tokens):
     with start(exchange, {tokens[0]: "ltp"}, access_token=Secret("stale")) as feed:
         count_until(feed, lambda _: feed.connections.get(0) == State.AUTH)
-        (refused, *_) = [event for event in feed.events if event.state == State.AUTH]
+        refused, *_ = [event for event in feed.events if event.state == State.AUTH]
         assert isinstance(refused.failure(), HandshakeForbidden)
         assert "stale" not in str(refused)
         feed.give_access_token(Secret(exchange.access_token))
