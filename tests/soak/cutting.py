@@ -25,6 +25,7 @@ from kitecli.market.instruments import parse_instruments
 from kitecli.market.tick import FLAG_SNAPSHOT
 from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess
+from tests.soak.measured import waiting_s
 
 T = TypeVar("T")
 MODES = ("full", "quote", "ltp")
@@ -104,8 +105,8 @@ class Rig(AbstractContextManager["Rig"]):
 
     def waited_ns(self) -> int:
         """How long gateway and exchange have been ready to run without getting a processor."""
-        pids = (self.gateway.pid, self.sim.pid)
-        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids)
+        assert self.gateway.pid is not None
+        return round((waiting_s(self.gateway.pid) + waiting_s(self.sim.pid)) * 1e9)
 
     def _hear(self, event: GatewayEvent) -> None:
         self.rate_limited += isinstance(event.failure(), HandshakeRateLimited)

@@ -35,3 +35,8 @@ def descriptors(pid: int) -> int:
 
 def threads(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def waiting_s(pid: int) -> float:
+    """How long its main thread has been ready to run without getting a processor."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9

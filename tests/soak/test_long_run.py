@@ -27,7 +27,7 @@ from kitecli.ring.reader import RingReader
 from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess, launch
 from kitecli.sim.options import SimOptions
-from tests.soak.measured import cpu_s, descriptors, memory_kb, threads
+from tests.soak.measured import cpu_s, descriptors, memory_kb, threads, waiting_s
 
 pytestmark = [
     pytest.mark.soak,
@@ -44,9 +44,11 @@ SHORTEST_S = 1200.0
 STALL_S = 2.5
 """The buffers that sockets are read into grow to the largest backlog there ever was, and stay. On a busy machine
 another stall comes every few minutes, and looks like a leak; so the largest comes first."""
+CROWDED = 0.02
+"""Of its time that the feed process may wait for a processor: beyond, each backlog is larger than the one before."""
 SLOWER = 5.0
 """How many times the first fifth's p99 the last fifth's may be: a machine that others use changes by as much."""
-HEADINGS = "minute  private MB  descriptors  threads     ticks/s  p50 us  p99 us   max ms  lost  CPU"
+HEADINGS = "minute  private MB  descriptors  threads     ticks/s  p50 us  p99 us   max ms  lost  CPU  waited"
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ class Minute:
     latency: LatencyHistogram
     lost: int
     cpu: float
+    waited: float
 
     def line(self, number: int) -> str:
         p50, p99 = (self.latency.percentile_ns(percent) or 0 for percent in (50, 99))
         return (
             f"{number:6d}  {self.private_mb:10.3f}  {self.descriptors:11d}  {self.threads:7d}"
             f"  {self.ticks / MINUTE_S:10,.0f}  {p50 / 1e3:6.0f}  {p99 / 1e3:6.0f}  {self.latency.max_ns / 1e6:7.1f}"
-            f"  {self.lost:4d}  {self.cpu:3.0%}"
+            f"  {self.lost:4d}  {self.cpu:3.0%}  {self.waited:6.0%}"
         )
 
 
@@ -131,7 +134,10 @@ def test_an_hour_changes_nothing(sim: SimProcess, gateway: GatewayHandle):
     assert sent == reader.delivered
     assert {minute.descriptors for minute in steady} == {steady[0].descriptors}
     assert {minute.threads for minute in steady} == {steady[0].threads}
-    assert growth <= GROWTH_MB_PER_H or SECONDS < SHORTEST_S
+    if SECONDS < SHORTEST_S or np.median([minute.waited for minute in steady]) > CROWDED:
+        print("growth isn't judged: the run is too short, or the machine too busy")
+    else:
+        assert growth <= GROWTH_MB_PER_H
     assert p99s[1] <= SLOWER * p99s[0]
 
 
@@ -148,6 +154,7 @@ def stall(reader: RingReader, pid: int) -> None:
 
 def one_minute(reader: RingReader, pid: int) -> Minute:
     began_s, used_s, before = time.monotonic(), cpu_s(pid), reader.delivered
+    waited_s = waiting_s(pid)
     latency = LatencyHistogram()
     while time.monotonic() < began_s + MINUTE_S:
         batch = reader.read(0.05)
@@ -162,6 +169,7 @@ def one_minute(reader: RingReader, pid: int) -> Minute:
         latency=latency,
         lost=reader.lost,
         cpu=(cpu_s(pid) - used_s) / (time.monotonic() - began_s),
+        waited=(waiting_s(pid) - waited_s) / (time.monotonic() - began_s),
     )
 
 
