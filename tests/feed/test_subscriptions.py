@@ -48,6 +48,17 @@ def test_a_fresh_connection_is_told_tokens_and_modes():
     assert table.update(0) == Update([], {})
 
 
+def test_quote_is_not_asked_for_twice():
+    """A subscription that says no mode is answered in quote; only a change of mode has to be said."""
+    table = Subscriptions(3, 3000)
+    table.want({1: "quote"})
+    assert [json.loads(text)["a"] for text in table.update(0).texts] == ["subscribe"]
+    table.want({1: "full"})
+    table.update(0)
+    table.want({1: "quote"})
+    assert [json.loads(text)["v"] for text in table.update(0).texts] == [["quote", [1]]]
+
+
 def test_modes_go_up_and_down():
     table, wire = Subscriptions(3, 3000), Wire()
     table.want({7: "full"})
