@@ -29,7 +29,7 @@ def embed(exchange, spec_of):
 def test_it_is_asked_and_told_as_over_a_socket(embed):
     gateway = embed()
     assert gateway.events.get(timeout=10).kind == "ready"
-    assert gateway.ask(Subscribe({408065: "full"})) == {"instruments": 1}
+    assert gateway.ask(Subscribe({408065: "full"})) == {"instruments": 1, "streamed": []}
     status = gateway.ask(Status())
     assert [(client["name"], client["instruments"]) for client in status["clients"]] == [("test", 1)]
     assert gateway.memory.path is None
