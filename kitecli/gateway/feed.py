@@ -127,6 +127,7 @@ class Feed:
         self._started_ns = time.monotonic_ns()
         self._reading = threading.Lock()
         self._changing = threading.Lock()
+        self._closing = threading.RLock()  # what is called in closing may close it too
         self._finished = self._closed = False
         self._end: KiteError | None = None
         self._ended = threading.Event()
@@ -285,18 +286,19 @@ class Feed:
     # Its end
 
     def close(self) -> None:
-        """Leave the gateway; iterations end. A second time does nothing."""
-        with self._changing:
+        """Leave the gateway; iterations end. Who comes second waits until it is done."""
+        self._finished = True
+        with self._closing:
             if self._closed:
                 return
-            self._closed = self._finished = True
-        self._handle.close()
-        with self._reading:  # a reader asleep on its pipe notices within a turn
-            self.reader.close()
-        self._handle.events.put(_CLOSED)
-        if threading.current_thread() is not self._listener:
-            self._listener.join(LAST_WORD_S)
-        self._released()
+            self._closed = True
+            self._handle.close()
+            with self._reading:  # a reader asleep on its bell notices within a turn
+                self.reader.close()
+            self._handle.events.put(_CLOSED)
+            if threading.current_thread() is not self._listener:
+                self._listener.join(LAST_WORD_S)
+            self._released()
 
     def __enter__(self) -> Self:
         return self
