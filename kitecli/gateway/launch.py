@@ -16,6 +16,8 @@ from kitecli.errors import FeedError
 from kitecli.gateway.spec import READY, TAKEN, GatewaySpec, revived
 
 START_S: Final = 30.0
+END_S: Final = 1.0
+"""From the end of its output to its own: the kernel closes a process's files some time before it says how it ended."""
 
 
 class Launched:
@@ -95,7 +97,9 @@ def _first_word(process: subprocess.Popen[bytes], spec: GatewaySpec) -> dict[str
 
 
 def _silent(process: subprocess.Popen[bytes], complaints: IO[bytes]) -> FeedError:
-    code = process.poll()
+    code: int | None = None
+    with suppress(subprocess.TimeoutExpired):  # it hangs
+        code = process.wait(END_S)
     complaints.seek(0)
     last = complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
     why = f"it said nothing for {START_S:g} s" if code is None else f"it ended with code {code}"

@@ -26,7 +26,7 @@ from kitecli.ring.locks import LockFile
 from kitecli.secret import Secret
 
 TAKE_S: Final = 0.3
-"""How long a gateway insists on its lock: somebody may just be asking whether it is held."""
+"""How long a gateway insists on its lock: somebody may just be asking whether it is held, or sweeping."""
 FALLBACK_PREFIX: Final = "kite-"
 """Of the temporary folder a socket stands in whose path would be too long."""
 
@@ -56,10 +56,7 @@ class FeedPlace:
 
     def held(self) -> bool:
         """Whether a gateway of this name lives. Nothing keeps it from ending, or another from starting, right after."""
-        taken = LockFile.take(self.lock)
-        if taken is not None:
-            taken.release()
-        return taken is None
+        return LockFile.is_held(self.lock)
 
     def _file(self, kind: str) -> Path:
         return self.folder / f"feed-{self.name}.{kind}"

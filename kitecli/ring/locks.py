@@ -11,7 +11,7 @@ from typing import Self
 if sys.platform == "win32":
     import msvcrt
 
-    def lock(descriptor: int, *, wait: bool) -> bool:
+    def lock(descriptor: int, *, wait: bool, shared: bool = False) -> bool:  # noqa: ARG001 - Windows shares none
         """Lock the open file; False where another holds it and ``wait`` is False."""
         os.lseek(descriptor, 0, os.SEEK_SET)
         try:
@@ -29,10 +29,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def lock(descriptor: int, *, wait: bool) -> bool:
+    def lock(descriptor: int, *, wait: bool, shared: bool = False) -> bool:
         """Lock the open file; False where another holds it and ``wait`` is False."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         return True
@@ -59,6 +59,18 @@ class LockFile:
             if _is_still(path, descriptor):
                 return cls(path, descriptor)
             os.close(descriptor)  # its former holder removed it after we opened it: a lock on nothing
+
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Whether somebody holds ``path`` now. Makes nothing, and has it itself for an instant, if at all."""
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            return not lock(descriptor, wait=False, shared=True)
+        finally:
+            os.close(descriptor)
 
     def release(self) -> None:
         """Remove the file and let go; a second time does nothing."""

@@ -57,7 +57,7 @@ def test_what_keeps_it_from_starting_is_raised_and_leaves_nothing(exchange, spec
 
 def test_a_python_that_doesn_t_come_up_says_why(exchange, spec_of, monkeypatch, tmp_path):
     broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho 'no such module' >&2\nexit 3\n")
+    broken.write_text("#!/bin/sh\necho 'no such module' >&2\nexec >&-\nsleep 0.2\nexit 3\n")  # as a dying process does
     broken.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(FeedError, match=r"did not start\. it ended with code 3: no such module"):

@@ -51,6 +51,18 @@ def test_a_lock_file_has_one_holder_and_goes_with_it(tmp_path: Path):
     again.release()
 
 
+def test_asking_makes_nothing_and_keeps_nobody_out(tmp_path: Path):
+    path = tmp_path / "a.lock"
+    assert not LockFile.is_held(path)
+    assert not path.exists()
+    held = LockFile.take(path)
+    assert held is not None
+    assert LockFile.is_held(path)
+    held.release()
+    path.touch()  # left by one who was killed
+    assert not LockFile.is_held(path)
+
+
 def test_a_killed_holder_holds_nothing(tmp_path: Path):
     path = tmp_path / "a.lock"
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
