@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import EnvironmentProblem
+from kitecli.ring.location import files_in
 from kitecli.ring.locks import LockFile
 from kitecli.secret import Secret
 
@@ -56,7 +57,8 @@ class FeedPlace:
 
     def held(self) -> bool:
         """Whether a gateway of this name lives. Nothing keeps it from ending, or another from starting, right after."""
-        return LockFile.is_held(self.lock)
+        with files_in(self.folder):
+            return LockFile.is_held(self.lock)
 
     def _file(self, kind: str) -> Path:
         return self.folder / f"feed-{self.name}.{kind}"
@@ -105,10 +107,11 @@ class FeedCard:
 
 
 def take(place: FeedPlace) -> LockFile | None:
-    """The right to be the feed of that name, or None where another is."""
+    """The right to be the feed of that name, or None where another is. Raises :class:`EnvironmentProblem`."""
     deadline = time.monotonic() + TAKE_S
-    while (held := LockFile.take(place.lock)) is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    with files_in(place.folder):
+        while (held := LockFile.take(place.lock)) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
     return held
 
 
