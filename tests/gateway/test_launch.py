@@ -63,6 +63,19 @@ def test_where_its_files_can_t_be_kept_is_said(exchange, spec_of, tmp_path, make
         open_gateway(spec_of(exchange, folder=str(tmp_path / "nowhere")))
 
 
+def test_a_start_that_fails_behind_its_ring_leaves_none(exchange, spec_of, tmp_path):
+    """Where a path has room for the ring's name, and none for its seats'."""
+    folder = tmp_path
+    left = os.pathconf(tmp_path, "PC_PATH_MAX") - 1 - len(f"{tmp_path}/feed-01234567.ring")
+    while left:
+        name = "x" * (left - 1 if left <= 100 else min(100, left - 3))  # a last one of no letters would be none
+        folder, left = folder / name, left - len(name) - 1
+    folder.mkdir(mode=0o700, parents=True)
+    with pytest.raises(EnvironmentProblem, match="name too long"):
+        launch(spec_of(exchange, folder=str(folder)))
+    assert list(folder.iterdir()) == []
+
+
 def test_a_python_that_doesn_t_come_up_says_why(exchange, spec_of, monkeypatch, tmp_path):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'no such module' >&2\nexec >&-\nsleep 0.2\nexit 3\n")  # as a dying process does
