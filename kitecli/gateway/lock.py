@@ -97,12 +97,13 @@ class FeedCard:
 
     @classmethod
     def read(cls, path: Path) -> FeedCard | None:
-        """The card at ``path``; None where there is none, or one of another version of kite."""
+        """The card at ``path``; None where there is none that can be read. Fields a later kite adds are passed over."""
         try:
             plain = json.loads(path.read_text())
-            token = plain.pop("token")
-            return cls(**plain, token=Secret(token) if token else None)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            known = {entry.name: plain[entry.name] for entry in fields(cls) if entry.name in plain}
+            token = known.pop("token")
+            return cls(**known, token=Secret(token) if token else None)
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
 

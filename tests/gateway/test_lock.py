@@ -62,6 +62,13 @@ def test_what_is_no_card_is_none(place: FeedPlace, text: str):
     assert FeedCard.read(place.card) is None
 
 
+def test_a_card_with_more_on_it_than_we_know_is_read(place: FeedPlace):
+    """Or the feed of a later kite would be there and not be found, and a start beside it would wait 40 s."""
+    card(place, socket="/run/a.sock").write(place.card)
+    place.card.write_text(json.dumps({**json.loads(place.card.read_text()), "since": "tomorrow"}))
+    assert FeedCard.read(place.card) == card(place, socket="/run/a.sock")
+
+
 def test_a_card_that_finds_no_room_is_said(place: FeedPlace):
     with pytest.raises(EnvironmentProblem, match="card can't be written"):
         card(place).write(place.folder / "no" / "such.json")
