@@ -32,6 +32,10 @@ FALLBACK_PREFIX: Final = "kite-"
 """Of the temporary folder a socket stands in whose path would be too long."""
 
 
+_KINDS: Final = ("json", "json.new", "sock", "ring", "seats*")
+"""Endings of a feed's files, its lock apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedPlace:
     """The files of the feed ``name``."""
@@ -136,8 +140,8 @@ def remove(place: FeedPlace) -> None:
     card = FeedCard.read(place.card)
     if card is not None and card.socket is not None:
         remove_socket(Path(card.socket), place)
-    for path in place.folder.glob(f"feed-{place.name}.*"):
-        if path != place.lock:
+    for kind in _KINDS:
+        for path in place.folder.glob(f"feed-{place.name}.{kind}"):
             with suppress(PermissionError):  # Windows keeps a file that a reader has mapped; the next sweep gets it
                 path.unlink(missing_ok=True)
 
@@ -151,5 +155,6 @@ def remove_socket(socket: Path, place: FeedPlace) -> None:
 
 
 def _places(folder: Path) -> Iterator[FeedPlace]:
-    names = {path.name.removeprefix("feed-").partition(".")[0] for path in folder.glob("feed-*.*")}
+    """Where feeds are or were. A file of another kind makes none: it may be what somebody has kept of a feed."""
+    names = {path.stem.removeprefix("feed-") for kind in ("lock", "ring") for path in folder.glob(f"feed-*.{kind}")}
     return (FeedPlace(folder, name) for name in sorted(names) if name)

@@ -124,6 +124,18 @@ def test_only_the_dead_are_swept_whatever_their_process_ids_are(tmp_path: Path):
     assert names(tmp_path) == {"notes.txt", "other-1.ring", "feed-"}
 
 
+def test_what_people_keep_beside_a_feed_s_files_stays(tmp_path: Path):
+    """The runtime folder may be one of theirs, where kite feed --json > feed-20261124.json was said."""
+    kept = {"feed-20261124.json", "feed-infy.csv", "feed-dead0001.csv", "feed-list.txt.bak"}
+    for name in kept:
+        (tmp_path / name).touch()
+    dead = FeedPlace(tmp_path, "dead0001")
+    litter(dead)
+    dead.lock.touch()
+    sweep(tmp_path)
+    assert names(tmp_path) == kept
+
+
 def test_a_socket_that_stood_elsewhere_goes_with_its_folder(place: FeedPlace, tmp_path: Path):
     short = tmp_path / "kite-x1"
     short.mkdir()
