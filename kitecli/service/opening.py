@@ -55,7 +55,7 @@ def open_feed(
         live.thaw()
 
     try:
-        modes = modes_of(instruments, mode, settings(), venue.book)
+        modes = modes_of(instruments, mode, settings(), venue.book, venue.prices)
         plan = FeedPlan(policy=policy_named(policy), max_lag=max_lag)
         return start_feed(settings(), venue.market(), modes, plan, on_event, released)
     except BaseException:
