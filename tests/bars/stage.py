@@ -29,7 +29,6 @@ from kitecli.ring.memory import RingMemory
 from kitecli.settings.calendars import calendar_folders, load_calendar
 from tests.ring.implementations import message
 
-ROWS = 64
 STOCK, FUTURE, INDEX, GOLD = 408065, 256 * 70 + 2, 256001 + 8, 256 * 90 + 7  # NSE, NFO, indices, MCX
 assert [token & 0xFF for token in (STOCK, FUTURE, INDEX, GOLD)] == [1, 2, 9, 7]
 
@@ -43,17 +42,15 @@ def _compiled() -> Any:
 
 
 COMPILED_PASS = _compiled()
-BOTH = pytest.mark.parametrize(
-    "frame_pass",
-    [
-        pytest.param(uncompiled.FramePass, id="reference"),
-        pytest.param(
-            COMPILED_PASS,
-            id="compiled",
-            marks=pytest.mark.skipif(COMPILED_PASS is None, reason=WHY_NOT or "it was built without bars"),
-        ),
-    ],
-)
+PASSES = [
+    pytest.param(uncompiled.FramePass, id="reference"),
+    pytest.param(
+        COMPILED_PASS,
+        id="compiled",
+        marks=pytest.mark.skipif(COMPILED_PASS is None, reason=WHY_NOT or "it was built without bars"),
+    ),
+]
+BOTH = pytest.mark.parametrize("frame_pass", PASSES)
 
 
 def ms(wall: str) -> int:
@@ -93,12 +90,19 @@ class Stage:
     """``intervals``: ``1m 5s 3t``. ``hours``: the shipped calendar's, or any hour of any day."""
 
     def __init__(
-        self, frame_pass: Any, intervals: str, grace_ms: int = 1500, *, hours: bool = False, capacity: int = 4096
+        self,
+        frame_pass: Any,
+        intervals: str,
+        grace_ms: int = 1500,
+        *,
+        hours: bool = False,
+        capacity: int = 4096,
+        rows: int = 64,
     ) -> None:
         spans = tuple(Interval.parse(one) for one in intervals.split())
         self.names = intervals.split()
-        self.memory = BarsMemory.private(BarsLayout(ROWS, capacity, len(spans)), spans, grace_ms)
-        self.ring = RingMemory.private(RingLayout.of(64, ROWS))
+        self.memory = BarsMemory.private(BarsLayout(rows, capacity, len(spans)), spans, grace_ms)
+        self.ring = RingMemory.private(RingLayout.of(64, rows))
         lines: Sequence[Timeline] = timelines().each if hours else ()
         self.frame_pass = frame_pass(self.ring, self.memory, lines)
         self.parts = BarsParts.of(self.memory)

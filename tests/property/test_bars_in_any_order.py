@@ -1,4 +1,4 @@
-"""What holds in whatever order ticks come: with delays of up to 3 s, twice, after outages, after a volume began anew."""
+"""What holds in whatever order ticks come: up to 3 s late, twice, after outages, after a volume began anew."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNTED = ("5t", "40v")
 
 @dataclass(frozen=True)
 class Step:
-    """A tick ``wait_ms`` after the one before; it comes ``delay_ms`` later, and maybe again. ``volume``: traded in it."""
+    """A tick ``wait_ms`` after the one before; it comes ``delay_ms`` later, maybe twice. ``volume``: traded in it."""
 
     wait_ms: int
     delay_ms: int
@@ -168,7 +168,7 @@ def test_revisions_are_exactly_where_a_tick_came_late(frame_pass: Any, steps: li
         records = sorted(stage.records(interval, token), key=lambda one: one["start_ms"])
         for start, group in groupby(records, key=lambda one: int(one["start_ms"])):
             numbers = [int(one["revision"]) for one in group]
-            # In order, beginning with 0 unless its only ticks were late; one for each late tick of it or of the bar before.
+            # In order, from 0 unless its only ticks were late; one for each late tick of it or of the bar before.
             assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
             assert (numbers[-1] >= late[interval].count(start)) if start in late[interval] else numbers[0] == 0
         assert {int(one["start_ms"]) for one in records if one["revision"]} >= set(late[interval])
