@@ -20,7 +20,7 @@ from tests.bars.stage import PASSES, Sent, Stage, ms
 FILE = "ticks/DERIVED_kitelike_quote_2024-06-27.parquet"
 SIZES_MS = {"1s": 1000, "5s": 5000, "1m": 60_000, "15m": 900_000, "1h": 3_600_000}
 OPENING_MS = ms("2024-06-27 09:15:00")
-FOR_THE_REFERENCE = 6_000
+FOR_THE_REFERENCE = 3_000
 COLUMNS = ("token", "start_ms", "open", "high", "low", "close", "volume", "ticks")
 
 Columns = dict[str, NDArray[np.int64]]
