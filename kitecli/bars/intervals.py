@@ -51,7 +51,7 @@ class Interval:
 
     @property
     def by_receive(self) -> bool:
-        """Finer than a second, or of a fraction: exchange stamps are whole seconds, so our receive time places ticks."""
+        """Finer than a second, or of a fraction: stamps are whole seconds, so receive times place its ticks."""
         return self.kind is Kind.TIME and self.size % 1000 != 0
 
     def __str__(self) -> str:
