@@ -51,7 +51,7 @@ class Interval:
 
     @property
     def by_receive(self) -> bool:
-        """Finer than a second, or of a fraction: stamps are whole seconds, so receive times place its ticks."""
+        """Not of whole seconds, as exchange stamps are: our receive time places the ticks."""
         return self.kind is Kind.TIME and self.size % 1000 != 0
 
     def __str__(self) -> str:

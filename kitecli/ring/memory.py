@@ -1,4 +1,4 @@
-"""Reserving and mapping a ring's memory: a file others can map, or private pages."""
+"""Reserving and mapping memory that one process writes: a file others can map, or private pages. And a ring's own."""
 
 from __future__ import annotations
 
@@ -18,13 +18,33 @@ from kitecli.ring.layout import HEADER_BYTES, HEADER_DTYPE, MAGIC, MIN_CAPACITY,
 from kitecli.ring.location import free_bytes
 
 
-class RingMemory:
-    """One ring's mapped bytes. ``buffer`` is what writers and views work on; ``path`` is None for private memory."""
+class MappedMemory:
+    """Mapped bytes. ``buffer`` is what writers and views work on; ``path`` is None for private memory."""
+
+    def __init__(self, buffer: mmap.mmap, path: Path | None) -> None:
+        self.buffer = buffer
+        self.path = path
+
+    def close(self) -> None:
+        """Let go of the mapping; the file goes with its writer's :meth:`remove`."""
+        try:
+            self.buffer.close()
+        except BufferError:
+            # Somebody still holds an array over it; the pages go with the last of them.
+            return
+
+    def remove(self) -> None:
+        """Delete the file. Readers that have it mapped keep their pages."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+class RingMemory(MappedMemory):
+    """One ring's mapped bytes."""
 
     def __init__(self, buffer: mmap.mmap, layout: RingLayout, path: Path | None) -> None:
-        self.buffer = buffer
+        super().__init__(buffer, path)
         self.layout = layout
-        self.path = path
 
     @classmethod
     def private(cls, layout: RingLayout) -> RingMemory:
@@ -67,19 +87,6 @@ class RingMemory:
     def header(self) -> NDArray[np.void]:
         return np.frombuffer(self.buffer, HEADER_DTYPE, 1)
 
-    def close(self) -> None:
-        """Let go of the mapping; the file goes with its writer's :meth:`remove`."""
-        try:
-            self.buffer.close()
-        except BufferError:
-            # Somebody still holds an array over it; the pages go with the last of them.
-            return
-
-    def remove(self) -> None:
-        """Delete the file. Readers that have it mapped keep their pages."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
 
 def map_new_file(path: Path, size: int) -> mmap.mmap:
     """A new file of zeros, 0600, all of its space reserved; raises OSError and leaves none where there is no room.
@@ -105,6 +112,44 @@ def _reserve(descriptor: int, size: int, folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     else:
         os.ftruncate(descriptor, size)
+
+
+def write_header(buffer: mmap.mmap, header: NDArray[np.void]) -> None:
+    """Write it, with who made it and when; its magic last, so that nobody attaches to half a header."""
+    header["created_ns"], header["writer_pid"] = time.time_ns(), os.getpid()
+    buffer[_MAGIC_BYTES : header.nbytes] = header.tobytes()[_MAGIC_BYTES:]
+    buffer[:_MAGIC_BYTES] = header.tobytes()[:_MAGIC_BYTES]
+
+
+def read_header(buffer: mmap.mmap, path: Path, expected: NDArray[np.void], what: str) -> np.void:
+    """The header at ``path``; raises :class:`DataError` where magic or version aren't the ``expected`` ones."""
+    wanted = expected[0]
+    if len(buffer) < wanted["header_bytes"] or buffer[:_MAGIC_BYTES] != wanted["magic"]:
+        raise DataError(
+            f"{path} is no {what}",
+            why="it doesn't start as one",
+            hint="if a feed is just starting, try again; else remove the file",
+        )
+    header: np.void = np.frombuffer(buffer[: expected.nbytes], expected.dtype)[0]
+    if header["version"] != wanted["version"]:
+        raise DataError(
+            f"The {what} at {path} was made by another version of kite",
+            why=f"layout version {header['version']}, this kite reads {wanted['version']}",
+            hint="run the feed and its readers from the same installation",
+        )
+    return header
+
+
+def damaged(buffer: mmap.mmap, path: Path, what: str) -> DataError:
+    """What to tell somebody whose file is shorter, or laid out otherwise, than its header says."""
+    return DataError(
+        f"The {what} at {path} is damaged",
+        why=f"its header doesn't fit the {len(buffer):,} bytes it has",
+        hint="remove the file and start the feed again",
+    )
+
+
+_MAGIC_BYTES: Final = len(MAGIC)
 
 
 def _refusal(path: Path, layout: RingLayout, cause: OSError) -> EnvironmentProblem:
@@ -134,40 +179,28 @@ def no_room(layout: RingLayout, folder: Path, free: int) -> EnvironmentProblem:
 _SMALLER: Final = "make performance.ring_buffer_size smaller"
 
 
-def _write_header(buffer: mmap.mmap, layout: RingLayout) -> None:
-    header = np.zeros(1, HEADER_DTYPE)
-    header["version"], header["header_bytes"] = VERSION, HEADER_BYTES
-    for name in _LAYOUT_FIELDS:
-        header[name] = getattr(layout, name)
-    header["created_ns"], header["writer_pid"] = time.time_ns(), os.getpid()
-    buffer[len(MAGIC) : HEADER_DTYPE.itemsize] = header.tobytes()[len(MAGIC) :]
-    buffer[: len(MAGIC)] = MAGIC  # last, so that nobody attaches to half a header
-
-
 _LAYOUT_FIELDS = tuple(
     name for name in (HEADER_DTYPE.names or ()) if name.endswith(("capacity", "offset", "total_bytes"))
 )
+_WHAT: Final = "tick ring"
+
+
+def _blank() -> NDArray[np.void]:
+    header = np.zeros(1, HEADER_DTYPE)
+    header["magic"], header["version"], header["header_bytes"] = MAGIC, VERSION, HEADER_BYTES
+    return header
+
+
+def _write_header(buffer: mmap.mmap, layout: RingLayout) -> None:
+    header = _blank()
+    for name in _LAYOUT_FIELDS:
+        header[name] = getattr(layout, name)
+    write_header(buffer, header)
 
 
 def _read_header(buffer: mmap.mmap, path: Path) -> RingLayout:
-    if len(buffer) < HEADER_BYTES or buffer[: len(MAGIC)] != MAGIC:
-        raise DataError(
-            f"{path} is no tick ring",
-            why="it doesn't start as one",
-            hint="if a feed is just starting, try again; else remove the file",
-        )
-    header = np.frombuffer(buffer[: HEADER_DTYPE.itemsize], HEADER_DTYPE)[0]
-    if header["version"] != VERSION:
-        raise DataError(
-            f"The ring at {path} was made by another version of kite",
-            why=f"layout version {header['version']}, this kite reads {VERSION}",
-            hint="run the feed and its readers from the same installation",
-        )
+    header = read_header(buffer, path, _blank(), _WHAT)
     layout = RingLayout(*(int(header[name]) for name in ("capacity", "depth_capacity", "board_capacity")))
     if len(buffer) < layout.total_bytes or any(header[name] != getattr(layout, name) for name in _LAYOUT_FIELDS):
-        raise DataError(
-            f"The ring at {path} is damaged",
-            why=f"its header doesn't fit the {len(buffer):,} bytes it has",
-            hint="remove the file and start the feed again",
-        )
+        raise damaged(buffer, path, _WHAT)
     return layout
