@@ -157,13 +157,14 @@ def bucket_of(timeline: Timeline, interval: Interval, t_ms: int, grace_ms: int) 
     """The bar of a moment; of a tick or volume bar, the one that would begin with it.
 
     What comes within the grace after continuous trading has ended belongs to its last bar: the exchange stamps the last
-    trades a moment after the close.
+    trades a moment after the close. What is outside begins behind the grace.
     """
     span = span_of(timeline, t_ms)
-    if span.phase is Phase.OUTSIDE and span.follows_continuous and t_ms < span.start_ms + grace_ms:
-        t_ms = span.start_ms - 1
-        span = span_of(timeline, t_ms)
     start_ms, end_ms = span.start_ms, span.end_ms
+    if span.phase is Phase.OUTSIDE and span.follows_continuous:
+        if t_ms < start_ms + grace_ms:
+            return bucket_of(timeline, interval, start_ms - 1, grace_ms)
+        start_ms += grace_ms
     if span.phase in _DIVIDED and interval.kind is Kind.TIME:
         start_ms += (t_ms - span.start_ms) // interval.size * interval.size
         end_ms = min(start_ms + interval.size, span.end_ms)

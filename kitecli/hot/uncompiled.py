@@ -5,24 +5,37 @@ Python has no memory barriers, so what this writes can be read in its own proces
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from kitecli.bars.memory import BarsMemory
+from kitecli.bars.timeline import Timeline
+from kitecli.bars.writer import BarsWriter
 from kitecli.protocol.decoder import decode_frame
 from kitecli.ring.memory import RingMemory
-from kitecli.ring.writer import RingWriter
+from kitecli.ring.writer import RingWriter, checked_token
 
 
 class FramePass:
-    """The one writer of a ring: a frame in, ticks in the ring and on the board."""
+    """The one writer of a ring: a frame in, ticks in the ring and on the board; and in bars, where memory for them is.
 
-    def __init__(self, memory: RingMemory) -> None:
-        self._writer = RingWriter(memory)
+    ``timelines``: when instruments trade, as :class:`~kitecli.bars.timeline.Timelines` lists them; at any hour without.
+    Raises ValueError where the bars haven't a row for each of the board's.
+    """
+
+    def __init__(self, memory: RingMemory, bars: BarsMemory | None = None, timelines: Sequence[Timeline] = ()) -> None:
+        if bars is not None and bars.layout.rows != memory.layout.board_capacity:
+            raise ValueError(f"bars of {bars.layout.rows} rows beside a board of {memory.layout.board_capacity}")
+        self._bars = None if bars is None else BarsWriter(bars, timelines)
+        self._writer = RingWriter(memory, self._bars.admit if self._bars else None)
+        self._timelines = max(1, len(timelines))
 
     def ingest(self, payload: bytes | memoryview, ts_recv_ns: int, connection: int = 0) -> int:
         """Take one binary message in; returns the number of ticks it brought. Never raises on bad bytes."""
         frame = decode_frame(payload, ts_recv_ns=ts_recv_ns, connection=connection)
         self._writer.beat(ts_recv_ns)
-        self._writer.write(frame.ticks, frame.depth)
+        for row, tick in self._writer.write(frame.ticks, frame.depth):
+            if row is not None and self._bars is not None:
+                self._bars.take(row, tick)
         self._writer.count(
             frames=1,
             bytes=len(payload),
@@ -35,6 +48,32 @@ class FramePass:
     def expect_snapshots(self, modes: Mapping[int, str]) -> None:
         """The next packet of each token is the broker's cached one; see :class:`~kitecli.ring.writer.RingWriter`."""
         self._writer.expect_snapshots(modes)
+
+    def place(self, timelines_of: Mapping[int, int]) -> None:
+        """Say which instruments keep other hours than their segment: the place of their timeline, by token.
+
+        New instruments take their rows on the board, in the order given; one that no row is left for is passed over.
+        Raises ValueError for a timeline that isn't there and OverflowError for what is no token, and then changes
+        nothing.
+        """
+        wanted = {checked_token(token): timeline for token, timeline in timelines_of.items()}
+        for timeline in wanted.values():
+            if not 0 <= timeline < self._timelines:
+                raise ValueError(f"there is no timeline {timeline}")
+        for token, timeline in wanted.items():
+            row = self._writer.take_row(token)
+            if row is not None and self._bars is not None:
+                self._bars.place(row, timeline)
+
+    def mark_gap(self, tokens: Iterable[int]) -> None:
+        """Ticks of these were missed: bars that are forming, or begin with their next tick, say so."""
+        if self._bars is not None:
+            rows = (self._writer.row_of(token) for token in tokens)
+            self._bars.mark_gap(row for row in rows if row is not None)
+
+    def close_bars(self, now_ns: int, limit: int) -> bool:
+        """Close bars whose time is over, looking at ``limit`` instruments at most; True while more are left."""
+        return self._bars is not None and self._bars.close_due(now_ns, limit)
 
     def close(self) -> None:
         """Tell readers that nothing will come any more."""

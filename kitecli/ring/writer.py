@@ -6,7 +6,7 @@ What the compiled pass leaves in memory must equal what this leaves there, byte 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -23,22 +23,26 @@ _MAX_TOKEN: Final = 0xFFFFFFFF
 
 
 class RingWriter:
-    """The one writer of a ring."""
+    """The one writer of a ring. ``admit`` is told each instrument that takes a row on the board, in their order."""
 
-    def __init__(self, memory: RingMemory) -> None:
+    def __init__(self, memory: RingMemory, admit: Callable[[int], None] | None = None) -> None:
+        self._admit = admit or (lambda _: None)
         self._parts = RingParts.of(memory)
         self._layout = memory.layout
         self._row_of: dict[int, int] = {}
         self._due: dict[int, tuple[int, int]] = {}  # token: how many snapshots, and the mode that ends them early
 
-    def write(self, ticks: NDArray[np.void], depth: NDArray[np.void]) -> None:
-        """Append ticks with their depth rows, and bring the board up to date."""
+    def write(self, ticks: NDArray[np.void], depth: NDArray[np.void]) -> list[tuple[int | None, np.void]]:
+        """Append ticks with their depth rows, and bring the board up to date.
+
+        Returns each tick as it was written, with its instrument's row; None for one the board has no row for.
+        """
         parts = self._parts
         start = int(parts.cursor[0])
         parts.intent[0] = start + ticks.size
-        for index in range(ticks.size):
-            self._write_one(start + index, ticks[index], depth[index])
+        written = [self._write_one(start + index, ticks[index], depth[index]) for index in range(ticks.size)]
         parts.cursor[0] = start + ticks.size
+        return written
 
     def expect_snapshots(self, modes: Mapping[int, str]) -> None:
         """Say that these instruments are just being subscribed, in these modes; call it before asking the broker.
@@ -50,9 +54,9 @@ class RingWriter:
         New instruments take their rows on the board at once, in the order given. One that no row is left for gets no
         flag. Raises ValueError for an unknown mode and OverflowError for what is no token, and then changes nothing.
         """
-        wanted = {_checked(token): MODES.index(mode) + 1 for token, mode in modes.items()}
+        wanted = {checked_token(token): MODES.index(mode) + 1 for token, mode in modes.items()}
         for token, mode in wanted.items():
-            if self._row(token) is not None:
+            if self.take_row(token) is not None:
                 self._due[token] = (1 if mode == MODE_QUOTE else 2, mode)
 
     def count(self, **counts: int) -> None:
@@ -69,10 +73,24 @@ class RingWriter:
         """Tell readers that nothing will come any more."""
         self._parts.state[0] = STATE_CLOSED
 
-    def _write_one(self, sequence: int, tick: np.void, depth: np.void) -> None:
+    def row_of(self, token: int) -> int | None:
+        """The instrument's row on the board, if it has one."""
+        return self._row_of.get(token)
+
+    def take_row(self, token: int) -> int | None:
+        """The instrument's row; a new one takes the next that is free, or None if none is."""
+        row = self._row_of.get(token)
+        if row is None and len(self._row_of) < self._layout.board_capacity:
+            row = self._row_of[token] = len(self._row_of)
+            self._parts.meta["token"][row] = token
+            self._parts.board_rows[0] = row + 1
+            self._admit(token)
+        return row
+
+    def _write_one(self, sequence: int, tick: np.void, depth: np.void) -> tuple[int | None, np.void]:
         parts, slot = self._parts, sequence & (self._layout.capacity - 1)
         has_depth = bool(tick["flags"] & FLAG_DEPTH)
-        row = self._row(int(tick["token"]))
+        row = self.take_row(int(tick["token"]))
         if int(tick["token"]) in self._due:
             tick = self._snapshot(tick)
         parts.ticks[slot] = tick
@@ -83,6 +101,7 @@ class RingWriter:
             self.count(off_board=1)
         else:
             self._update_board(row, sequence, tick, depth if has_depth else None)
+        return row, tick
 
     def _snapshot(self, tick: np.void) -> np.void:
         """The tick, flagged; one less is due now, or none if it came in the wanted mode."""
@@ -92,15 +111,6 @@ class RingWriter:
         flagged = tick.copy()
         flagged["flags"] |= np.uint16(FLAG_SNAPSHOT)
         return flagged
-
-    def _row(self, token: int) -> int | None:
-        """The instrument's row on the board; a new instrument takes the next free one."""
-        row = self._row_of.get(token)
-        if row is None and len(self._row_of) < self._layout.board_capacity:
-            row = self._row_of[token] = len(self._row_of)
-            self._parts.meta["token"][row] = token
-            self._parts.board_rows[0] = row + 1
-        return row
 
     def _link(self, row: int | None, sequence: int) -> int:
         previous = 0 if row is None else int(self._parts.meta["next_sequence"][row])
@@ -117,7 +127,8 @@ class RingWriter:
         meta["version"] += np.uint32(1)
 
 
-def _checked(token: int) -> int:
+def checked_token(token: int) -> int:
+    """The same. Raises OverflowError for what is no instrument token."""
     if not 0 <= token <= _MAX_TOKEN:
         raise OverflowError(f"{token} is no instrument token")
     return token
