@@ -1,7 +1,11 @@
 """Ticks of bars that are closed already: what was published stays, and a revision of it is published.
 
-A late tick may show that some of the volume counted in the next bar was traded in this one. Cumulative volume tells how
-much: what the tick has beyond the last one of its bar was taken by the next bar, which loses it.
+A late tick may show that volume counted in the next bar was traded in this one. The next bar has what was traded
+between two cumulative volumes; up to the late tick's, it is this bar's::
+
+    this bar's last            late tick              next bar's last
+    ----+--------------------------+------------------------+---->  cumulative volume
+        |<--- moves to this bar -->|<- stays with the next->|
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kitecli.bars.arrival import Arrival
-from kitecli.bars.forming import U32, clip_i32, flags_of, key_of, volume_of
+from kitecli.bars.forming import U32, clip_i32, flags_of, key_of
 from kitecli.bars.record import BAR_DTYPE, FLAG_ESTIMATED, FLAG_REVISED, FLAG_VOLUME
 from kitecli.bars.timeline import Bucket, day_of_ms
 
@@ -21,13 +25,12 @@ _MAX_REVISION = 255
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a late tick belongs: its own bar and its neighbours, the newest revision of each, where there is one.
+    """Where a late tick belongs: ``bar``, its own, and ``after``, the next closed one; their newest revisions, or None.
 
-    ``forming``: the open bar (cold part), if any; the next one where ``after`` is None.
+    ``forming``: the open bar (cold part), or None; it is the next one where there is no ``after``.
     """
 
     bar: np.void | None
-    before: np.void | None
     after: np.void | None
     forming: np.void | None
 
@@ -37,33 +40,43 @@ def place_of(records: Sequence[np.void], start_ms: int, forming: np.void | None)
     newest: dict[int, np.void] = {}
     for record in records:
         newest.setdefault(int(record["start_ms"]), record)
-    before = max((start for start in newest if start < start_ms), default=start_ms)
-    after = min((start for start in newest if start > start_ms), default=start_ms)
-    return Place(
-        bar=newest.get(start_ms),
-        before=newest[before] if before != start_ms else None,
-        after=newest[after] if after != start_ms else None,
-        forming=forming,
-    )
+    following = min((start for start in newest if start > start_ms), default=start_ms)
+    return Place(newest.get(start_ms), newest[following] if following != start_ms else None, forming)
 
 
 def revisions(place: Place, state: np.void, bucket: Bucket, arrival: Arrival) -> list[np.void]:
     """The records that a late tick leads to: its bar's, and the next one's if that loses volume to it.
 
-    A next bar that still forms loses it at once. ``state`` has the tick in its figures already.
+    A next bar that still forms loses it in place. ``state`` has the tick in its figures already.
     """
-    if place.bar is not None:
-        bar = _again(place.bar, arrival)
-        moved = _join(bar, place, state, arrival)
-    else:
+    moved = _moved(place, state, bucket, arrival)
+    if place.bar is None:
         bar = _alone(state, bucket, arrival)
-        moved = _beyond(place.before, place, state, arrival, bucket)
-    moved = _affordable(moved, place, state, bucket)
+    else:
+        bar = _again(place.bar, arrival)
+        _join(bar, arrival)
     if moved == 0:
         return [bar]
     bar["volume"] = (int(bar["volume"]) + moved) & U32
     bar["turnover"] += moved * arrival.price
     return [bar, *_taken(moved, place, arrival)]
+
+
+def _moved(place: Place, state: np.void, bucket: Bucket, arrival: Arrival) -> int:
+    """The volume that was this bar's, of the next one's; none of another day's."""
+    if arrival.volume is None or not (place.bar is None or place.bar["flags"] & FLAG_VOLUME):
+        return 0
+    following = place.after if place.after is not None else place.forming
+    if following is None:  # then it is traded since this bar was closed, and no other's
+        first, last = int(state["volume"] if place.bar is None else place.bar["last_key"]), int(state["volume"])
+    elif day_of_ms(int(following["start_ms"])) != day_of_ms(bucket.start_ms):
+        return 0
+    elif place.after is not None:
+        last = int(place.after["last_key"])
+        first = (last - int(place.after["volume"])) & U32
+    else:
+        first, last = int(following["base_volume"]), int(state["volume"])
+    return max(0, min(arrival.volume, last) - first)
 
 
 def _again(record: np.void, arrival: Arrival) -> np.void:
@@ -75,30 +88,19 @@ def _again(record: np.void, arrival: Arrival) -> np.void:
     return bar
 
 
-def _join(bar: np.void, place: Place, state: np.void, arrival: Arrival) -> int:
-    """Put the tick into its bar; returns the volume it has beyond the bar's last one.
-
-    Where only one of them carries volume nothing tells their order, and open and close stay.
-    """
+def _join(bar: np.void, arrival: Arrival) -> None:
+    """Put the tick into its bar. Where only one of them carries volume nothing tells their order."""
     bar["ticks"] += np.uint32(1)
     bar["high"], bar["low"] = max(int(bar["high"]), arrival.price), min(int(bar["low"]), arrival.price)
     if (arrival.volume is not None) != bool(bar["flags"] & FLAG_VOLUME):
-        return 0
+        return
     key = key_of(arrival, arrival.event_ms, int(bar["start_ms"]))
     if key < bar["first_key"]:
         bar["open"], bar["first_key"] = arrival.price, key
-    if arrival.volume is None:
-        if key >= bar["last_key"]:
-            bar["close"], bar["last_key"] = arrival.price, key
-        return 0
-    if key <= bar["last_key"]:
-        return 0
-    bar["close"] = arrival.price
-    if arrival.oi is not None:
-        bar["oi"] = arrival.oi
-    former = int(bar["last_key"])
-    bar["last_key"] = max(former, min(key, _most(place, state)))
-    return int(bar["last_key"]) - former
+    # Without volume, of two at the same time the one that came last is the last.
+    if key > bar["last_key"] or (arrival.volume is None and key == bar["last_key"]):
+        bar["close"], bar["last_key"] = arrival.price, key
+        bar["oi"] = bar["oi"] if arrival.oi is None else arrival.oi
 
 
 def _alone(state: np.void, bucket: Bucket, arrival: Arrival) -> np.void:
@@ -113,29 +115,6 @@ def _alone(state: np.void, bucket: Bucket, arrival: Arrival) -> np.void:
     bar["flags"] = bucket.flags | flags_of(state) | FLAG_REVISED | (0 if arrival.stamped else FLAG_ESTIMATED)
     bar["closed_after_ms"] = clip_i32(arrival.recv_ms - bucket.end_ms)
     return bar
-
-
-def _beyond(before: np.void | None, place: Place, state: np.void, arrival: Arrival, bucket: Bucket) -> int:
-    """The volume of a tick, alone in its bar, beyond the bar before."""
-    if before is None or arrival.volume is None or not before["flags"] & FLAG_VOLUME:
-        return 0
-    if day_of_ms(int(before["start_ms"])) != day_of_ms(bucket.start_ms):
-        return 0
-    return max(0, min(arrival.volume, _most(place, state)) - int(before["last_key"]))
-
-
-def _most(place: Place, state: np.void) -> int:
-    """The cumulative volume that the next bar ended with, or has now: a tick before it can't have more."""
-    return int(state["volume"] if place.after is None else place.after["last_key"])
-
-
-def _affordable(moved: int, place: Place, state: np.void, bucket: Bucket) -> int:
-    """All of it, or 0 where the next bar is of another day or hasn't got so much."""
-    giver = place.forming if place.after is None else place.after
-    if giver is None:
-        return moved
-    has = int(place.after["volume"]) if place.after is not None else volume_of(state, giver)
-    return moved if has >= moved and day_of_ms(int(giver["start_ms"])) == day_of_ms(bucket.start_ms) else 0
 
 
 def _taken(moved: int, place: Place, arrival: Arrival) -> list[np.void]:

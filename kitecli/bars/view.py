@@ -100,9 +100,7 @@ class BarsView:
         return row
 
 
-def _assembled(
-    states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int
-) -> NDArray[np.void]:
+def _assembled(states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int) -> NDArray[np.void]:
     """Forming bars as records, as if they were closed now."""
     made = np.zeros(states.size, BAR_DTYPE)
     has_volume, has_oi = states["flags"] & STATE_VOLUME != 0, states["flags"] & STATE_OI != 0
@@ -110,7 +108,8 @@ def _assembled(
         made[name] = cold[name]
     for name in ("high", "low"):
         made[name] = hot[name]
-    made["close"], made["oi"] = states["last_price"], states["oi"]
+    made["close"] = np.clip(states["last_price"], hot["low"], hot["high"])
+    made["oi"] = states["oi"]
     made["ticks"] = states["ticks"] - cold["base_ticks"]
     made["volume"] = np.where(has_volume, states["volume"] - cold["base_volume"], 0)
     made["turnover"] = np.where(has_volume, states["turnover"] - cold["base_turnover"], 0)
