@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from kitecli.clock import SystemClock, ist
 from kitecli.errors import DataError, KiteError, SubscriptionError
+from kitecli.market.segments import segment_of
 from kitecli.master.folder import SIMULATED, instruments_dir
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from kitecli.settings import Settings
 
 Say = Callable[[str], None]
+CLOSING_BY_AUCTION: Final = "cas"
+"""The calendar's word for stocks on which derivatives trade: since 2026-08-03 they close by auction."""
+_WITH_CONTRACTS: Final = {1: ("NSE", "NFO"), 4: ("BSE", "BFO")}
+"""By the token's segment: where stocks trade, and the contracts on them."""
 
 
 def todays(session: BrokerSession, progress: Progress | None = None, *, always: bool = False) -> Master:
@@ -129,6 +134,38 @@ def book_of(where: str, store: MasterStore) -> InstrumentBook:
     except ValueError:
         return InstrumentBook(index=index_of_file(read_file(Path(where)), date.min)[0])
     return InstrumentBook(index=store.open(day))
+
+
+def groups_of(api_root: str, tokens: Iterable[int]) -> dict[str, list[int]]:
+    """Which of ``tokens`` keep other hours than their segment, by the calendar's word for the group.
+
+    Asks what is kept on disk only: where no master has been downloaded yet, all keep their segment's.
+    """
+    stocks = [token for token in tokens if segment_of(token) in _WITH_CONTRACTS]
+    days = store_of(api_root).days() if stocks else []
+    if not days:
+        return {}
+    members = _closing_by_auction(api_root, days[-1])
+    found = [token for token in stocks if token in members]
+    return {CLOSING_BY_AUCTION: found} if found else {}
+
+
+@lru_cache(maxsize=1)  # it takes a tenth of a second, and is asked with each subscription
+def _closing_by_auction(api_root: str, day: date) -> frozenset[int]:
+    """Tokens of the stocks that contracts of their own exchange are on."""
+    from kitecli.market.book import InstrumentBook
+
+    try:
+        index = store_of(api_root).open(day)
+    except DataError:  # the next download mends it
+        return frozenset()
+    book = InstrumentBook(index=index)
+    return frozenset(
+        index.token(row)
+        for cash, contracts in _WITH_CONTRACTS.values()
+        for name in book.underlyings(contracts)
+        for row in index.rows_of_key(cash, name)
+    )
 
 
 def take_in(path: Path, day: date, store: MasterStore) -> tuple[InstrumentBook, MasterReport]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -145,7 +145,13 @@ def start_feed(
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import attach, open_gateway
 
-    handle = open_gateway(_spec(settings, market, plan), client=plan.client or Path(sys.argv[0]).name)
+    groups = partial(_groups, market)
+    handle = open_gateway(
+        _spec(settings, market, plan),
+        client=plan.client or Path(sys.argv[0]).name,
+        timelines=partial(_timelines, market),
+        groups=groups,
+    )
     try:
         reader = attach(
             handle.memory,
@@ -159,7 +165,7 @@ def start_feed(
     except BaseException:
         handle.close()
         raise
-    feed = Feed(handle, reader, on_event, market.ended, wanted={}, released=released)
+    feed = Feed(handle, reader, on_event, market.ended, wanted={}, released=released, groups=groups)
     try:
         feed.subscribe(modes)  # after the reader, which so misses none of the answers
     except BaseException:
@@ -176,7 +182,9 @@ def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], p
     from kitecli.gateway.handle import open_gateway
 
     spec = replace(_spec(settings, market, plan), modes=dict(modes), daemon=True)
-    handle = open_gateway(spec, client="kite feed --daemon")
+    handle = open_gateway(
+        spec, client="kite feed --daemon", timelines=partial(_timelines, market), groups=partial(_groups, market)
+    )
     try:
         if handle.pid is None:
             raise EnvironmentProblem(
@@ -231,7 +239,47 @@ def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
         instruments_per_connection=limits.instruments_per_connection,
         at_least=plan.connections or 1,
         label="simulated" if market.simulated else settings.kite.environment,
+        intervals=_intervals(settings),
+        bar_capacity=settings.performance.bar_buffer_size,
+        bar_grace_ms=round(settings.datafeed.bar_grace * 1000),
     )
+
+
+def _intervals(settings: Settings) -> tuple[str, ...]:
+    """The bars a feed builds, the finest first; none twice."""
+    from kitecli.bars.intervals import Interval
+
+    finest_ms = settings.performance.tick_aggregation_interval
+    names = ([f"{finest_ms}ms"] if finest_ms else []) + list(settings.datafeed.bars)
+    return tuple(dict.fromkeys(str(Interval.parse(name)) for name in names))
+
+
+def _timelines(market: Market) -> str:
+    """When segments trade, for a feed that is started."""
+    if _trades_at_any_hour(market):
+        return ""
+    from kitecli.bars.hours import to_text
+    from kitecli.bars.timeline import Timelines
+    from kitecli.settings.calendars import load_calendar
+
+    return to_text(Timelines.of(load_calendar()))
+
+
+def _trades_at_any_hour(market: Market) -> bool:
+    """A simulated exchange does, also one that was started by itself: what runs on this machine is no other."""
+    from kitecli.catalogue import source_of
+    from kitecli.master.folder import SIMULATED
+
+    return market.simulated or source_of(market.session.api_root) == SIMULATED
+
+
+def _groups(market: Market, tokens: Iterable[int]) -> dict[str, list[int]]:
+    """Which of ``tokens`` keep other hours than their segment, as far as the instruments kept on disk tell."""
+    if _trades_at_any_hour(market):
+        return {}
+    from kitecli.catalogue import groups_of
+
+    return groups_of(market.session.api_root, tokens)
 
 
 def _in_background(options: SimOptions, *, start: bool) -> Ready | None:

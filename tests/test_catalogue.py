@@ -11,6 +11,7 @@ import pytest
 from kitecli.broker.rest import BrokerSession
 from kitecli.catalogue import (
     book_of,
+    groups_of,
     last_prices,
     master_session,
     read_file,
@@ -114,6 +115,26 @@ def test_days_and_files_are_masters_alike(tmp_path: Path):
     for name in ("2026-11-19", str(tmp_path / "none.csv"), str(tmp_path / "cut.csv.gz")):
         with pytest.raises(DataError):
             book_of(name, store)
+
+
+CONTRACTS = b"""\
+instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,segment,exchange
+408065,1594,INFY,INFOSYS,0.0,,0.0,0.05,1,EQ,NSE,NSE
+2817537,11006,INFRABEES,A FUND,0.0,,0.0,0.01,1,EQ,NSE,NSE
+128053508,500209,INFY,INFOSYS,0.0,,0.0,0.05,1,EQ,BSE,BSE
+256265,1001,NIFTY 50,NIFTY 50,0.0,,0.0,0.0,0,EQ,INDICES,NSE
+14688770,57378,INFY26NOVFUT,INFY,0.0,2026-11-24,0.0,0.05,400,FUT,NFO-FUT,NFO
+"""
+
+
+def test_stocks_with_contracts_on_them_close_by_auction():
+    root = "https://y.example"
+    everything = [408065, 2817537, 128053508, 256265, 14688770]
+    assert groups_of(root, everything) == {}, "nothing has been downloaded"
+    store_of(root).keep(CONTRACTS, date(2026, 11, 20))
+    assert groups_of(root, everything) == {"cas": [408065]}, "no contract of its own exchange is on the other"
+    assert groups_of(root, [256265, 14688770]) == {}
+    assert groups_of(root, []) == {}
 
 
 def test_two_days_are_the_newest_unless_named():

@@ -43,6 +43,8 @@ class EmbeddedGateway:
             self._thread.join()
             raise
         self.memory = self._gateway.memory
+        self.bars = self._gateway.bars
+        self.timelines = self._gateway.timelines
 
     def ask(self, request: Request, timeout_s: float = 10.0) -> dict[str, object]:
         """Do ``request``; returns its result. Raises the gateway's refusal, :class:`GatewayGone` where it has ended."""

@@ -24,12 +24,15 @@ from typing import Final, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from kitecli.bars.intervals import Interval
+from kitecli.bars.reader import Ask
 from kitecli.errors import FeedError, KiteError
 from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
+from kitecli.gateway.bars import ClosedBars, FeedBars
 from kitecli.gateway.client import stopped
 from kitecli.gateway.gaps import GapRecord, gap_of
-from kitecli.gateway.handle import GatewayHandle
+from kitecli.gateway.handle import GatewayHandle, Groups
 from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
 from kitecli.gateway.sieve import Sieve
@@ -101,7 +104,7 @@ class Feed:
 
     ``on_event`` hears what the gateway says, on a thread of the feed's own, whether or not anybody reads; what it
     raises is logged. ``wanted``: the instruments to pass on, with their modes; None: all in the ring. ``released``:
-    called once the feed is closed.
+    called once the feed is closed. ``groups``: which instruments keep other hours than their segment.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Feed:
         source_ended: Callable[[], bool] = lambda: False,
         wanted: Mapping[int, str] | None = None,
         released: Callable[[], None] = lambda: None,
+        groups: Groups = lambda _: {},
     ) -> None:
         self.reader = reader
         self.connections: dict[int, str] = {}
@@ -119,10 +123,12 @@ class Feed:
         self._on_event = on_event
         self._source_ended = source_ended
         self._released = released
+        self._groups = groups
         self._sieve = Sieve(reader.view, wanted)
         self._gaps: dict[tuple[int, int], Gap] = {}
         self._came_up: Counter[int] = Counter()
         self._rows: dict[int, int] = {}
+        self._bars = FeedBars(handle.bars, handle.timelines, reader.view, self._board, self._sieve.mask)
         self._latency = LatencyHistogram()
         self._started_ns = time.monotonic_ns()
         self._reading = threading.Lock()
@@ -204,7 +210,7 @@ class Feed:
         with self._changing:
             fresh = self._sieve.want(modes)  # first: the answers to a subscription may come before its confirmation
             try:
-                self._handle.subscribe(modes)
+                self._handle.subscribe(modes, groups=self._groups(modes))
             except BaseException:
                 self._sieve.drop(fresh)
                 raise
@@ -267,6 +273,34 @@ class Feed:
             return np.zeros(0, TICK_DTYPE), np.zeros(0, np.int64)
         ticks, sequences = newest(self.reader.view, row, count)
         return ticks[::-1].copy(), sequences[::-1].copy()
+
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """The bars the feed builds; of any multiple of them can be asked for."""
+        return self._bars.intervals
+
+    def bars(
+        self,
+        token: int,
+        interval: str | Interval,
+        count: int = 100,
+        *,
+        forming: bool = False,
+        auctions: bool = False,
+        fill: bool = False,
+    ) -> NDArray[np.void]:
+        """The last ``count`` bars of an instrument: rows of :data:`~kitecli.bars.table.TABLE_DTYPE`, oldest first.
+
+        ``forming``: with the one that isn't over; ``auctions``: with those of auctions and of what came at no hour of
+        any session, one for each whole span; ``fill``: with a synthetic one for each bucket without ticks. Fewer where
+        the feed holds no more. Raises :class:`UsageError` for an interval that can't be had.
+        """
+        asked = Ask(_interval(interval), count, forming=forming, auctions=auctions, fill=fill)
+        return self._bars.table(token, asked)
+
+    def closed_bars(self, interval: str | Interval, *, auctions: bool = False) -> ClosedBars:
+        """What is closed from now on of all instruments this feed passes on: poll it. Raises :class:`UsageError`."""
+        return self._bars.closed(_interval(interval), auctions=auctions)
 
     def figures(self) -> FeedFigures:
         counters = (int(count) for count in self.reader.view.counters())
@@ -358,6 +392,10 @@ class Feed:
             fresh = self.reader.view.tokens(known, rows).tolist()
             self._rows = self._rows | {token: row for row, token in enumerate(fresh, known)}
         return self._rows
+
+
+def _interval(interval: str | Interval) -> Interval:
+    return Interval.parse(interval) if isinstance(interval, str) else interval
 
 
 _CLOSED: Final = GatewayEvent("stopped", state="closed here")

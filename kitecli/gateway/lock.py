@@ -6,6 +6,7 @@ In the runtime folder (0700), all of them 0600::
     feed-<name>.json      the card: where the gateway listens; written whole, once it does
     feed-<name>.sock      its control socket
     feed-<name>.ring      the ticks; beside it .seats and the readers' pipes
+    feed-<name>.bars      the bars
 
 Whether a gateway lives is asked of its lock only. A process id says nothing: they are given out again.
 """
@@ -58,6 +59,10 @@ class FeedPlace:
     @property
     def ring(self) -> Path:
         return self._file("ring")
+
+    @property
+    def bars(self) -> Path:
+        return self._file("bars")
 
     def held(self) -> bool:
         """Whether a gateway of this name lives. Nothing keeps it from ending, or another from starting, right after."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
 from kitecli.errors import FeedError, KiteError, UsageError
@@ -50,10 +50,14 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Hold instruments. ``keep``: the gateway holds them itself, whoever leaves."""
+    """Hold instruments. ``keep``: the gateway holds them itself, whoever leaves.
+
+    ``groups``: those among them that keep other hours than their segment, under the calendar's word for them.
+    """
 
     modes: dict[int, str]
     keep: bool = False
+    groups: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +221,24 @@ def _subscribe(plain: dict[str, object]) -> Subscribe:
     for mode in sorted(table, key=_rank):  # least first: an instrument that stands twice is held in the higher
         modes.update(dict.fromkeys(_keys(_list(table[mode])), mode[:NAME_LETTERS]))
     check_wishes(modes)
-    return Subscribe(modes, _flag(plain, "keep"))
+    return Subscribe(modes, _flag(plain, "keep"), _groups(plain.get("groups", {})))
+
+
+def _groups(table: object) -> dict[str, list[int]]:
+    if not isinstance(table, dict):
+        raise _bad_field("groups", "an object of lists: {'cas': [408065]}")
+    return {group: _tokens(members) for group, members in table.items()}
 
 
 def _unsubscribe(plain: dict[str, object]) -> Unsubscribe:
-    tokens = _list(plain.get("tokens"))
+    return Unsubscribe(tuple(_tokens(plain.get("tokens"))))
+
+
+def _tokens(found: object) -> list[int]:
+    tokens = _list(found)
     if not all(type(token) is int for token in tokens):
         raise _bad_field("tokens", "a list of instrument tokens")
-    return Unsubscribe(tuple(tokens))
+    return tokens
 
 
 def _gaps(plain: dict[str, object]) -> Gaps:

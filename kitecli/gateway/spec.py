@@ -36,6 +36,9 @@ class GatewaySpec:
     stand in; None: a feed on a thread of this process, in private memory. ``token_file``: a file that holds the access
     token, read again when it changes. ``at_least``: connections to hold however few instruments there are. ``daemon``:
     it goes on without clients. ``label``: what people call it.
+
+    ``intervals``: the bars it builds, ``bar_capacity`` closed ones of each kept. ``timelines``: when segments trade, as
+    :mod:`kitecli.bars.hours` has it; empty: at any hour.
     """
 
     ws_root: str
@@ -51,6 +54,10 @@ class GatewaySpec:
     at_least: int = 1
     daemon: bool = False
     label: str = ""
+    intervals: tuple[str, ...] = ()
+    bar_capacity: int = 65_536
+    bar_grace_ms: int = 1500
+    timelines: str = ""
 
     @property
     def name(self) -> str:
@@ -70,6 +77,7 @@ class GatewaySpec:
     def from_line(cls, line: str) -> GatewaySpec:
         plain = json.loads(line)
         plain["modes"] = {int(token): mode for token, mode in plain["modes"].items()}
+        plain["intervals"] = tuple(plain["intervals"])
         for name in ("access_token", "user_id"):
             plain[name] = None if plain[name] is None else Secret(plain[name])
         return cls(**plain)

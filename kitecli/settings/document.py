@@ -30,7 +30,7 @@ def read_document(path: Path) -> Iterator[Entry]:
     """
     for section, body, _ in _pairs(_root(path), path, "the file"):
         for name, value, line in _pairs(body, path, section):
-            yield Entry(section, name, _scalar(value, path, f"{section}.{name}"), f"{path}:{line}")
+            yield Entry(section, name, _text(value, path, f"{section}.{name}"), f"{path}:{line}")
 
 
 def _root(path: Path) -> yaml.Node | None:
@@ -71,12 +71,23 @@ def _pairs(node: yaml.Node | None, path: Path, what: str) -> Iterator[tuple[str,
         yield name, value, line
 
 
+def _text(node: yaml.Node, path: Path, key: str) -> str:
+    import yaml
+
+    return _listed(node, path, key) if isinstance(node, yaml.SequenceNode) else _scalar(node, path, key)
+
+
 def _scalar(node: yaml.Node, path: Path, key: str) -> str:
     import yaml
 
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError(
-            f"{path}:{node.start_mark.line + 1}: {key} must be one value, not a list or a section",
+            f"{path}:{node.start_mark.line + 1}: {key} must be one value or a list of some, not a section",
             hint=f"write {key.partition('.')[2]}: VALUE",
         )
     return str(node.value)
+
+
+def _listed(node: yaml.SequenceNode, path: Path, key: str) -> str:
+    """A list as text: what may be one says so itself."""
+    return f"[{', '.join(_scalar(item, path, key) for item in node.value)}]"

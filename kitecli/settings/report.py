@@ -56,11 +56,13 @@ def places() -> list[str]:
 def _shown(value: Value) -> bool | int | float | str | None:
     if isinstance(value, Secret):
         return MASK
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
     return value if value is None or isinstance(value, bool | int | float | str) else value.isoformat()
 
 
 def _notice(key: str, value: Value) -> str:
-    if key == "performance.ring_buffer_size" and isinstance(value, int):
+    if key in ("performance.ring_buffer_size", "performance.bar_buffer_size") and isinstance(value, int):
         from kitecli.ring.layout import round_up
 
         capacity = round_up(value)

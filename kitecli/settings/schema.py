@@ -14,7 +14,19 @@ from typing import Annotated, Final, get_type_hints
 
 from kitecli.market.modes import MODES
 from kitecli.secret import Secret
-from kitecli.settings.values import Choice, FileName, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
+from kitecli.settings.values import (
+    Choice,
+    FileName,
+    Fraction,
+    Hidden,
+    Intervals,
+    Kind,
+    Root,
+    Seconds,
+    Switch,
+    TimeOfDay,
+    Whole,
+)
 
 ENVIRONMENTS: Final = ("prod", "sandbox", "sim")
 
@@ -37,12 +49,16 @@ class KiteSettings:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceSettings:
-    """``ring_buffer_size`` and ``buffer_size`` in ticks, ``tick_aggregation_interval`` in milliseconds."""
+    """``ring_buffer_size`` and ``buffer_size`` in ticks, ``bar_buffer_size`` in closed bars of each interval.
+
+    ``tick_aggregation_interval``: milliseconds of the finest bars; 0: none.
+    """
 
     buffer_size: Annotated[int, Whole(1, 1_000_000)]
     ring_buffer_size: Annotated[int, Whole(64, 2**24)]
     worker_threads: Annotated[int, Whole(1, 256)]
-    tick_aggregation_interval: Annotated[int, Whole(1, 60_000)]
+    bar_buffer_size: Annotated[int, Whole(64, 2**22)]
+    tick_aggregation_interval: Annotated[int, Whole(0, 60_000)]
     use_mmap: Annotated[bool, Switch()]
 
 
@@ -58,11 +74,13 @@ class TradingSettings:
 
 @dataclass(frozen=True, slots=True)
 class DatafeedSettings:
-    """The modes are those used where a subscription names none."""
+    """The modes are those used where a subscription names none. ``bar_grace``: seconds a bar waits for late ticks."""
 
     primary_source: Annotated[str, Choice(("websocket",))]
     equity_mode: Annotated[str, Choice(MODES)]
     futures_mode: Annotated[str, Choice(MODES)]
+    bars: Annotated[tuple[str, ...], Intervals()]
+    bar_grace: Annotated[float, Seconds(60)]
     store_ticks: Annotated[bool, Switch()]
     tick_storage_format: Annotated[str, Choice(("binary",))]
 
@@ -94,10 +112,6 @@ NOTICES: Final = MappingProxyType(
         "performance.worker_threads": (
             "has no effect: one event loop serves all three sockets and the compiled pass decodes every frame whole; "
             "Python threads beside it would delay it"
-        ),
-        "performance.tick_aggregation_interval": (
-            "has no effect yet: it will be how often open bars are published; until then every tick is published "
-            "when it arrives"
         ),
         "trading.market_start": "has no effect yet: it will narrow the hours in which strategies may trade",
         "trading.market_end": "has no effect yet: it will narrow the hours in which strategies may trade",

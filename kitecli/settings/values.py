@@ -5,6 +5,7 @@ YAML's own typing is not used: it reads ``15:30:00`` as 55,800 and ``no`` as Fal
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import time
 from ipaddress import ip_address
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from kitecli.bars.intervals import MAX_SERIES, Interval
+from kitecli.errors import UsageError
 from kitecli.secret import Secret
 
-Value = bool | int | float | str | time | Secret | None
+Value = bool | int | float | str | time | Secret | tuple[str, ...] | None
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _NOTHING: Final = frozenset({"", "null", "~", "none"})
+_WORD: Final = re.compile(r"[^\s,;'\"()\[\]]+")
 
 
 class Kind(Protocol):
@@ -61,6 +65,44 @@ class Fraction:
         if not 0 < number <= 1:
             raise ValueError(text)
         return number
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A number of seconds from 0 to ``high``; ``1.5`` is read too."""
+
+    high: float
+
+    @property
+    def expects(self) -> str:
+        return f"a number of seconds from 0 to {self.high:g}"
+
+    def parse(self, text: str) -> float:
+        number = float(text)
+        if not 0 <= number <= self.high:
+            raise ValueError(text)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """What bars span, as ``[1m, 15m, day]``; none twice. One place of a feed's series is the aggregation interval's."""
+
+    most: int = MAX_SERIES - 1
+
+    @property
+    def expects(self) -> str:
+        return f"a list of up to {self.most} intervals as [100ms, 5s, 1m, 15m, 1h, day, 500t, 10000v]"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        words = [] if text.lower() in _NOTHING else _WORD.findall(text)
+        try:
+            names = tuple(dict.fromkeys(str(Interval.parse(word)) for word in words))
+        except UsageError:
+            raise ValueError(text) from None
+        if len(names) > self.most:
+            raise ValueError(text)
+        return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ class FollowedHandle:
 
     def __init__(self, handle):
         self.events, self.memory, self.pid = queue.SimpleQueue(), handle.memory, handle.pid
+        self.bars, self.timelines = handle.bars, handle.timelines
 
     def close(self):
         pass

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from kitecli.bars.hours import NO_HOURS
 from kitecli.errors import FeedError
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.spec import GatewayEvent
@@ -29,6 +30,7 @@ class Stage:
         self.memory = RingMemory.private(RingLayout.of(1024, 64))
         self.writer = FramePass(self.memory)
         self.handle = SimpleNamespace(events=queue.SimpleQueue(), close=self.writer.close, pid=None)
+        self.handle.bars, self.handle.timelines = None, NO_HOURS
         self.callbacks, self.log = Callbacks(), []
         self.opening = threading.Event()
         self.opening.set()

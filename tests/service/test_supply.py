@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from kitecli.bars.hours import NO_HOURS
 from kitecli.errors import UsageError
 from kitecli.gateway.feed import Feed
 from kitecli.hot import FramePass, RingView
@@ -26,6 +27,7 @@ class Market:
         memory = RingMemory.private(RingLayout.of(4096, 64))
         self.writer, self.now_s, self.price = FramePass(memory), 0.0, 0
         handle = SimpleNamespace(events=queue.SimpleQueue(), close=self.writer.close, subscribe=None)
+        handle.bars, handle.timelines = None, NO_HOURS
         reader = RingReader(RingView(memory), depth=True, batch=batch, policy=policy, max_lag=max_lag)
         self.feed = Feed(handle, reader, wanted=wanted)
         self.batches = []

@@ -36,7 +36,7 @@ def test_a_file_or_section_of_nothing_is_fine(tmp_path: Path, text: str):
         ("just words\n", 1),
         ("performance: 5\n", 1),
         ("performance:\n  - buffer_size\n", 2),
-        ("performance:\n  buffer_size: [1, 2]\n", 2),
+        ("datafeed:\n  bars: [1m, [5m]]\n", 2),
         ("performance:\n  buffer_size:\n    deep: 1\n", 3),
         ("performance:\n  buffer_size: 1\n  buffer_size: 2\n", 3),
         ("performance: {}\ntrading: {}\nperformance: {}\n", 3),

@@ -28,6 +28,11 @@ PROMISED = {
     "datafeed.store_ticks": "True",
     "datafeed.tick_storage_format": "binary",
 }
+OURS = {
+    "performance.bar_buffer_size": "65536",
+    "datafeed.bars": "('1m', '15m', 'day')",
+    "datafeed.bar_grace": "1.5",
+}
 
 
 WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.access_token_file")
@@ -35,8 +40,8 @@ WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.
 
 def test_the_defaults_are_the_promised_ones():
     given = load(environ={}).given
-    assert {key: str(given[key].value) for key in PROMISED} == PROMISED
-    assert set(kinds()) == {*PROMISED, *WHERE_AND_AS_WHOM, *SECRETS}
+    assert {key: str(given[key].value) for key in {**PROMISED, **OURS}} == {**PROMISED, **OURS}
+    assert set(kinds()) == {*PROMISED, *OURS, *WHERE_AND_AS_WHOM, *SECRETS}
 
 
 def test_the_variables_of_the_secrets_are_the_promised_ones():
@@ -58,7 +63,7 @@ def test_notices_and_aliases_speak_of_keys_there_are():
     assert set(ALIASES.values()) <= set(kinds())
 
 
-@pytest.mark.parametrize("key", [*PROMISED, *WHERE_AND_AS_WHOM])
+@pytest.mark.parametrize("key", [*PROMISED, *OURS, *WHERE_AND_AS_WHOM])
 def test_every_key_is_documented_and_in_the_example(key: str):
     name = key.partition(".")[2]
     assert f"`{name}`" in (CHECKOUT / "docs" / "configuration.md").read_text()

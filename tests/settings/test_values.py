@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from kitecli.secret import Secret
-from kitecli.settings.values import Choice, FileName, Fraction, Hidden, Kind, Root, Switch, TimeOfDay, Whole
+from kitecli.settings.values import (
+    Choice,
+    FileName,
+    Fraction,
+    Hidden,
+    Intervals,
+    Kind,
+    Root,
+    Seconds,
+    Switch,
+    TimeOfDay,
+    Whole,
+)
 
 HTTPS = Root("https", "http")
 
@@ -21,6 +33,14 @@ HTTPS = Root("https", "http")
         (Whole(1, 10**7), "1_000_000", 1_000_000),
         (Fraction(), "1", 1.0),
         (Fraction(), "0.02", 0.02),
+        (Seconds(60), "1.5", 1.5),
+        (Seconds(60), "0", 0.0),
+        (Intervals(), "[1m, 15m, day]", ("1m", "15m", "day")),
+        (Intervals(), "1minute 60s,500t", ("1m", "500t")),
+        (Intervals(), "['5s', \"1h\"]", ("5s", "1h")),
+        (Intervals(), "('1m',)", ("1m",)),
+        (Intervals(), "[]", ()),
+        (Intervals(), "none", ()),
         (Switch(), "true", True),
         (Switch(), "No", False),
         (Switch(), "on", True),
@@ -52,6 +72,8 @@ def test_it_reads(kind: Kind, text: str, value: object):
     [
         (Whole(1, 10), ["0", "11", "-1", "1.0", "many", "", "True", "5e0"]),
         (Fraction(), ["0", "1.01", "-0.1", "nan", "inf", "2%", ""]),
+        (Seconds(60), ["-1", "61", "nan", "soon", ""]),
+        (Intervals(), ["soon", "[1m, 0s]", "2day", "1s 2s 3s 4s 5s 6s 7s 8s"]),
         (Switch(), ["2", "maybe", ""]),
         (Choice(("ltp", "full")), ["", "quote", "ltp,full"]),
         (TimeOfDay(), ["24:00", "9:15", "915", "09", "09:15:00+05:30", "", "morning"]),

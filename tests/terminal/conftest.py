@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from kitecli.bars.hours import NO_HOURS
 from kitecli.gateway.feed import Feed
 from kitecli.hot import FramePass, RingView
 from kitecli.market.tick import DEPTH_DTYPE, MODE_FULL, MODE_LTP, MODE_QUOTE, TICK_DTYPE
@@ -52,6 +53,7 @@ def feed(frames):
     memory = RingMemory.private(RingLayout.of(1024, 64))
     writer = FramePass(memory)
     handle = SimpleNamespace(events=queue.SimpleQueue(), memory=memory, pid=None, ask=None, close=writer.close)
+    handle.bars, handle.timelines = None, NO_HOURS
     made = Feed(handle, RingReader(RingView(memory), depth=True, from_oldest=True), lambda _: None)
     made.take = lambda frame: writer.ingest(frame, RECEIVED_NS)
     made.expect = writer.expect_snapshots
