@@ -37,7 +37,7 @@ MOST_HEIGHT: Final = 30
 """More rows than this show no more of a price, and fill the screen."""
 WIDEST_STEP: Final = 3
 """Columns from a candle to the next, at most."""
-_ROWS_A_PRICE: Final = 4
+_ROWS_A_PRICE: Final = 3
 _VOLUME_SHARE: Final = 5
 TIME_WIDTH: Final = 10
 """Columns the time below a single candle takes."""
