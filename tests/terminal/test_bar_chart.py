@@ -9,7 +9,7 @@ from rich.console import Console
 
 from kitecli.bars.intervals import Interval
 from kitecli.terminal.bar_chart import MIN_HEIGHT, ChartView, Sheet, Titled, chart
-from tests.terminal.bar_tables import NIFTY, USDINR, bars
+from tests.bars.made_up import NIFTY, USDINR, bars
 
 WAVE = [(100 + i % 9, 103 + i % 9, 98 + i % 9, 100 + (i + 1) % 9) for i in range(200)]
 
@@ -58,7 +58,7 @@ def test_candles_stand_at_their_prices():
 
 
 def test_the_axis_has_round_prices_in_indian_grouping_and_the_last_close():
-    lines = drawn(bars((150_000, 150_900, 149_100, 150_437.5)), height=20)
+    lines = drawn(bars((150_000, 150_900, 149_100, 150_437.5)), width=100, height=20)
     assert sum("┤ 1,50,000.00" in line for line in lines) == 1
     assert sum("╡ 1,50,437.50" in line for line in lines) == 1
     assert "O 1,50,000.00" in lines[0]

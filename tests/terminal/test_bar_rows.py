@@ -9,7 +9,7 @@ import pytest
 
 from kitecli.bars.intervals import Interval
 from kitecli.terminal.bar_rows import CSV_COLUMNS, csv_writer, ndjson_writer, table_writer
-from tests.terminal.bar_tables import INFY, NIFTY, USDINR, bars
+from tests.bars.made_up import INFY, NIFTY, USDINR, bars
 
 LABELS = {INFY: "NSE:INFY", NIFTY: "NSE:NIFTY 50", USDINR: "CDS:USDINR"}
 MINUTES = Interval.parse("1m")
