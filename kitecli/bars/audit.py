@@ -16,10 +16,10 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kitecli.bars.causes import Cause, Verdict
-from kitecli.bars.pairs import Candle, Evidence, Pair, paired
+from kitecli.bars.audit_causes import Cause, Verdict
+from kitecli.bars.audit_pairs import Candle, Evidence, Pair, paired
 from kitecli.bars.table import Bar
-from kitecli.bars.volumes import Volumes, dark
+from kitecli.bars.audit_volumes import Volumes, dark
 
 PRICES: Final = ("open", "high", "low", "close")
 

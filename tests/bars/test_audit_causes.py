@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kitecli.bars.causes import Cause
+from kitecli.bars.audit_causes import Cause
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "audit-bars.md"
 

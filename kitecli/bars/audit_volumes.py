@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from kitecli.bars.causes import Cause, Verdict
-from kitecli.bars.pairs import Evidence, Pair
+from kitecli.bars.audit_causes import Cause, Verdict
+from kitecli.bars.audit_pairs import Evidence, Pair
 
 
 class Volumes:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 
 from kitecli.bars.intervals import Interval
-from kitecli.bars.pairs import Candle, Evidence, Outage, paired
+from kitecli.bars.audit_pairs import Candle, Evidence, Outage, paired
 from kitecli.bars.table import bars_of
 from tests.bars.made_up import MINUTE, NIFTY, bars
 
