@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from kitecli.bars.audit_causes import Cause, Verdict
 from kitecli.bars.audit_pairs import Candle, Evidence, Pair, paired
-from kitecli.bars.table import Bar
 from kitecli.bars.audit_volumes import Volumes, dark
+from kitecli.bars.table import Bar
 
 PRICES: Final = ("open", "high", "low", "close")
 

@@ -8,8 +8,8 @@ import pytest
 
 from kitecli.bars.audit import audit
 from kitecli.bars.audit_causes import Cause
-from kitecli.bars.intervals import Interval
 from kitecli.bars.audit_pairs import Candle, Evidence, Outage
+from kitecli.bars.intervals import Interval
 from kitecli.bars.table import bars_of
 from tests.bars.made_up import NIFTY, bars
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import numpy as np
 
-from kitecli.bars.intervals import Interval
 from kitecli.bars.audit_pairs import Candle, Evidence, Outage, paired
+from kitecli.bars.intervals import Interval
 from kitecli.bars.table import bars_of
-from tests.bars.made_up import MINUTE, NIFTY, bars
+from tests.bars.made_up import NIFTY, bars
 
 MINUTES = Interval.parse("1m")
 ROW = (100, 102, 99, 101)
@@ -74,4 +74,3 @@ def test_an_outage_touches_what_it_overlaps():
         "nothing came from 09:15:00 until 09:16:00 IST",
         "nothing came from 09:17:01 to this moment IST",
     )
-    assert MINUTE == np.timedelta64(1, "m")

@@ -3,10 +3,10 @@
 import pytest
 
 from kitecli.bars.audit_causes import Cause
-from kitecli.bars.intervals import Interval
 from kitecli.bars.audit_pairs import Candle, Evidence, paired
-from kitecli.bars.table import bars_of
 from kitecli.bars.audit_volumes import Volumes
+from kitecli.bars.intervals import Interval
+from kitecli.bars.table import bars_of
 from tests.bars.made_up import bars
 
 MINUTES = Interval.parse("1m")
