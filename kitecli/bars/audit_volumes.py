@@ -53,8 +53,7 @@ class Volumes:
             for number in region:
                 self._say(number, dark(self._pairs[number], self._evidence))
                 self._rest[number] = 0
-            lasts = region[-1] == len(self._pairs) - 1
-            if left > 0 and (lasts or self._pairs[region[0]].flagged("partial")):
+            if left > 0 and self._pairs[region[0]].flagged("partial"):
                 self._close(region[-1])
             else:
                 self._rest[region[-1 if left > 0 else 0]] = left  # it may have moved over the outage's edge
@@ -135,8 +134,8 @@ class Volumes:
         return pair.flagged("gap") or pair.outage(self._evidence) is not None
 
     def _is_estimated(self, run: Sequence[int]) -> bool:
-        """Whether a bar of them, or the next, was placed by our clock."""
-        return any(pair.flagged("estimated") for pair in self._pairs[run[0] : run[-1] + 2])
+        """Whether a bar of them was placed by our clock."""
+        return any(self._pairs[number].flagged("estimated") for number in run)
 
 
 _OVER_THE_BOUNDARY: Final = {

@@ -115,6 +115,13 @@ def test_gap_whole_bars_are_missing():
     assert set(explained(here, theirs).values()) == {Cause.GAP}, "the flag alone says as much"
 
 
+def test_gap_an_indexs_bars_are_missing():
+    table = bars(*CALM, volume=np.nan, token=NIFTY)
+    evidence = Evidence(MINUTES, [outage(table, 1, 2)])
+    assert explained(table[[0, 3, 4]], candles(table), evidence) == {(1, "bar"): Cause.GAP, (2, "bar"): Cause.GAP}
+    assert set(explained(table[[0, 3, 4]], candles(table)).values()) == {Cause.UNEXPLAINED}
+
+
 def test_gap_does_not_excuse_a_price_that_nobody_paid():
     table = bars(*CALM, flags={2: "gap"})
     assert explained(table, candles(table, high={2: 103.5})) == {(2, "high"): Cause.UNEXPLAINED}
@@ -204,8 +211,11 @@ def test_open_corrected_the_ticks_know_the_days_open():
 
 def test_open_corrected_no_other_bars_open_is():
     table = opening()
-    assert explained(table, candles(table, open={1: 98}, low={0: 98, 1: 98.5})) != {}
-    assert Cause.OPEN_CORRECTED not in explained(table, candles(table, open={1: 98})).values()
+    evidence = Evidence(MINUTES, day_opens={date(2026, 11, 24): 99.5})
+    assert explained(table, candles(table, open={1: 99.5}, low={1: 99.5}), evidence) == {
+        (1, "open"): Cause.MISSING_TICK,
+        (1, "low"): Cause.MISSING_TICK,
+    }
 
 
 # partial
@@ -223,6 +233,7 @@ def test_partial_says_nothing_of_the_close():
     table = bars(*CALM, flags={0: "partial"})
     theirs = candles(table, close={0: 100.5}, high={0: 100.5})
     assert explained(table, theirs)[0, "close"] is Cause.UNEXPLAINED
+    assert explained(table, candles(table, close={0: 100.5})) == {(0, "close"): Cause.MISSING_TICK}
 
 
 # estimated

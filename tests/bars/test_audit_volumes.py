@@ -27,6 +27,7 @@ def verdicts(*arguments):
 
 
 ALL_ESTIMATED = dict.fromkeys(range(6), "estimated")
+ALL_OF_FIVE = dict.fromkeys(range(5), "estimated")
 
 
 def test_a_chain_moves_a_little_over_every_boundary():
@@ -43,12 +44,12 @@ def test_what_came_from_before_the_first_bar_or_goes_behind_the_last_cannot_be_s
 
 
 def test_no_more_moves_than_stands_where_it_moved_to():
-    ours, theirs = [100, 0, 30, 120, 100], [100, 100, 30, 20, 100]
-    assert Cause.UNEXPLAINED in verdicts(ours, theirs, ALL_ESTIMATED).values()
+    assert Cause.UNEXPLAINED not in verdicts([100, 50, 60, 200, 100], [100, 100, 110, 100, 100], ALL_ESTIMATED).values()
+    assert Cause.UNEXPLAINED in verdicts([100, 50, 10, 200, 100], [100, 100, 60, 100, 100], ALL_ESTIMATED).values()
 
 
 def test_a_rest_is_blamed_on_the_bar_that_has_it():
-    assert verdicts([100, 90, 110, 100, 100], [100, 100, 100, 600, 100], ALL_ESTIMATED) == {
+    assert verdicts([100, 90, 110, 100, 100], [100, 100, 100, 107, 100], ALL_ESTIMATED) == {
         1: Cause.ESTIMATED,
         2: Cause.ESTIMATED,
         3: Cause.UNEXPLAINED,
@@ -59,6 +60,13 @@ def test_a_rest_is_blamed_on_the_bar_that_has_it():
 def test_opposite_differences_far_apart_are_no_neighbours(flags):
     ours = [100, 90, 100, 110, 100]
     assert verdicts(ours, [100] * 5, flags) == {1: Cause.UNEXPLAINED, 3: Cause.UNEXPLAINED}
+
+
+def test_what_lies_beyond_a_minute_without_bars_is_no_neighbour():
+    table = bars(*[(100, 102, 99, 101)] * 5, volume=[100, 90, 0, 110, 100], flags=ALL_OF_FIVE)
+    made = [Candle(bar.start, bar.open, bar.high, bar.low, bar.close, 100) for bar in bars_of(table[[0, 1, 3, 4]])]
+    found = Volumes(paired(table[[0, 1, 3, 4]], made, MINUTES), Evidence(MINUTES))
+    assert {verdict.cause for verdict in found.verdicts.values()} == {Cause.UNEXPLAINED}
 
 
 def test_an_outage_may_lose_some_over_its_edge():
