@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ from kitecli.bars.intervals import Interval
 from kitecli.bars.table import TABLE_DTYPE, Bar, bars_of, flagged
 from kitecli.commands._shared import say
 from kitecli.commands._stream import Ear, selected
-from kitecli.errors import FeedError, KiteError, UsageError
+from kitecli.errors import FeedError, HoursUnknown, KiteError, OutsideCalendar, UsageError
 from kitecli.market.segments import divisor_of
 from kitecli.market.selection import Selection
 from kitecli.ring.policy import Policy
@@ -64,7 +64,7 @@ def show_bars(settings: Settings, market: Market, wanted: Wanted, asked: BarsWan
 
     Raises :class:`FeedError` where there is no bar in time, :class:`UsageError` for an interval the feed hasn't.
     """
-    from kitecli.wiring import FeedPlan, start_feed
+    from kitecli.wiring import FeedPlan, building, start_feed
 
     selection = selected(settings, market, wanted)
     asked = suited(asked, len(selection))
@@ -72,7 +72,9 @@ def show_bars(settings: Settings, market: Market, wanted: Wanted, asked: BarsWan
     plan = FeedPlan(depth=False, policy=Policy.LATEST)
     with start_feed(building(settings, asked.interval), market, selection.modes, plan, ear.hear) as feed:
         ear.listen_for(feed)
-        display = _Follow(feed, selection, asked) if asked.follow else _Once(feed, selection, asked)
+        at_any_hour = market.simulated or settings.kite.environment == "sim"
+        closed = (lambda _: "") if at_any_hour else closed_until
+        display = (_Follow if asked.follow else _Once)(feed, selection, asked, closed)
         display.run(duration_s)
     if ear.refusal is not None:
         raise ear.refusal
@@ -90,6 +92,8 @@ def suited(asked: BarsWanted, instruments: int) -> BarsWanted:
         raise UsageError(
             f"A chart is of one instrument, and {instruments:,} were named", hint="take --table, --csv or --json"
         )
+    if not (asked.count or asked.follow):
+        raise UsageError("--count 0 shows nothing", hint="with --follow, it leaves away what was closed before")
     if asked.fill and asked.follow and form != "chart":
         raise UsageError(
             "--fill and --follow go together in a chart alone",
@@ -99,26 +103,31 @@ def suited(asked: BarsWanted, instruments: int) -> BarsWanted:
     return replace(asked, form=form)
 
 
-def building(settings: Settings, interval: Interval) -> Settings:
-    """Settings by which a feed that is started builds these bars, too."""
-    from kitecli.wiring import builds
+def closed_until(label: str) -> str:
+    """``NSE opens Mon 23 Nov 09:15 IST``, of ``NSE:INFY`` now; empty where it is open, or nobody knows."""
+    from kitecli.settings.calendars import load_calendar
 
-    if builds(settings, interval):
-        return settings
-    return replace(settings, datafeed=replace(settings.datafeed, bars=(*settings.datafeed.bars, str(interval))))
+    calendar, segment, now_s = load_calendar(), label.partition(":")[0], time.time()
+    try:
+        if segment not in calendar.segments or calendar.session_at(segment, now_s) is not None:
+            return ""
+        return f"{segment} opens {calendar.next_open(segment, now_s):%a %d %b %H:%M} IST"
+    except (HoursUnknown, OutsideCalendar):
+        return ""
 
 
 class _Display:
     """What both have: the feed's bars, and somewhere to print them."""
 
-    def __init__(self, feed: Feed, selection: Selection, asked: BarsWanted) -> None:
+    def __init__(self, feed: Feed, selection: Selection, asked: BarsWanted, closed: Callable[[str], str]) -> None:
         self.feed = feed
         self.labels = selection.labels
         self.asked = asked
         self.shown = 0
-        self._waiting = Waiting(self.labels, asked.interval)
+        self.waiting = Waiting(self.labels, asked.interval, closed)
+        self.console = Console()
+        self._have: set[int] = set()
         self._up_s: float | None = None
-        self._console = Console()
 
     def rows(self, *, forming: bool) -> Table:
         """All that is asked for, instrument by instrument."""
@@ -127,21 +136,27 @@ class _Display:
         tables = [some(token, asked.interval, asked.count) for token in self.labels]
         return np.concatenate(tables) if tables else _NO_BARS
 
-    def forming(self) -> dict[int, Bar]:
-        """Those at work, by token."""
-        tables = [self.feed.bars(token, self.asked.interval, 1, forming=True) for token in self.labels]
-        return {bar.instrument_token: bar for table in tables for bar in bars_of(table) if "open" in bar.flags}
+    def forming(self, tokens: Iterable[int]) -> Table:
+        """Those of the bars that aren't over."""
+        tables = [self.feed.bars(token, self.asked.interval, 1, forming=True) for token in tokens]
+        return np.concatenate([table[flagged(table, "open")] for table in (_NO_BARS, *tables)])
 
     def waits(self) -> bool:
         """Whether bars are still waited for; says for which."""
         if self._up_s is None and self.feed.up:
             self._up_s = time.monotonic()
         streamed_s = 0.0 if self._up_s is None else time.monotonic() - self._up_s
-        have = set(self.rows(forming=self.asked.forming)["token"].tolist())
-        forming = self.forming()
-        for line in self._waiting.words(have, forming, streamed_s):
+        lacking = [token for token in self.labels if token not in self._have]
+        forming = {bar.instrument_token: bar for bar in bars_of(self.forming(lacking))}
+        self._have.update(token for token in lacking if self._has_bars(token, forming))
+        for line in self.waiting.words(self._have, forming, streamed_s):
             say(f"kite: {line}")
-        return not self._waiting.over(have, forming, streamed_s)
+        return not self.waiting.over(self._have, forming, streamed_s)
+
+    def _has_bars(self, token: int, forming: Mapping[int, Bar]) -> bool:
+        asked = self.asked
+        there = self.feed.bars(token, asked.interval, 1, auctions=asked.auctions, fill=asked.fill)
+        return there.size > 0 or (asked.forming and token in forming)
 
     def writer(self) -> Writer:
         labels, interval = self.labels, self.asked.interval
@@ -175,7 +190,7 @@ class _Once(_Display):
         if not self.shown:
             return
         if self.asked.form == "chart":
-            self._console.print(self.view())
+            self.console.print(self.view())
         else:
             self.writer()(table)
 
@@ -188,13 +203,16 @@ class _Once(_Display):
         names = ", ".join(list(self.labels.values())[:3])
         return FeedError(
             f"There is no {self.asked.interval} bar of {names} yet",
-            why="none was closed while it was waited for",
+            why=self.waiting.closed(self.labels) or "none was closed while it was waited for",
             hint="wait longer, or see the one at work: --forming",
         )
 
 
 class _Follow(_Display):
     """What there is, and then each bar as it is closed or revised, until the time is up, the feed ends or Ctrl-C."""
+
+    _forming_s = 0.0
+    _forming: frozenset[tuple[int, int, int]] = frozenset()
 
     def run(self, duration_s: float | None) -> None:
         try:
@@ -206,7 +224,7 @@ class _Follow(_Display):
         """Nothing may have been closed."""
 
     def _draw(self, duration_s: float | None) -> None:
-        with Live(self.view(), console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
+        with Live(self.view(), console=self.console, auto_refresh=False, vertical_overflow="crop") as live:
             for _ in self.turns(duration_s, DRAW_S):
                 live.update(self.view(), refresh=True)
 
@@ -214,34 +232,37 @@ class _Follow(_Display):
         write = self.writer()
         closed = self.feed.closed_bars(self.asked.interval, auctions=self.asked.auctions)
         before = self.rows(forming=False)
-        known = set(_names(before))
+        known = set(_names(before, "revision"))
         write(before)
         self.shown = before.size
-        printed_s = 0.0
         for _ in self.turns(duration_s):
             self._news(closed.poll(), known, write)
             if not self.shown:
                 self.waits()
-            if self.asked.forming and time.monotonic() >= printed_s + FORMING_S:
-                write(self._at_work())
-                printed_s = time.monotonic()
+            if self.asked.forming and time.monotonic() >= self._forming_s + FORMING_S:
+                write(self._moved())
         self._news(closed.poll(), known, write)
         if closed.lost:
             say(f"kite: {closed.lost:,} bars were closed faster than they could be printed")
 
     def _news(self, table: Table, known: set[tuple[int, int, int]], write: Writer) -> None:
         """Print what wasn't there at the beginning."""
-        fresh = table[[name not in known for name in _names(table)]] if known else table
+        fresh = table[np.array([name not in known for name in _names(table, "revision")], np.bool_)]
         if fresh.size:
             self.shown += fresh.size
             write(fresh)
 
-    def _at_work(self) -> Table:
-        table = self.rows(forming=True)
-        return table[flagged(table, "open")]
+    def _moved(self) -> Table:
+        """The bars at work that a tick has come to since the last call."""
+        self._forming_s = time.monotonic()
+        table = self.forming(self.labels)
+        names = list(_names(table, "ticks"))
+        fresh = table[np.array([name not in self._forming for name in names], np.bool_)]
+        self._forming = frozenset(names)
+        return fresh
 
 
-def _names(table: Table) -> Iterator[tuple[int, int, int]]:
-    """Each row's token, start and revision."""
+def _names(table: Table, version: str) -> Iterator[tuple[int, int, int]]:
+    """Each row's token, start, and which ``version`` of it it is."""
     starts = table["start"].astype(np.int64).tolist()
-    return zip(table["token"].tolist(), starts, table["revision"].tolist(), strict=True)
+    return zip(table["token"].tolist(), starts, table[version].tolist(), strict=True)

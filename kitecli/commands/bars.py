@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kitecli.commands._shared import JsonOption, settings_of
 from kitecli.commands.feed import Mode, sim_options
 from kitecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from kitecli.sim.options import SimOptions
 
 EPILOG: Final = """\b
 Examples:
@@ -22,7 +25,9 @@ Examples:
 
 def bars(
     context: typer.Context,
-    symbols: Annotated[list[str], typer.Argument(help="NSE:INFY, 'NIFTY 50', a token, contracts, @FILE.")],
+    symbols: Annotated[
+        list[str], typer.Argument(metavar="SYMBOL...", help="NSE:INFY, 'NIFTY 50', a token, contracts, @FILE.")
+    ],
     interval: Annotated[str, typer.Option(help="100ms, 5s, 1m, 15m, 1h, day, 500t (ticks), 10000v (shares).")] = "1m",
     count: Annotated[int, typer.Option(help="How many bars of each instrument, the newest.", min=0)] = 50,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with each bar that is closed or revised.")] = False,
@@ -59,12 +64,18 @@ def bars(
         form=form,
         to_end=source is not None and not speed,
     )
-    if not (sim or source) and (speed != 1 or start):
-        raise UsageError("--speed and --start are for a table of ticks", hint="add --source FILE")
+    exchange = _exchange(sim, source, speed, start)
     settings = settings_of(context)
-    wanted = Wanted(tuple(symbols), mode=mode.value if mode else None)
-    with open_market(settings, sim_options(source, speed, start, 0) if sim or source else None) as market:
+    wanted = Wanted(tuple(symbols), mode=mode.value if mode else "full" if source else None)
+    with open_market(settings, exchange) as market:
         show_bars(settings, market, wanted, asked, duration)
+
+
+def _exchange(sim: bool, source: str | None, speed: float, start: str) -> SimOptions | None:
+    """The simulated exchange, if it is to be one."""
+    if not source and (speed != 1 or start):
+        raise UsageError("--speed and --start are for a table of ticks", hint="add --source FILE")
+    return sim_options(source, speed, start, 0) if sim or source else None
 
 
 def _form(asked: dict[str, bool]) -> str:

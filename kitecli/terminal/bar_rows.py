@@ -107,7 +107,10 @@ def csv_writer(out: TextIO, labels: Mapping[int, str], interval: Interval) -> Wr
 
 
 def table_writer(out: TextIO, labels: Mapping[int, str], interval: Interval, width: int | None) -> Writer:
-    """A table with heads, the columns that fit ``width``; with None, no terminal: all, tab-separated, without heads."""
+    """A table with heads, the columns that fit ``width``; with None, no terminal: all, tab-separated, without heads.
+
+    The heads wait for the first bar, whose widths decide what fits.
+    """
     heads = ("instrument", *HEADS) if len(labels) > 1 else HEADS
     columns = None if width is None else _Columns(heads, width)
 
@@ -116,7 +119,8 @@ def table_writer(out: TextIO, labels: Mapping[int, str], interval: Interval, wid
         for bar in bars_of(table):
             label = (labels[bar.instrument_token],) if len(labels) > 1 else ()
             rows.append((*label, *_cells(bar, interval, plain=width is None)))
-        out.writelines(columns.lines(rows) if columns else ("\t".join(row) + "\n" for row in rows))
+        if rows:
+            out.writelines(columns.lines(rows) if columns else ("\t".join(row) + "\n" for row in rows))
         out.flush()
 
     return write

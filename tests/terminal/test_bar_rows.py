@@ -84,6 +84,13 @@ def test_later_rows_stand_below_the_heads():
     assert (first[:end][-8:], second[:end][-8:]) == ("1,572.45", "1,572.50")
 
 
+def test_the_heads_wait_for_the_first_bar():
+    empty = bars()
+    assert written(table_writer, empty, width=60) == ""
+    table = bars((150_000, 150_001, 9, 9.5), (1, 1, 1, 1))
+    assert written(table_writer, empty, table, width=60) == written(table_writer, table, width=60)
+
+
 def test_several_instruments_are_named_and_currencies_have_four_decimals():
     text = written(table_writer, bars(ROWS[0]), bars((83.1275,) * 4, token=USDINR), width=120)
     assert text.splitlines()[0].startswith("instrument")
