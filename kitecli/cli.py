@@ -21,6 +21,8 @@ import typer
 from typer.core import TyperGroup
 
 from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
+from kitecli.commands.bars import EPILOG as BARS_EXAMPLES
+from kitecli.commands.bars import bars
 from kitecli.commands.calendar import EPILOG as CALENDAR_EPILOG
 from kitecli.commands.calendar import calendar
 from kitecli.commands.config import app as config_app
@@ -184,6 +186,7 @@ def kite(
 
 app.command(short_help="See ticks stream, with no account.", epilog="Example: kite demo --seconds 60")(demo)
 app.command(short_help="Stream live ticks.", epilog=FEED_EXAMPLES)(feed)
+app.command(short_help="Show bars: a chart, a table or lines.", epilog=BARS_EXAMPLES)(bars)
 app.command(short_help="Show the running feeds.")(status)
 app.command(short_help="End a running feed.")(stop)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)

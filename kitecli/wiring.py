@@ -19,6 +19,7 @@ from kitecli.settings import Settings
 from kitecli.settings.endpoints import load_endpoints, load_feed_limits
 
 if TYPE_CHECKING:
+    from kitecli.bars.intervals import Interval
     from kitecli.broker.rest import BrokerSession
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import GatewayHandle
@@ -261,6 +262,21 @@ def _intervals(settings: Settings) -> tuple[str, ...]:
     finest_ms = settings.performance.tick_aggregation_interval
     names = ([f"{finest_ms}ms"] if finest_ms else []) + list(settings.datafeed.bars)
     return tuple(dict.fromkeys(str(Interval.parse(name)) for name in names))
+
+
+def building(settings: Settings, interval: Interval) -> Settings:
+    """Settings by which a feed that is started serves an interval of bars: of exchange stamps where that can be."""
+    from kitecli.bars.intervals import MAX_SERIES, Interval
+    from kitecli.bars.resample import series_for
+
+    built = tuple(map(Interval.parse, _intervals(settings)))
+    try:
+        served = built[series_for(built, interval)].by_receive <= interval.by_receive
+    except UsageError:
+        served = False
+    if served or len(built) >= MAX_SERIES:
+        return settings
+    return replace(settings, datafeed=replace(settings.datafeed, bars=(*settings.datafeed.bars, str(interval))))
 
 
 def _timelines(market: Market) -> str:
