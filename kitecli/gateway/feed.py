@@ -31,7 +31,7 @@ from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
 from kitecli.gateway.bars import ClosedBars, FeedBars
 from kitecli.gateway.client import stopped
-from kitecli.gateway.gaps import GapRecord, gap_of
+from kitecli.gateway.gaps import GapLog, GapRecord, gap_of
 from kitecli.gateway.handle import GatewayHandle, Groups
 from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
@@ -77,18 +77,6 @@ class FeedFigures:
         kinds = ("empty", "truncated", "missing", "unknown_length", "trailing")
         return {kind: self.counters[kind] for kind in kinds if self.counters[kind]}
 
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "elapsed_s": round(self.elapsed_s, 3),
-            "ticks": self.ticks,
-            "lost": self.lost,
-            "passed_over": self.passed_over,
-            "reconnects": self.reconnects,
-            "latency_ns": {"p50": self.latency_ns_p50, "p99": self.latency_ns_p99, "max": self.latency_ns_max},
-            "feed": self.counters,
-            "connections": {str(index): state for index, state in self.connections.items()},
-        }
-
 
 def gap_of_event(event: GatewayEvent) -> Gap:
     """The outage that an event of kind ``gap`` tells of."""
@@ -125,7 +113,7 @@ class Feed:
         self._released = released
         self._groups = groups
         self._sieve = Sieve(reader.view, wanted)
-        self._gaps: dict[tuple[int, int], Gap] = {}
+        self._gaps = GapLog()
         self._came_up: Counter[int] = Counter()
         self._rows: dict[int, int] = {}
         self._bars = FeedBars(handle.bars, handle.timelines, reader.view, self._board, self._sieve.mask)
@@ -245,8 +233,13 @@ class Feed:
 
     @property
     def gaps(self) -> list[Gap]:
-        """The outages told since this feed was opened, in the order they began."""
-        return list(self._gaps.values())
+        """The last 1,000 outages told since this feed was opened, in the order they began."""
+        return self._gaps.known()
+
+    @property
+    def gaps_total(self) -> int:
+        """How many outages have been told."""
+        return self._gaps.total
 
     def status(self) -> dict[str, object]:
         """Everything about the feed process and its clients, as docs/control-socket.md has it."""
@@ -358,8 +351,7 @@ class Feed:
             self._came_up += Counter({event.connection: int(came_up)})
             self.connections[event.connection] = event.state
         elif event.kind == "gap":
-            gap = gap_of_event(event)
-            self._gaps[gap.connection, gap.from_ns] = gap
+            self._gaps.add(gap_of_event(event))
         elif event.kind == "failed":
             self._end = event.failure()
         elif event.kind == "stopped":
