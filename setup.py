@@ -16,7 +16,7 @@ from setuptools import Extension, setup
 PURE = os.environ.get("KITE_PURE") == "1"
 REQUIRE_C = os.environ.get("KITE_REQUIRE_C") == "1"
 COMPILED = (
-    ("hot", "_hot", ("pass.h", "mailbox.h", "portable.h")),
+    ("hot", "_hot", ("_hot.pxd", "pass.h", "bars.h", "bars_late.h", "bars_parts.h", "bars_view.h", "mailbox.h", "portable.h")),
     ("market", "_scan", ("scan.h",)),
 )
 

@@ -108,7 +108,8 @@ def _assembled(states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np
         made[name] = cold[name]
     for name in ("high", "low"):
         made[name] = hot[name]
-    made["close"], made["oi"] = states["last_price"], states["oi"]
+    made["close"] = np.clip(states["last_price"], hot["low"], hot["high"])
+    made["oi"] = states["oi"]
     made["ticks"] = states["ticks"] - cold["base_ticks"]
     made["volume"] = np.where(has_volume, states["volume"] - cold["base_volume"], 0)
     made["turnover"] = np.where(has_volume, states["turnover"] - cold["base_turnover"], 0)

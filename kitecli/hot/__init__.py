@@ -1,7 +1,7 @@
 """The pass every frame goes through: compiled where a compiler was, the references otherwise.
 
-``FramePass`` writes a ring, ``RingView`` reads one, ``Mailbox`` is either side of a mailbox. ``COMPILED`` says which of
-the two they are, ``WHY_NOT`` why.
+``FramePass`` writes a ring and bars, ``RingView`` and ``BarsView`` read them, ``Mailbox`` is either side of a mailbox.
+``COMPILED`` says which of the two they are, ``WHY_NOT`` why.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from kitecli.hot._hot import FramePass, Mailbox, RingView
+    from kitecli.hot._hot import BarsView, FramePass, Mailbox, RingView
 
 
 def _look() -> tuple[bool, str]:
@@ -30,10 +30,11 @@ WHY_NOT: Final = _FOUND[1]
 
 if not TYPE_CHECKING:
     if COMPILED:
-        from kitecli.hot._hot import FramePass, Mailbox, RingView
+        from kitecli.hot._hot import BarsView, FramePass, Mailbox, RingView
     else:
+        from kitecli.bars.view import BarsView
         from kitecli.hot.uncompiled import FramePass
         from kitecli.ring.mailbox import Mailbox
         from kitecli.ring.view import RingView
 
-__all__ = ["COMPILED", "WHY_NOT", "FramePass", "Mailbox", "RingView"]
+__all__ = ["COMPILED", "WHY_NOT", "BarsView", "FramePass", "Mailbox", "RingView"]

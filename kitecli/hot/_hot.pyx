@@ -9,12 +9,13 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 import numpy as np
 
+from kitecli.bars.layout import COUNTERS as BARS_COUNTERS
 from kitecli.market.modes import MODES
 from kitecli.ring import mailbox
 from kitecli.ring.layout import (
@@ -27,86 +28,6 @@ from kitecli.ring.layout import (
     STATE_CLOSED,
     STATE_OFFSET,
 )
-
-
-cdef extern from "pass.h":
-    ctypedef struct kite_tick:
-        pass
-    ctypedef struct kite_depth:
-        pass
-    ctypedef struct kite_meta:
-        uint32_t version
-        uint32_t token
-        int64_t next_sequence
-    ctypedef struct kite_entry:
-        pass
-    ctypedef struct kite_sleeper:
-        uint32_t *waiting
-        int descriptor
-    ctypedef struct kite_pass:
-        kite_tick *ticks
-        uint32_t *links
-        kite_depth *depth
-        kite_meta *meta
-        kite_tick *board_ticks
-        kite_depth *board_depth
-        int64_t *intent
-        int64_t *cursor
-        int64_t *board_rows
-        int64_t *heartbeat_ns
-        uint64_t *counters
-        uint64_t mask
-        uint64_t depth_mask
-        int64_t board_capacity
-        kite_entry *table
-        kite_sleeper *sleepers
-        int sleeper_count
-    ctypedef struct kite_view:
-        const kite_tick *ticks
-        const uint32_t *links
-        const kite_depth *depth
-        const kite_meta *meta
-        const kite_tick *board_ticks
-        const kite_depth *board_depth
-        const int64_t *intent
-        const int64_t *cursor
-        const int64_t *board_rows
-        const int64_t *state
-        const int64_t *heartbeat_ns
-        const uint64_t *counters
-        uint64_t mask
-        uint64_t depth_mask
-        int64_t capacity
-    bint kite_pass_make_table(kite_pass *state) nogil
-    void kite_pass_expect(kite_pass *state, uint32_t token, uint32_t wanted) nogil
-    int64_t kite_pass_ingest(kite_pass *state, const uint8_t *p, size_t size, int64_t ts_recv_ns,
-                             uint32_t connection) nogil
-    int64_t kite_view_copy(const kite_view *view, int64_t start, int64_t count, kite_tick *ticks,
-                           kite_depth *depth) nogil
-    int64_t kite_view_history(const kite_view *view, int64_t row, int64_t count, kite_tick *ticks,
-                              int64_t *sequences) nogil
-    void kite_view_snapshot(const kite_view *view, int64_t rows, kite_tick *ticks, kite_depth *depth,
-                            int64_t *sequences) nogil
-    void kite_pass_wake(kite_pass *state) nogil
-    int64_t kite_load_acquire(const int64_t *at) nogil
-    void kite_store_release(int64_t *at, int64_t value) nogil
-    void kite_store_release32(uint32_t *at, uint32_t value) nogil
-    void kite_fence_full() nogil
-    void kite_pause() nogil
-
-cdef extern from "mailbox.h":
-    enum: MAIL_NOTHING, MAIL_DAMAGED
-    ctypedef struct kite_mailbox:
-        uint8_t *data
-        int64_t *pushed
-        int64_t *popped
-        uint32_t *waiting
-        uint64_t capacity
-    int kite_mailbox_push(kite_mailbox *box, const uint8_t *message, uint32_t size) nogil
-    int64_t kite_mailbox_next(const kite_mailbox *box) nogil
-    void kite_mailbox_take(kite_mailbox *box, uint8_t *to, uint32_t size) nogil
-    bint kite_mailbox_announce_sleep(kite_mailbox *box) nogil
-    bint kite_mailbox_take_waiting(kite_mailbox *box) nogil
 
 
 cdef class _Bytes:
@@ -129,15 +50,72 @@ cdef class _Bytes:
         return <uint8_t *>self.view.buf + offset
 
 
+cdef class _Bars:
+    """The writing side of a memory of bars: what the pass keeps of it, and of the hours its instruments trade at."""
+
+    cdef kite_bars state
+    cdef _Bytes held
+    cdef list spans
+    cdef dict placed
+
+    def __cinit__(self, memory, timelines):
+        cdef _Bytes held = _Bytes(memory.buffer, True)
+        kite_bars_over(&self.state, held.at(0, memory.layout.total_bytes))
+        self.held = held
+        self.spans, self.placed = [], {}
+        self.state.timelines = <kite_timeline *>calloc(max(1, len(timelines)), sizeof(kite_timeline))
+        if self.state.timelines == NULL:
+            raise MemoryError("the timelines")
+        for timeline in timelines:
+            self._add(timeline.starts_ms, timeline.kinds)
+        self.state.timeline_count = max(1, len(timelines))
+
+    def __dealloc__(self):
+        free(self.state.timelines)
+        free(self.state.placed)
+
+    cdef _add(self, starts_ms, kinds):
+        cdef _Bytes starts = _Bytes(starts_ms, False)
+        cdef _Bytes phases = _Bytes(kinds, False)
+        cdef int64_t count = phases.view.len
+        if (np.diff(starts_ms) <= 0).any() or (np.asarray(kinds) > BARS_LAST_KIND).any():
+            raise ValueError("a timeline's starts ascend, and each has a kind that is known")
+        cdef kite_timeline *at = self.state.timelines + len(self.spans)
+        at.starts_ms = <const int64_t *>starts.at(0, 8 * count) if count else NULL
+        at.kinds = <const uint8_t *>phases.at(0, count) if count else NULL
+        at.count = count
+        self.spans.append((starts, phases))
+
+    cdef place(self, timeline_of):
+        """Instruments that keep other hours than their segment, those placed before included."""
+        cdef dict placed = {**self.placed, **timeline_of}
+        cdef kite_placed *fresh = <kite_placed *>calloc(max(1, len(placed)), sizeof(kite_placed))
+        cdef uint32_t index = 0
+        if fresh == NULL:
+            raise MemoryError("the instruments with hours of their own")
+        try:
+            for token, timeline in sorted(placed.items()):
+                if not 0 <= timeline < self.state.timeline_count:
+                    raise ValueError(f"there is no timeline {timeline} among {self.state.timeline_count}")
+                fresh[index].token, fresh[index].timeline = token, timeline
+                index += 1
+        except BaseException:
+            free(fresh)
+            raise
+        free(self.state.placed)
+        self.state.placed, self.state.placed_count, self.placed = fresh, index, placed
+
+
 cdef class FramePass:
-    """The one writer of a ring: a frame in, ticks in the ring and on the board."""
+    """The one writer of a ring: a frame in, ticks in the ring and on the board, and into bars where there are any."""
 
     cdef kite_pass state
     cdef _Bytes held
     cdef _Bytes seats
+    cdef _Bars bars
     cdef int64_t *closed
 
-    def __cinit__(self, memory):
+    def __cinit__(self, memory, bars=None, timelines=()):
         cdef object layout = memory.layout
         cdef _Bytes held = _Bytes(memory.buffer, True)
         held.at(0, layout.total_bytes)
@@ -157,6 +135,12 @@ cdef class FramePass:
         self.state.mask = layout.capacity - 1
         self.state.depth_mask = layout.depth_capacity - 1
         self.state.board_capacity = layout.board_capacity
+        if bars is not None:
+            if bars.layout.rows < layout.board_capacity:
+                raise ValueError(f"bars of {bars.layout.rows} instruments on a board of {layout.board_capacity}")
+            self.bars = _Bars(bars, timelines)
+            self.state.bars = &self.bars.state
+            self.state.bars.tokens = &self.state.meta.token
         if not kite_pass_make_table(&self.state):
             raise MemoryError("the instrument table")
 
@@ -181,6 +165,31 @@ cdef class FramePass:
             MODES.index(mode)
         for token, mode in modes.items():
             kite_pass_expect(&self.state, token, MODES.index(mode) + 1)
+
+    def place(self, timeline_of):
+        """Say which instruments keep other hours than their segment: the timeline's index by token; see
+        kitecli.bars.writer.BarsWriter. Raises ValueError for a timeline that isn't there, and changes nothing then.
+        """
+        cdef uint32_t token
+        if self.bars is None:
+            return
+        self.bars.place(timeline_of)
+        for token, timeline in timeline_of.items():
+            kite_pass_place(&self.state, token, timeline)
+
+    def mark_gap(self, tokens):
+        """Say that ticks of these instruments were missed just now."""
+        cdef uint32_t token
+        for token in tokens:
+            kite_pass_mark_gap(&self.state, token)
+
+    def close_bars(self, int64_t now_ns, int64_t limit):
+        """Close the bars whose time is over, of the next ``limit`` instruments; True while more are left to look at."""
+        if limit < 1:
+            raise ValueError("a sweep looks at one instrument at least")
+        if self.bars is None:
+            return False
+        return kite_bars_sweep(&self.bars.state, self.state.board_rows[0], kite_floor_div(now_ns, 1000000), limit) == 1
 
     def wake(self, seats, list sleepers):
         """Whom to wake: (offset of the waiting flag in ``seats``, descriptor) pairs; replaces the former list."""
@@ -306,6 +315,59 @@ cdef class RingView:
         kite_store_release32(<uint32_t *>held.at(offset, 4), 1)
         kite_fence_full()
         return kite_load_acquire(self.state.cursor) <= cursor
+
+
+cdef class BarsView:
+    """Read access to bars, beside a writer in this process or another; see kitecli.bars.view for the contract."""
+
+    cdef kite_bars state
+    cdef _Bytes held
+    cdef readonly object layout
+    cdef readonly object intervals
+
+    def __cinit__(self, memory):
+        cdef _Bytes held = _Bytes(memory.buffer, False)
+        kite_bars_over(&self.state, held.at(0, memory.layout.total_bytes))
+        self.held, self.layout, self.intervals = held, memory.layout, memory.intervals
+
+    cdef int checked(self, int64_t series) except -1:
+        if not 0 <= series < self.state.series:
+            raise ValueError(f"there is no series {series} among {self.state.series}")
+        return <int>series
+
+    cdef int64_t checked_row(self, int64_t row) except -1:
+        if not 0 <= row < self.state.rows:
+            raise ValueError(f"there is no row {row} among {self.state.rows}")
+        return row
+
+    def cursor(self, int64_t series):
+        return kite_load_acquire(kite_bars_cursor(&self.state, self.checked(series)))
+
+    def counters(self):
+        return np.array([self.state.counters[index] for index in range(len(BARS_COUNTERS))], np.uint64)
+
+    def copy(self, int64_t series, int64_t start, int64_t count, records):
+        cdef _Bytes to = _Bytes(records, True)
+        if not (0 <= count <= <int64_t>self.state.capacity and count <= to.view.len // 72 and start >= 0):
+            raise ValueError(f"no {count} bars fit between {self.state.capacity} kept and {to.view.len // 72} taken")
+        return kite_bars_copy(&self.state, self.checked(series), start, count, <kite_bar *>to.at(0, 0))
+
+    def history(self, int64_t row, int64_t series, int64_t count, records):
+        cdef _Bytes to = _Bytes(records, True)
+        return kite_bars_history(&self.state, self.checked_row(row), self.checked(series),
+                                 min(count, to.view.len // 72), <kite_bar *>to.at(0, 0))
+
+    def forming(self, int64_t start, int64_t stop, int64_t series, records):
+        cdef _Bytes to = _Bytes(records, True)
+        cdef kite_bar *bars = <kite_bar *>to.at(0, 0)
+        cdef int64_t row, found = 0
+        cdef int checked = self.checked(series)
+        self.checked_row(start)
+        if not (start <= stop <= self.state.rows and stop - start <= to.view.len // 72):
+            raise ValueError(f"no rows {start} to {stop} fit into {to.view.len // 72} records")
+        for row in range(start, stop):
+            found += kite_bars_forming(&self.state, row, checked, bars + (row - start))
+        return found
 
 
 cdef class Mailbox:

@@ -121,8 +121,8 @@ typedef struct {
     kite_placed *placed;                                /* sorted by token */
     const uint32_t *tokens;                             /* the board's: every fourth word of its meta */
     kite_bucket recent[BARS_MOST_SERIES];               /* the bucket found last: whole markets roll together */
-    int64_t clock_event_ms, clock_recv_ms;              /* the times of the tick with the highest event time */
-    int64_t sweep_row, due_ms[2], fresh_due_ms[2];      /* no bar is due before: by event time, by receive time */
+    int64_t clock_event_ms, clock_recv_ms;              /* of the tick with the newest stamp */
+    int64_t sweep_row, due_ms[2], fresh_due_ms[2];      /* no bar is due before: by the market's clock, by ours */
 } kite_bars;
 
 /* The parts of a memory whose header is sound. */
@@ -131,6 +131,7 @@ static void kite_bars_over(kite_bars *bars, uint8_t *base)
     const kite_bars_header *header = (const kite_bars_header *)base;
     const kite_bars_series *series = (const kite_bars_series *)(base + BARS_SERIES_OFFSET);
     int s;
+    memset(bars, 0, sizeof *bars);
     bars->states = (kite_bar_state *)(base + header->states_offset);
     bars->hot = base + header->hot_offset;
     bars->rings = base + BARS_RINGS_OFFSET;
@@ -150,6 +151,8 @@ static void kite_bars_over(kite_bars *bars, uint8_t *base)
         bars->stamped[s] = series[s].kind == BARS_OF_TIME && !bars->receive[s];
         bars->counted |= series[s].kind != BARS_OF_TIME;
     }
+    for (s = 0; s < 2; s++)
+        bars->due_ms[s] = bars->fresh_due_ms[s] = INT64_MAX;
 }
 
 KITE_INLINE kite_bar_hot *kite_bars_hot(const kite_bars *bars, int64_t row)
@@ -185,6 +188,17 @@ KITE_INLINE uint32_t kite_clip_u32(int64_t value)
 KITE_INLINE int32_t kite_clip_i32(int64_t value)
 {
     return value < INT32_MIN ? INT32_MIN : value > INT32_MAX ? INT32_MAX : (int32_t)value;
+}
+
+/* Sums of turnover may wrap, in C as in the reference. */
+KITE_INLINE int64_t kite_sum(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+KITE_INLINE int64_t kite_difference(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
 KITE_INLINE int64_t kite_floor_div(int64_t value, int64_t by)
@@ -239,18 +253,23 @@ static kite_span kite_span_of(kite_timeline *timeline, int64_t t_ms)
 }
 
 /* Where a tick at t belongs; of a tick or volume bar, the one that would begin with it. What comes within the grace
- * after continuous trading belongs to its last bar. */
+ * after continuous trading belongs to its last bar, and what is outside begins behind the grace. */
 static kite_bucket kite_bucket_of(const kite_bars *bars, int series, uint32_t timeline, int64_t t_ms)
 {
     static const uint16_t flag_of[] = {0, BAR_PREOPEN, BAR_CLOSING, BAR_POST_CLOSE, BAR_OUTSIDE, BAR_UNSCHEDULED};
     kite_timeline *hours = bars->timelines + timeline;
     kite_span span = kite_span_of(hours, t_ms);
     kite_bucket bucket;
-    if (span.kind == SPAN_OUTSIDE && span.follows_continuous && t_ms < span.start_ms + bars->grace_ms) {
-        t_ms = span.start_ms - 1;
-        span = kite_span_of(hours, t_ms);
-    }
     bucket.start_ms = span.start_ms;
+    if (span.kind == SPAN_OUTSIDE && span.follows_continuous) {
+        if (t_ms >= span.start_ms + bars->grace_ms) {
+            bucket.start_ms += bars->grace_ms;
+        } else {
+            t_ms = span.start_ms - 1;
+            span = kite_span_of(hours, t_ms);
+            bucket.start_ms = span.start_ms;
+        }
+    }
     bucket.end_ms = span.end_ms;
     bucket.timeline = timeline;
     bucket.flags = flag_of[span.kind];
@@ -293,11 +312,12 @@ KITE_INLINE void kite_bar_assemble(kite_bar *bar, const kite_bar_state *state, c
 {
     int volume = state->flags & STATE_VOLUME;
     bar->start_ms = cold->start_ms;
-    bar->turnover = volume ? (int64_t)((uint64_t)state->turnover - (uint64_t)cold->base_turnover) : 0;
+    bar->turnover = volume ? kite_difference(state->turnover, cold->base_turnover) : 0;
     bar->open = cold->open;
     bar->high = hot->high;
     bar->low = hot->low;
-    bar->close = state->last_price;
+    /* The newest tick by its stamp may be older than a bar of receive times or counts: then the nearest price. */
+    bar->close = state->last_price > hot->high ? hot->high : state->last_price < hot->low ? hot->low : state->last_price;
     bar->volume = volume ? state->volume - cold->base_volume : 0;
     bar->oi = state->oi;
     bar->ticks = state->ticks - cold->base_ticks;

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#include "portable.h"
+#include "bars.h"
 
 enum { LTP_LENGTH = 8, INDEX_QUOTE_LENGTH = 28, INDEX_FULL_LENGTH = 32, QUOTE_LENGTH = 44, FULL_LENGTH = 184 };
 enum { MODE_LTP = 1, MODE_QUOTE = 2, MODE_FULL = 3 };
@@ -81,6 +81,7 @@ typedef struct {
     uint32_t table_mask, table_shift;
     kite_sleeper *sleepers;
     int sleeper_count;
+    kite_bars *bars; /* or NULL: none are built */
 } kite_pass;
 
 /* ---- token -> board row ------------------------------------------------------------------------------------- */
@@ -106,6 +107,8 @@ static int64_t kite_pass_add_row(kite_pass *pass, kite_entry *entry, uint32_t to
     entry->token = token;
     entry->place = (uint32_t)row + 1;
     pass->meta[row].token = token;
+    if (pass->bars != NULL)
+        kite_bars_admit(pass->bars, row, token);
     kite_store_release(pass->board_rows, row + 1);
     return row;
 }
@@ -244,6 +247,8 @@ KITE_INLINE void kite_pass_prefetch(const kite_pass *pass, int64_t sequence, con
     kite_prefetch_write(pass->board_ticks + found->row);
     if (found->length == FULL_LENGTH)
         kite_prefetch_depth(pass->board_depth + found->row);
+    if (pass->bars != NULL)
+        kite_bars_prefetch(pass->bars, found->row);
 }
 
 /* ---- one packet, to two places ------------------------------------------------------------------------------ */
@@ -350,12 +355,67 @@ KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const kite_fou
     kite_store_release32(&meta->version, meta->version + 1);
 }
 
+/* ---- a packet into bars ---------------------------------------------------------------------------------------- */
+
+/* Segments whose full packets carry open interest: the derivatives, as in kitecli/market/segments.py. */
+KITE_INLINE uint32_t kite_has_oi(uint32_t token)
+{
+    return (token & 0xFF) < 32 ? 0x11ECu >> (token & 31) & 1 : 0;
+}
+
+KITE_INLINE void kite_pass_put_bars(kite_bars *bars, const kite_found *found, int64_t recv_ms)
+{
+    const uint8_t *p = found->packet;
+    uint32_t length = found->length, stamp_s = 0;
+    kite_bar_tick tick;
+    tick.token = kite_be32(p);
+    tick.price = (int32_t)kite_be32(p + 4);
+    tick.volume = tick.oi = 0;
+    tick.kind = 0;
+    if (length == FULL_LENGTH) {
+        tick.kind = kite_has_oi(tick.token) ? STATE_VOLUME | STATE_OI : STATE_VOLUME;
+        tick.volume = kite_be32(p + 16);
+        tick.oi = kite_be32(p + 48);
+        stamp_s = kite_be32(p + 60);
+    } else if (length == QUOTE_LENGTH) {
+        tick.kind = STATE_VOLUME;
+        tick.volume = kite_be32(p + 16);
+    } else if (length == INDEX_FULL_LENGTH) {
+        stamp_s = kite_be32(p + 28);
+    }
+    tick.recv_ms = tick.event_ms = recv_ms;
+    if (stamp_s != 0 && stamp_s * (int64_t)1000 <= recv_ms + BARS_STAMP_AHEAD_MS)
+        tick.event_ms = stamp_s * (int64_t)1000;
+    else
+        tick.kind |= STATE_UNSTAMPED;
+    if (KITE_UNLIKELY(found->tail >> 16 & FLAG_SNAPSHOT))
+        kite_bars_snapshot(bars, found->row, &tick);
+    else if (KITE_UNLIKELY(!kite_bars_quick(bars, found->row, &tick)))
+        kite_bars_take(bars, found->row, &tick);
+}
+
+/* An outage lies behind what these instruments have; those not on the board have nothing. */
+static void kite_pass_mark_gap(kite_pass *pass, uint32_t token)
+{
+    uint32_t row = kite_pass_entry(pass, token)->place & ROW_MASK;
+    if (row != 0 && pass->bars != NULL)
+        kite_bars_mark_gap(pass->bars, (int64_t)row - 1);
+}
+
+/* The instrument keeps other hours than its segment; from its next bar on. */
+static void kite_pass_place(kite_pass *pass, uint32_t token, uint16_t timeline)
+{
+    uint32_t row = kite_pass_entry(pass, token)->place & ROW_MASK;
+    if (row != 0)
+        pass->bars->states[row - 1].timeline = timeline;
+}
+
 /* Walk a message of at least two bytes; returns the number of ticks written from sequence `start` on. */
 KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t *p, size_t size, int64_t ts_recv_ns,
                                    uint32_t connection)
 {
     kite_walk walk = {p, size, 2, kite_be16(p)};
-    int64_t sequence = start;
+    int64_t sequence = start, recv_ms = kite_floor_div(ts_recv_ns, 1000000);
     int found = FOUND_AHEAD, i;
     while (found == FOUND_AHEAD) {
         kite_found ahead[FOUND_AHEAD];
@@ -366,6 +426,9 @@ KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t
         }
         for (i = 0; i < found; i++)
             kite_pass_put(pass, sequence++, ahead + i, ts_recv_ns);
+        for (i = 0; pass->bars != NULL && i < found; i++)
+            if (ahead[i].row >= 0)
+                kite_pass_put_bars(pass->bars, ahead + i, recv_ms);
     }
     if (KITE_UNLIKELY(walk.at < walk.size))
         pass->counters[COUNT_TRAILING]++;
