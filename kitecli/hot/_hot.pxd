@@ -13,9 +13,6 @@ cdef extern from "bars.h":
         const int64_t *starts_ms
         const uint8_t *kinds
         int64_t count
-    ctypedef struct kite_placed:
-        uint32_t token
-        uint32_t timeline
     ctypedef struct kite_bars:
         uint64_t *counters
         uint64_t capacity
@@ -23,8 +20,6 @@ cdef extern from "bars.h":
         int series
         kite_timeline *timelines
         uint32_t timeline_count
-        uint32_t placed_count
-        kite_placed *placed
         const uint32_t *tokens
     void kite_bars_over(kite_bars *bars, uint8_t *base) nogil
     int kite_bars_sweep(kite_bars *bars, int64_t rows, int64_t now_ms, int64_t limit) nogil

@@ -56,13 +56,12 @@ cdef class _Bars:
     cdef kite_bars state
     cdef _Bytes held
     cdef list spans
-    cdef dict placed
 
     def __cinit__(self, memory, timelines):
         cdef _Bytes held = _Bytes(memory.buffer, True)
         kite_bars_over(&self.state, held.at(0, memory.layout.total_bytes))
         self.held = held
-        self.spans, self.placed = [], {}
+        self.spans = []
         self.state.timelines = <kite_timeline *>calloc(max(1, len(timelines)), sizeof(kite_timeline))
         if self.state.timelines == NULL:
             raise MemoryError("the timelines")
@@ -72,7 +71,6 @@ cdef class _Bars:
 
     def __dealloc__(self):
         free(self.state.timelines)
-        free(self.state.placed)
 
     cdef _add(self, starts_ms, kinds):
         cdef _Bytes starts = _Bytes(starts_ms, False)
@@ -86,25 +84,6 @@ cdef class _Bars:
         at.count = count
         self.spans.append((starts, phases))
 
-    cdef place(self, timeline_of):
-        """Instruments that keep other hours than their segment, those placed before included."""
-        cdef dict placed = {**self.placed, **timeline_of}
-        cdef kite_placed *fresh = <kite_placed *>calloc(max(1, len(placed)), sizeof(kite_placed))
-        cdef uint32_t index = 0
-        if fresh == NULL:
-            raise MemoryError("the instruments with hours of their own")
-        try:
-            for token, timeline in sorted(placed.items()):
-                if not 0 <= timeline < self.state.timeline_count:
-                    raise ValueError(f"there is no timeline {timeline} among {self.state.timeline_count}")
-                fresh[index].token, fresh[index].timeline = token, timeline
-                index += 1
-        except BaseException:
-            free(fresh)
-            raise
-        free(self.state.placed)
-        self.state.placed, self.state.placed_count, self.placed = fresh, index, placed
-
 
 cdef class FramePass:
     """The one writer of a ring: a frame in, ticks in the ring and on the board, and into bars where there are any."""
@@ -113,6 +92,7 @@ cdef class FramePass:
     cdef _Bytes held
     cdef _Bytes seats
     cdef _Bars bars
+    cdef int64_t timelines
     cdef int64_t *closed
 
     def __cinit__(self, memory, bars=None, timelines=()):
@@ -135,9 +115,10 @@ cdef class FramePass:
         self.state.mask = layout.capacity - 1
         self.state.depth_mask = layout.depth_capacity - 1
         self.state.board_capacity = layout.board_capacity
+        self.timelines = max(1, len(timelines))
         if bars is not None:
-            if bars.layout.rows < layout.board_capacity:
-                raise ValueError(f"bars of {bars.layout.rows} instruments on a board of {layout.board_capacity}")
+            if bars.layout.rows != layout.board_capacity:
+                raise ValueError(f"bars of {bars.layout.rows} rows beside a board of {layout.board_capacity}")
             self.bars = _Bars(bars, timelines)
             self.state.bars = &self.bars.state
             self.state.bars.tokens = &self.state.meta.token
@@ -166,30 +147,27 @@ cdef class FramePass:
         for token, mode in modes.items():
             kite_pass_expect(&self.state, token, MODES.index(mode) + 1)
 
-    def place(self, timeline_of):
-        """Say which instruments keep other hours than their segment: the timeline's index by token; see
-        kitecli.bars.writer.BarsWriter. Raises ValueError for a timeline that isn't there, and changes nothing then.
-        """
+    def place(self, timelines_of):
+        """Say which instruments keep other hours than their segment; see kitecli.hot.uncompiled.FramePass."""
         cdef uint32_t token
-        if self.bars is None:
-            return
-        self.bars.place(timeline_of)
-        for token, timeline in timeline_of.items():
+        for token, timeline in timelines_of.items():  # first: what is refused must leave nothing behind
+            if not 0 <= timeline < self.timelines:
+                raise ValueError(f"there is no timeline {timeline}")
+        for token, timeline in timelines_of.items():
             kite_pass_place(&self.state, token, timeline)
 
     def mark_gap(self, tokens):
-        """Say that ticks of these instruments were missed just now."""
+        """Ticks of these were missed: bars that are forming, or begin with their next tick, say so."""
         cdef uint32_t token
         for token in tokens:
             kite_pass_mark_gap(&self.state, token)
 
     def close_bars(self, int64_t now_ns, int64_t limit):
         """Close the bars whose time is over, of the next ``limit`` instruments; True while more are left to look at."""
-        if limit < 1:
-            raise ValueError("a sweep looks at one instrument at least")
         if self.bars is None:
             return False
-        return kite_bars_sweep(&self.bars.state, self.state.board_rows[0], kite_floor_div(now_ns, 1000000), limit) == 1
+        return kite_bars_sweep(&self.bars.state, self.state.board_rows[0], kite_floor_div(now_ns, 1000000),
+                               max(0, limit)) == 1
 
     def wake(self, seats, list sleepers):
         """Whom to wake: (offset of the waiting flag in ``seats``, descriptor) pairs; replaces the former list."""

@@ -133,27 +133,12 @@ static void kite_bars_flag_forming(kite_bars *bars, int64_t row, uint16_t flag, 
             cold[s].flags |= flag;
 }
 
-static uint16_t kite_bars_timeline_of(const kite_bars *bars, uint32_t token)
-{
-    static const uint8_t place_of[16] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 0, 8, 0, 0, 0}; /* as bars/timeline.py */
-    uint32_t low = 0, high = bars->placed_count, segment = token & 0xFF, place;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (bars->placed[middle].token < token)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < bars->placed_count && bars->placed[low].token == token)
-        return (uint16_t)bars->placed[low].timeline;
-    place = segment < sizeof place_of ? place_of[segment] : 0;
-    return place < bars->timeline_count ? (uint16_t)place : 0;
-}
-
-/* An instrument took the board's next row. */
+/* An instrument took the board's next row. Its hours are its segment's, until it is placed. */
 static void kite_bars_admit(kite_bars *bars, int64_t row, uint32_t token)
 {
-    bars->states[row].timeline = kite_bars_timeline_of(bars, token);
+    static const uint8_t place_of[16] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 0, 8, 0, 0, 0}; /* as bars/timeline.py */
+    uint32_t segment = token & 0xFF, place = segment < sizeof place_of ? place_of[segment] : 0;
+    bars->states[row].timeline = (uint16_t)(place < bars->timeline_count ? place : 0);
 }
 
 static void kite_bars_note_kind(kite_bar_state *state, const kite_bar_tick *tick)
@@ -221,43 +206,55 @@ static int kite_bars_put_series(kite_bars *bars, int64_t row, int series, const 
     }
     hot->high = tick->price > hot->high ? tick->price : hot->high;
     hot->low = tick->price < hot->low ? tick->price : hot->low;
-    if (!tick->newest && (tick->kind & STATE_VOLUME ? tick->volume : t_ms - cold->start_ms) < cold->first_key) {
+    if (!tick->newest && kite_bar_key(tick, t_ms, cold->start_ms) < cold->first_key) {
         cold->open = tick->price;
         cold->first_key = kite_bar_key(tick, t_ms, cold->start_ms);
     }
     return 0;
 }
 
-/* What the tick makes of the day's cumulative volume; returns what was traded since the one before. Bars that are
- * forming keep what they have where the figure begins anew, on another day or by a reset. */
-static uint32_t kite_bars_trade(kite_bars *bars, int64_t row, const kite_bar_tick *tick)
+/* What the tick says was traded since the one before, `volume` and `day` as they stand after it. Before anything of it
+ * is noted. A lower volume on the same day is an old packet again or, below half, a count that began anew; the first
+ * volume of an instrument that was streamed without it until now says nothing of when it was traded. */
+static kite_bar_traded kite_bars_traded(const kite_bar_state *state, const kite_bar_tick *tick)
 {
-    kite_bar_state *state = bars->states + row;
-    kite_bar_cold *cold = kite_bars_cold(bars, row);
-    uint32_t former = state->volume, traded = 0, shift;
-    int64_t day = kite_day_of(tick->event_ms);
-    int s;
+    kite_bar_traded told = {0, state->volume, state->day, 0};
+    int64_t day;
     if (!tick->newest || !(tick->kind & STATE_VOLUME))
-        return 0;
-    if (day != state->day) {
-        if (tick->volume == former)
-            return 0; /* the day before's figure again */
-        traded = tick->volume;
-        state->day = (int32_t)day;
-    } else if (tick->volume >= former) {
-        traded = tick->volume - former;
-    } else if (tick->volume < former / 2) {
+        return told;
+    day = kite_day_of(tick->event_ms);
+    if (state->volume == 0 && !(state->flags & STATE_VOLUME)) {
+        told.day = (int32_t)day;
+    } else if (day != state->day) {
+        if (tick->volume == state->volume)
+            return told; /* yesterday's figure, until something is traded */
+        told.day = (int32_t)day;
+        told.amount = tick->volume;
+    } else if (tick->volume >= state->volume) {
+        told.amount = tick->volume - state->volume;
+    } else if (tick->volume < state->volume / 2) {
+        told.began_anew = 1;
+    } else {
+        return told;
+    }
+    told.volume = tick->volume;
+    return told;
+}
+
+/* Where cumulative volume jumps by other than what was traded, forming bars keep what they have. */
+static void kite_bars_shift(kite_bars *bars, int64_t row, const kite_bar_traded *told)
+{
+    const kite_bar_hot *hot = kite_bars_hot(bars, row);
+    kite_bar_cold *cold = kite_bars_cold(bars, row);
+    uint32_t jump = told->volume - bars->states[row].volume - told->amount;
+    int s;
+    if (told->began_anew) {
         bars->counters[COUNT_RESETS]++;
         kite_bars_flag_forming(bars, row, BAR_PARTIAL, NULL);
-    } else {
-        return 0; /* a little lower: an older figure */
     }
-    state->volume = tick->volume;
-    shift = tick->volume - former - traded;
-    for (s = 0; shift != 0 && s < bars->series; s++)
-        if (kite_bars_hot(bars, row)[s].until_ms != 0)
-            cold[s].base_volume += shift;
-    return traded;
+    for (s = 0; jump != 0 && s < bars->series; s++)
+        if (hot[s].until_ms != 0)
+            cold[s].base_volume += jump;
 }
 
 /* Bars of so many ticks, or so much volume. */
@@ -301,35 +298,44 @@ static void kite_bars_toggle_stamp(kite_bars *bars, int64_t row)
         }
 }
 
-/* Any tick, whatever it does. */
-KITE_NOINLINE static void kite_bars_take(kite_bars *bars, int64_t row, kite_bar_tick *tick)
+static void kite_bars_add(kite_bar_state *state, const kite_bar_tick *tick, const kite_bar_traded *told)
 {
-    kite_bar_state *state = bars->states + row;
-    uint32_t late = 0, traded;
-    int s, began = 0;
-    kite_bars_begin(state);
-    if (!(state->flags & STATE_SEEN))
-        kite_bars_join(bars, row, tick);
-    kite_bars_note_kind(state, tick);
-    if ((state->flags ^ tick->kind) & STATE_UNSTAMPED)
-        kite_bars_toggle_stamp(bars, row);
-    if (tick->event_ms < state->floor_ms)
-        late = kite_bars_late_series(bars, row, tick->event_ms);
-    tick->newest = tick->event_ms > state->last_ms ||
-                   (tick->event_ms == state->last_ms && (!(tick->kind & STATE_VOLUME) || tick->volume >= state->volume));
-    for (s = 0; s < bars->series; s++)
-        if (!(late >> s & 1))
-            began |= kite_bars_put_series(bars, row, s, tick) & bars->stamped[s];
-    state->flags &= (uint16_t)~(STATE_GAP | STATE_PARTIAL);
-    traded = kite_bars_trade(bars, row, tick);
     state->ticks++;
-    state->turnover = kite_sum(state->turnover, tick->price * (int64_t)traded);
+    state->turnover = kite_sum(state->turnover, tick->price * (int64_t)told->amount);
+    state->volume = told->volume;
+    state->day = told->day;
     if (tick->newest) {
         state->last_price = tick->price;
         state->last_ms = tick->event_ms;
         if (tick->kind & STATE_OI)
             state->oi = tick->oi;
     }
+}
+
+/* Any tick, whatever it does. */
+KITE_NOINLINE static void kite_bars_take(kite_bars *bars, int64_t row, kite_bar_tick *tick)
+{
+    kite_bar_state *state = bars->states + row;
+    kite_bar_traded told;
+    uint32_t late = 0;
+    int s, began = 0;
+    kite_bars_begin(state);
+    if (!(state->flags & STATE_SEEN))
+        kite_bars_join(bars, row, tick);
+    tick->newest = tick->event_ms > state->last_ms ||
+                   (tick->event_ms == state->last_ms && (!(tick->kind & STATE_VOLUME) || tick->volume >= state->volume));
+    told = kite_bars_traded(state, tick);
+    kite_bars_note_kind(state, tick);
+    if ((state->flags ^ tick->kind) & STATE_UNSTAMPED)
+        kite_bars_toggle_stamp(bars, row);
+    if (tick->event_ms < state->floor_ms)
+        late = kite_bars_late_series(bars, row, tick->event_ms);
+    for (s = 0; s < bars->series; s++)
+        if (!(late >> s & 1))
+            began |= kite_bars_put_series(bars, row, s, tick) & bars->stamped[s];
+    state->flags &= (uint16_t)~(STATE_GAP | STATE_PARTIAL);
+    kite_bars_shift(bars, row, &told);
+    kite_bars_add(state, tick, &told);
     kite_bars_note_clock(bars, tick);
     for (s = 0; late >> s != 0; s++)
         if (late >> s & 1)

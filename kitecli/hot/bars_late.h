@@ -14,6 +14,13 @@ typedef struct {
     uint16_t kind, newest;
 } kite_bar_tick;
 
+/* What it says of its instrument's cumulative volume: what was traded, and the figure and its day as they stand then. */
+typedef struct {
+    uint32_t amount, volume;
+    int32_t day;
+    int began_anew;
+} kite_bar_traded;
+
 /* A tick's place among those of its bar: its cumulative volume, or else the time since the bar's start. */
 KITE_INLINE uint32_t kite_bar_key(const kite_bar_tick *tick, int64_t t_ms, int64_t start_ms)
 {

@@ -97,11 +97,6 @@ typedef struct {
     uint16_t flags;
 } kite_bucket;
 
-/* An instrument whose hours aren't its segment's. */
-typedef struct {
-    uint32_t token, timeline;
-} kite_placed;
-
 typedef struct {
     kite_bar_state *states;
     uint8_t *hot, *rings;
@@ -117,8 +112,7 @@ typedef struct {
     uint8_t stamped[BARS_MOST_SERIES];                  /* of time, placed by the exchange's stamp: ticks may be late */
     /* the writer's own, in no other process's sight */
     kite_timeline *timelines;
-    uint32_t timeline_count, placed_count;
-    kite_placed *placed;                                /* sorted by token */
+    uint32_t timeline_count;
     const uint32_t *tokens;                             /* the board's: every fourth word of its meta */
     kite_bucket recent[BARS_MOST_SERIES];               /* the bucket found last: whole markets roll together */
     int64_t clock_event_ms, clock_recv_ms;              /* of the tick with the newest stamp */

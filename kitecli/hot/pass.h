@@ -405,9 +405,11 @@ static void kite_pass_mark_gap(kite_pass *pass, uint32_t token)
 /* The instrument keeps other hours than its segment; from its next bar on. */
 static void kite_pass_place(kite_pass *pass, uint32_t token, uint16_t timeline)
 {
-    uint32_t row = kite_pass_entry(pass, token)->place & ROW_MASK;
-    if (row != 0)
-        pass->bars->states[row - 1].timeline = timeline;
+    kite_entry *entry = kite_pass_entry(pass, token);
+    if (entry->place == 0 && kite_pass_add_row(pass, entry, token) < 0)
+        return;
+    if (pass->bars != NULL)
+        pass->bars->states[(entry->place & ROW_MASK) - 1].timeline = timeline;
 }
 
 /* Walk a message of at least two bytes; returns the number of ticks written from sequence `start` on. */
