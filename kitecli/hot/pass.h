@@ -375,7 +375,7 @@ KITE_INLINE void kite_pass_put_bars(kite_bars *bars, const kite_found *found, in
     if (length == FULL_LENGTH) {
         tick.kind = kite_has_oi(tick.token) ? STATE_VOLUME | STATE_OI : STATE_VOLUME;
         tick.volume = kite_be32(p + 16);
-        tick.oi = kite_be32(p + 48);
+        tick.oi = tick.kind & STATE_OI ? kite_be32(p + 48) : 0;
         stamp_s = kite_be32(p + 60);
     } else if (length == QUOTE_LENGTH) {
         tick.kind = STATE_VOLUME;
