@@ -57,6 +57,10 @@ print(f"{stats['ticks_per_second']:.1f} ticks/s, {stats['active_connections']} u
 assert type(stats) is dict and type(stats["ticks_per_second"]) is float and type(stats["active_connections"]) is int
 assert stats["active_connections"] == 1 and 0 <= stats["buffer_usage"] <= 1
 assert len(datafeed.get_latest_ticks(738561, count=1000)) > 0
+bars = datafeed.get_ohlc_bars(738561, count=100, interval="1m")
+assert bars.dtype.names[:6] == ("start", "end", "open", "high", "low", "close")
+(forming,) = datafeed.get_ohlc_bars(738561, count=1, interval="1m", forming=True)
+assert forming["low"] <= forming["close"] <= forming["high"]
 datafeed.stop()
 assert {token for token, price in seen} == {738561, 5633}
 with datafeed:

@@ -105,14 +105,14 @@ class BarsReader:
     def _as_asked(self, of: Instrument, ask: Ask, recent: _Recent, built: Interval) -> NDArray[np.void]:
         timeline = self.timeline(of.row) if ask.fill or built != ask.interval else EMPTY
         found = self._longer(of, ask.interval, recent, built, timeline)
-        at_work = found[found["flags"] & FLAG_OPEN != 0]
-        found = found[: found.size - at_work.size]
         if not ask.auctions:
-            found, at_work = continuous(found), continuous(at_work)
-        if ask.fill:
-            until_ms = int(at_work["start_ms"][0]) if at_work.size else of.market_ms() - self.grace_ms
-            found = filled(found, ask.interval, timeline, until_ms, ask.count)
-        return np.concatenate([found, at_work]) if ask.forming else found
+            found = continuous(found)
+        closed = found.size - int(found.size and found["flags"][-1] & FLAG_OPEN)
+        if not ask.fill:
+            return found if ask.forming else found[:closed]
+        until_ms = of.market_ms() - self.grace_ms if closed == found.size else int(found["start_ms"][closed])
+        whole = filled(found[:closed], ask.interval, timeline, until_ms, ask.count)
+        return np.concatenate([whole, found[closed:]]) if ask.forming else whole
 
     def _longer(
         self, of: Instrument, interval: Interval, recent: _Recent, built: Interval, timeline: Timeline
@@ -135,14 +135,13 @@ class BarsReader:
         """Those of the newest ``wanted`` records, and the forming one."""
         view, interval = self.view, self.view.intervals[series]
         wanted = min(wanted, view.layout.capacity)
-        forming, records = np.zeros(1, BAR_DTYPE), np.zeros(wanted, BAR_DTYPE)
-        view.forming(of.row, of.row + 1, series, forming)  # first: it may be closed before the others are read
-        found = view.history(of.row, series, wanted, records)
+        records = np.zeros(1 + wanted, BAR_DTYPE)
+        view.forming(of.row, of.row + 1, series, records)  # first: it may be closed before the others are read
+        found = view.history(of.row, series, wanted, records[1:])
         whole = found < wanted and view.cursor(series) <= view.layout.capacity
-        closed = newest_of_each(records[:found], interval, whole=whole)
-        forming["token"] = of.token
-        at_work = forming["flags"][0] != 0 and not (closed.size and _same(forming[0], closed[-1], interval))
-        bars = np.concatenate([closed, forming]) if at_work else closed
+        records["token"][0] = of.token
+        gone = not records["flags"][0] or (found and _same(records[0], records[1], interval))
+        bars = newest_of_each(records[1 if gone else 0 : 1 + found], interval, whole=whole)
         return _Recent(bars, whole, found == wanted < view.layout.capacity)
 
 
@@ -153,6 +152,8 @@ def newest_of_each(records: NDArray[np.void], interval: Interval, *, whole: bool
     them are left out: they are there because they were revised, and those beside them are not.
     """
     if interval.kind is not Kind.TIME:  # never revised, and several may begin at one moment
+        return records[::-1]
+    if not records["revision"].any():  # then each is there once, and they are in order
         return records[::-1]
     _, first = np.unique(records["start_ms"], return_index=True)
     newest = records[first]

@@ -74,16 +74,17 @@ def filled(
     """
     if interval.kind is not Kind.TIME:
         return bars[-most:]
-    parts: list[NDArray[np.void]] = []
-    for bar in bars[::-1]:
-        holes = list(_holes(bar, until_ms, interval.size, timeline, most))
-        most -= sum(map(len, holes)) + 1
-        parts += holes
-        if most < 0:
+    next_ms = np.append(bars["start_ms"][1:], until_ms)
+    parts, behind, left = [], bars.size, most
+    for at in np.flatnonzero(bars["start_ms"] + bars["length_ms"] < next_ms)[::-1].tolist():
+        parts.append(bars[at + 1 : behind])
+        left, behind = left - parts[-1].size, at + 1
+        if left <= 0:
             break
-        parts.append(bar.reshape(1))
-        until_ms = int(bar["start_ms"])
-    return np.concatenate(parts[::-1]) if parts else bars[:0]
+        holes = list(_holes(bars[at], int(next_ms[at]), interval.size, timeline, left))
+        parts += holes
+        left -= sum(map(len, holes))
+    return np.concatenate([bars[:behind], *parts[::-1]])[-most:] if parts and most > 0 else bars[bars.size - most :]
 
 
 def end_of(bar: np.void) -> int:

@@ -75,7 +75,7 @@ def table_of(bars: NDArray[np.void]) -> NDArray[np.void]:
     """Records ``BAR_DTYPE`` (n,) as rows ``TABLE_DTYPE`` (n,), in their order; a copy."""
     table = np.empty(bars.size, TABLE_DTYPE)
     divisors = _DIVISORS[bars["token"] & 0xFF]
-    table["start"] = bars["start_ms"].view("<M8[ms]") if bars.flags.c_contiguous else bars["start_ms"]
+    table["start"] = bars["start_ms"]
     table["end"] = bars["start_ms"] + bars["length_ms"]
     for name in _PRICES:
         table[name] = bars[name] / divisors
@@ -90,8 +90,8 @@ def table_of(bars: NDArray[np.void]) -> NDArray[np.void]:
 
 def continuous(bars: NDArray[np.void]) -> NDArray[np.void]:
     """Those of ``bars``, records or rows (n,), that aren't of an auction, the post-close, or outside all sessions."""
-    kept: NDArray[np.void] = bars[bars["flags"] & AUCTIONS == 0]
-    return kept
+    others = bars["flags"] & AUCTIONS != 0
+    return bars[~others] if others.any() else bars
 
 
 def flag_names(flags: int) -> tuple[str, ...]:

@@ -101,7 +101,9 @@ class BarsView:
         return row
 
 
-def _assembled(states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int) -> NDArray[np.void]:
+def _assembled(
+    states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int
+) -> NDArray[np.void]:
     """Forming bars as records, as if they were closed now."""
     made = np.zeros(states.size, BAR_DTYPE)
     has_volume, has_oi = states["flags"] & STATE_VOLUME != 0, states["flags"] & STATE_OI != 0

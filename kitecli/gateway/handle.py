@@ -285,7 +285,7 @@ def _differences(spec: GatewaySpec, welcome: Mapping[str, object]) -> tuple[str,
     return tuple(
         f"the running feed has {said.format(welcome[name])}; {said.format(wish)} was asked for"
         for name, (said, wish) in wishes.items()
-        if welcome[name] != wish
+        if welcome.get(name, wish) != wish
     )
 
 
