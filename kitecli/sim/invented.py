@@ -146,7 +146,7 @@ def _bridge(before: float, after: float, volatility: float, minutes: int, rng: n
 def _volumes(usual: int, lot: int, minutes: int, rng: np.random.Generator) -> Floats:
     """Whole lots along the day's curve, a busy day or a quiet one; the last minute has a trade, which is the close."""
     day = usual * math.exp(0.3 * rng.standard_normal())
-    volumes: Floats = day * _shares(minutes) * rng.exponential(size=minutes) // lot * lot
+    volumes: Floats = day * _shares(minutes) * rng.gamma(2, 0.5, minutes) // lot * lot
     volumes[-1] = max(volumes[-1], lot)
     return volumes
 
