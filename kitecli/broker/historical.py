@@ -6,6 +6,7 @@ the limit. Source: Kite Connect v3, "Historical candle data"; the time a candle 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -46,13 +47,16 @@ CANDLE_DTYPE: Final = np.dtype(
 """Prices in rupees, ``start_s`` epoch seconds, ``oi`` 0 where it wasn't asked for; ``settled``: it will not change."""
 
 Candles = NDArray[np.void]
+_SPELT: Final = re.compile(r"(\d+) ?(m|min|minutes?|h|hours?|d|days?)")
+_UNITS_S: Final = {"m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
 class CandleRequest:
     """One call: from ``first`` to ``last``, both included, as aware datetimes.
 
-    ``continuous``: days of the futures before this one too. ``oi``: with open interest.
+    ``interval``: one of :data:`INTERVALS_S`. ``continuous``: days of the futures before this one too. ``oi``: with open
+    interest.
     """
 
     token: int
@@ -62,12 +66,6 @@ class CandleRequest:
     continuous: bool = False
     oi: bool = False
 
-    def __post_init__(self) -> None:
-        if self.interval not in INTERVALS_S:
-            raise UsageError(
-                f"There are no candles of {self.interval!r}", hint="the intervals are " + ", ".join(INTERVALS_S)
-            )
-
     def params(self) -> list[tuple[str, str]]:
         """The query."""
         span = [(name, f"{at.astimezone(IST):%Y-%m-%d %H:%M:%S}") for name, at in self._ends()]
@@ -75,6 +73,17 @@ class CandleRequest:
 
     def _ends(self) -> tuple[tuple[str, datetime], tuple[str, datetime]]:
         return ("from", self.first), ("to", self.last)
+
+
+def interval_named(text: str) -> str:
+    """The broker's word for ``5m``, ``5minute``, ``1h`` or ``1d``. Raises :class:`UsageError` where it has none."""
+    plain = text.strip().lower()
+    spelt = _SPELT.fullmatch(plain)
+    size_s = int(spelt[1]) * _UNITS_S[spelt[2][0]] if spelt else INTERVALS_S.get(plain)
+    for name, seconds in INTERVALS_S.items():
+        if seconds == size_s:
+            return name
+    raise UsageError(f"The broker has no candles of {text!r}", hint="the intervals are " + ", ".join(INTERVALS_S))
 
 
 def fetch_candles(session: BrokerSession, request: CandleRequest, now_s: float) -> Candles:

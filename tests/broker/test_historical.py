@@ -13,7 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 import pytest
 
-from kitecli.broker.historical import CANDLE_DTYPE, INTERVALS_S, CandleRequest, fetch_candles, parse_candles
+from kitecli.broker.historical import (
+    CANDLE_DTYPE,
+    INTERVALS_S,
+    CandleRequest,
+    fetch_candles,
+    interval_named,
+    parse_candles,
+)
 from kitecli.broker.rest import BrokerSession
 from kitecli.clock import IST
 from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, UsageError
@@ -169,9 +176,21 @@ def test_an_answer_of_another_form_passes_only_where_a_gateway_gave_it(
     assert raised.value.hint
 
 
-def test_an_interval_nobody_has_is_refused_before_it_is_asked_for():
-    with pytest.raises(UsageError, match="7minute") as raised:
-        CandleRequest(1, "7minute", DAY, DAY)
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *[("minute", "minute"), ("1m", "minute"), ("5minute", "5minute"), ("5 min", "5minute"), ("15M", "15minute")],
+        *[("1h", "60minute"), ("60m", "60minute"), ("day", "day"), ("1d", "day"), ("24h", "day")],
+    ],
+)
+def test_intervals_may_be_spelt_as_elsewhere(text: str, name: str):
+    assert interval_named(text) == name
+
+
+@pytest.mark.parametrize("text", ["7minute", "2h", "", "week", "0m", "1s", "500t"])
+def test_an_interval_the_broker_has_not_got_is_refused(text: str):
+    with pytest.raises(UsageError, match="no candles") as raised:
+        interval_named(text)
     assert "60minute" in raised.value.hint
 
 
