@@ -14,7 +14,7 @@ from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import load
 from kitecli.sim.options import SimOptions
-from kitecli.wiring import FeedPlan, Market, Wanted, choose, load_book, open_market, start_feed
+from kitecli.wiring import FeedPlan, Market, Wanted, choose, load_book, open_market, rest_session, start_feed
 
 
 def settings(**flags):
@@ -47,6 +47,18 @@ def book(count=20_000):
 
 def market(*, simulated):
     return Market("ws://x", BrokerSession("http://x", "k", Secret("t&=/")), simulated=simulated)
+
+
+def test_rest_is_called_with_the_token_that_stands_in_the_file_now(tmp_path: Path):
+    known = market(simulated=False)
+    assert rest_session(known) is known.session
+    path = tmp_path / "token"
+    unknown = Market("ws://x", BrokerSession("http://x", "k"), token_file=str(path))
+    with pytest.raises(AuthError, match="can't be read"):
+        rest_session(unknown)
+    path.touch(0o600)
+    path.write_text("todays\n")
+    assert rest_session(unknown).access_token == Secret("todays")
 
 
 def test_who_says_nothing_gets_all_of_a_simulation_and_a_few_names_of_a_real_market():

@@ -125,7 +125,8 @@ def _parquet(file: IO[bytes], *, oi: bool) -> Iterator[Writer]:
     """Through a table on disk: many instruments' candles need not fit into memory."""
     duckdb = _duckdb()
     fields = "open, high, low, close, volume, " + ("oi, " if oi else "") + "settled"
-    chosen = f"select instrument::varchar as instrument, to_timestamp(start_s) as time, {fields} from chunk"  # noqa: S608 - no input in it
+    columns = f"instrument::varchar as instrument, to_timestamp(start_s) as time, {fields}"
+    chosen = f"select {columns} from chunk"  # noqa: S608 - no input in it
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(f"{folder}/candles.db") as table:
 
         def add(name: str, candles: Candles, how: str = "insert into candles ") -> None:

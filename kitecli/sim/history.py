@@ -121,7 +121,6 @@ class _Streamed:
         self._starts: list[int] = []
         self._minute = minute
         self._volume = first["volume"].astype(np.int64)
-        self._price = first["last_price"].copy()
         self._now = now = np.zeros(first.size, CANDLE_DTYPE)
         now["start_s"], now["close"], now["oi"] = minute, first["last_price"], first["oi"]
         for name in ("open", "high", "low"):
@@ -160,16 +159,16 @@ class _Streamed:
         self._now[:] = np.zeros((), CANDLE_DTYPE)
 
     def _add(self, slots: Slots, ticks: Records) -> None:
-        """One tick each; those that only changed the book tell of no trade."""
-        volume, price, now = ticks["volume"].astype(np.int64), ticks["last_price"], self._now
+        """One tick each; those whose volume didn't grow changed the book alone."""
+        volume, now = ticks["volume"].astype(np.int64), self._now
         growth = volume - self._volume[slots]
-        traded = (growth > 0) | (price != self._price[slots]) | without_volume(ticks)
-        self._volume[slots], self._price[slots] = volume, price
-        slots, price = slots[traded], price[traded]
-        fresh = slots[now["start_s"][slots] == 0]
+        traded = np.flatnonzero((growth > 0) | without_volume(ticks))
+        self._volume[slots] = volume
+        slots, price = slots[traded], ticks["last_price"][traded]
+        fresh = np.flatnonzero(now["start_s"][slots] == 0)
         now["start_s"][slots], now["close"][slots], now["oi"][slots] = self._minute, price, ticks["oi"][traded]
         for name in ("open", "high", "low"):
-            now[name][fresh] = self._price[fresh]
+            now[name][slots[fresh]] = price[fresh]
         now["high"][slots] = np.maximum(now["high"][slots], price)
         now["low"][slots] = np.minimum(now["low"][slots], price)
         now["volume"][slots] += growth[traded]

@@ -13,8 +13,9 @@ from kitecli.bars.reader import Ask, BarsReader, Instrument, newest_of_each
 from kitecli.bars.record import BAR_DTYPE, FLAG_OPEN, FLAG_PARTIAL, FLAG_PREOPEN, FLAG_SYNTHETIC
 from kitecli.bars.view import BarsView
 from kitecli.errors import UsageError
-from kitecli.hot import COMPILED, uncompiled
+from kitecli.hot import COMPILED
 from kitecli.hot import BarsView as OurView
+from kitecli.hot import uncompiled
 from tests.bars.stage import STOCK, Stage, ms, timelines, wall
 
 DAY = "2024-06-27"

@@ -62,7 +62,7 @@ def test_every_part_has_its_table_and_empty_ones_none():
 
 def test_bars_have_a_row_where_there_are_any():
     assert dict(rows_of("feed"))["bars"] == "13,04,000 closed, 567 revisions; 100ms, 1m"
-    (feed, *_) = sections({**STATUS, "bars": None}, NOW_NS)
+    feed, *_ = sections({**STATUS, "bars": None}, NOW_NS)
     assert "bars" not in dict(feed.rows)
 
 
