@@ -258,14 +258,11 @@ def _intervals(settings: Settings) -> tuple[str, ...]:
 def building(settings: Settings, interval: Interval) -> Settings:
     """Settings by which a feed that is started serves an interval of bars: of exchange stamps where that can be."""
     from kitecli.bars.intervals import MAX_SERIES, Interval
-    from kitecli.bars.resample import series_for
+    from kitecli.bars.resample import serving
 
     built = tuple(map(Interval.parse, _intervals(settings)))
-    try:
-        served = built[series_for(built, interval)].by_receive <= interval.by_receive
-    except UsageError:
-        served = False
-    if served or len(built) >= MAX_SERIES:
+    by = serving(built, interval)
+    if len(built) >= MAX_SERIES or (by is not None and by.by_receive <= interval.by_receive):
         return settings
     return replace(settings, datafeed=replace(settings.datafeed, bars=(*settings.datafeed.bars, str(interval))))
 
