@@ -99,6 +99,15 @@ def open_market(settings: Settings, sim: SimOptions | None, *, stays: bool = Fal
     return nullcontext(_market_of(ready)) if ready is not None else _simulated(sim)
 
 
+def rest_session(market: Market) -> BrokerSession:
+    """Whom REST is called as: a token that stands in a file is read now. Raises :class:`AuthError`."""
+    from kitecli.feed.address import read_token
+
+    if market.token_file is None:
+        return market.session
+    return replace(market.session, access_token=read_token(Path(market.token_file)))
+
+
 def load_book(
     market: Market, progress: Callable[[int, int | None], None] | None = None, say: Callable[[str], None] | None = None
 ) -> InstrumentBook:

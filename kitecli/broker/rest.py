@@ -94,9 +94,9 @@ def profile(session: BrokerSession) -> dict[str, object]:
 
     :raises AuthError: the session has ended. :raises BrokerError: any other refusal.
     """
-    data = _call(session, "/user/profile")
+    data = ask(session, "/user/profile")
     if not isinstance(data, dict):
-        raise _not_as_documented("/user/profile")
+        raise not_as_documented("/user/profile")
     return data
 
 
@@ -108,15 +108,15 @@ def ltp(session: BrokerSession, names: Sequence[str]) -> dict[str, float]:
     """
     if len(names) > LTP_LIMIT:
         raise UsageError(f"{len(names):,} last prices in one call", why=f"the broker's limit is {LTP_LIMIT:,}")
-    data = _call(session, "/quote/ltp", [("i", name) for name in names])
+    data = ask(session, "/quote/ltp", [("i", name) for name in names])
     try:
         return {name: float(quote["last_price"]) for name, quote in dict(data).items()}  # type: ignore[call-overload]
     except (TypeError, ValueError, KeyError) as error:
-        raise _not_as_documented("/quote/ltp") from error
+        raise not_as_documented("/quote/ltp") from error
 
 
-def _call(session: BrokerSession, path: str, params: Sequence[tuple[str, str]] = ()) -> object:
-    """GET an enveloped answer and return its ``data``."""
+def ask(session: BrokerSession, path: str, params: Sequence[tuple[str, str]] = ()) -> object:
+    """GET an enveloped answer and return its ``data``. Raises as :func:`ltp`."""
     with _calling(session, session.route_prefix + path, params, session.timeout_s) as response:
         envelope = _envelope(response)
         # The status alone won't do: the broker marks errors in the envelope, and a proxy's 200 has none.
@@ -205,7 +205,8 @@ def _refusal(path: str, response: requests.Response) -> KiteError:
     said = f"{message} ({kind}, HTTP {response.status_code})" if message else _describe(response)
     if kind == "TokenException" or "access_token" in message:
         return AuthError("The broker doesn't accept this session", why=said, hint=_LOG_IN)
-    passing = response.status_code == 429 or response.status_code >= 500
+    # A gateway's page in the place of an answer passes too, whatever its status says.
+    passing = response.status_code == 429 or response.status_code >= 500 or (response.ok and not envelope)
     error = BrokerUnavailable if passing else BrokerError
     return error(f"The broker refused {path}", why=said, hint=_advice(kind, response.status_code))
 
@@ -240,7 +241,8 @@ def _describe(response: requests.Response) -> str:
     return f"HTTP {response.status_code} with {what}{about}"
 
 
-def _not_as_documented(path: str) -> BrokerError:
+def not_as_documented(path: str) -> BrokerError:
+    """The error for ``data`` of another form."""
     return BrokerError(
         f"The broker's answer to {path} isn't as documented",
         why="fields are missing",

@@ -55,7 +55,7 @@ class TokenFileAddress:
         self._path = path
 
     def url(self) -> Secret:
-        token = self._token()
+        token = read_token(self._path).reveal()
         return Secret(f"{self._root}?{urlencode({**self._query, 'access_token': token})}")
 
     async def changed(self, refused: Secret) -> None:
@@ -68,21 +68,25 @@ class TokenFileAddress:
         except AuthError:  # not there yet, or half written: there is nothing to try
             return False
 
-    def _token(self) -> str:
-        try:
-            with self._path.open(encoding="ascii") as file:
-                self._refuse_public(os.fstat(file.fileno()))
-                token = file.read().strip()
-        except (OSError, UnicodeDecodeError) as cause:
-            reason = cause.strerror if isinstance(cause, OSError) else "it is no text"
-            raise self._unusable("can't be read", str(reason), "log in, or name the right file") from None
-        if not token or any(character.isspace() for character in token):
-            raise self._unusable("holds no access token", "one line with nothing but the token belongs there", "log in")
-        return token
 
-    def _refuse_public(self, status: os.stat_result) -> None:
-        if sys.platform != "win32" and status.st_mode & _FOREIGN:  # Windows keeps these bits elsewhere
-            raise self._unusable("can be read by others", f"its mode is {status.st_mode & 0o777:04o}", "chmod 600 it")
+def read_token(path: Path) -> Secret:
+    """The access token of a file that holds nothing else and nobody else may read. Raises :class:`AuthError`."""
+    try:
+        with path.open(encoding="ascii") as file:
+            _refuse_public(path, os.fstat(file.fileno()))
+            token = file.read().strip()
+    except (OSError, UnicodeDecodeError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) else "it is no text"
+        raise _unusable(path, "can't be read", str(reason), "log in, or name the right file") from None
+    if not token or any(character.isspace() for character in token):
+        raise _unusable(path, "holds no access token", "one line with nothing but the token belongs there", "log in")
+    return Secret(token)
 
-    def _unusable(self, what: str, why: str, hint: str) -> AuthError:
-        return AuthError(f"The token file {self._path} {what}", why=why, hint=hint)
+
+def _refuse_public(path: Path, status: os.stat_result) -> None:
+    if sys.platform != "win32" and status.st_mode & _FOREIGN:  # Windows keeps these bits elsewhere
+        raise _unusable(path, "can be read by others", f"its mode is {status.st_mode & 0o777:04o}", "chmod 600 it")
+
+
+def _unusable(path: Path, what: str, why: str, hint: str) -> AuthError:
+    return AuthError(f"The token file {path} {what}", why=why, hint=hint)

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
 import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,7 +21,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from kitecli.errors import DataError, EnvironmentProblem
+from kitecli.errors import DataError
+from kitecli.files import write_whole
 from kitecli.market.book import InstrumentBook
 from kitecli.market.columns import index_of_file
 from kitecli.market.index import MasterIndex
@@ -70,7 +69,7 @@ class MasterStore:
     def note(self, state: State) -> None:
         """Write down what is known."""
         text = json.dumps({"version": STATE_VERSION, **asdict(state)}, indent=1)
-        _replace(self.folder / "state.json", text.encode())
+        write_whole(self.folder / "state.json", text.encode())
 
     def keep(self, csv: bytes, day: date, source: bytes | None = None) -> tuple[MasterIndex, MasterReport]:
         """Take a day's master in; ``source``: its SHA-256 where known.
@@ -78,7 +77,7 @@ class MasterStore:
         :raises DataError: no master; nothing is changed.
         """
         index, mended = index_of_file(csv, day, source)
-        _replace(self._csv(day), gzip.compress(csv, GZIP_LEVEL, mtime=0))
+        write_whole(self._csv(day), gzip.compress(csv, GZIP_LEVEL, mtime=0))
         self._write(index, day)
         self._forget_old()
         return index, report_on(InstrumentBook(index=index), mended)
@@ -111,7 +110,7 @@ class MasterStore:
     def _write(self, index: MasterIndex, day: date) -> None:
         for other in self.folder.glob(f"{day}.*.index"):
             _remove(other)
-        _replace(self.folder / f"{day}.{index.source.hex()[:8]}.index", index.image)
+        write_whole(self.folder / f"{day}.{index.source.hex()[:8]}.index", index.image)
 
     def _forget_old(self) -> None:
         for path in sorted(self.folder.glob("*.index"))[:-KEPT_INDEXES]:
@@ -141,30 +140,3 @@ def _remove(path: Path) -> None:
     """Remove an index. On Windows one that is mapped stays; it is found and used like any other."""
     with suppress(PermissionError):
         path.unlink(missing_ok=True)
-
-
-def _replace(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that there is always the old one or the new one, whole."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> EnvironmentProblem:
-    """The error for data that can't be kept."""
-    return EnvironmentProblem(
-        f"{path} can't be written",
-        why=error.strerror or str(error),
-        hint="Free space there, or set KITE_DATA_DIR to another folder",
-    )

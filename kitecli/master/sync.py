@@ -15,10 +15,11 @@ from typing import Final, Protocol
 
 from kitecli.clock import IST, NS_PER_S, Clock, ist
 from kitecli.errors import BrokerUnavailable, DataError, EnvironmentProblem, KiteError
+from kitecli.files import unwritable
 from kitecli.market.book import InstrumentBook
 from kitecli.market.oddities import MasterReport
 from kitecli.master.lock import exclusive
-from kitecli.master.store import MasterStore, State, unwritable
+from kitecli.master.store import MasterStore, State
 
 NEW_AT: Final = time(8, 30)
 # A server may be late. Until the market opens, an answer that nothing is newer holds for ten minutes only.

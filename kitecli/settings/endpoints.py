@@ -59,6 +59,13 @@ class RestLimits:
     instruments_per_ltp: int
 
 
+@dataclass(frozen=True, slots=True)
+class HistoricalLimits:
+    """``days_per_request``: how far one request may reach, by interval."""
+
+    days_per_request: Mapping[str, int]
+
+
 def load_endpoints(kite: KiteSettings) -> Endpoints:
     """The servers of ``kite.environment``, with ``api_root`` and ``ws_root`` where the settings give them."""
     endpoints = _facts(Endpoints, _read("endpoints.yaml")["environments"][kite.environment])
@@ -73,6 +80,11 @@ def load_feed_limits() -> FeedLimits:
 def load_rest_limits() -> RestLimits:
     """What one api_key may ask over REST."""
     return _facts(RestLimits, _read("limits.yaml")["rest"])
+
+
+def load_historical_limits() -> HistoricalLimits:
+    """What one request for candles may ask."""
+    return _facts(HistoricalLimits, _read("limits.yaml")["historical"])
 
 
 # Any: what YAML holds; _facts gives it a type.

@@ -58,6 +58,7 @@ class SyntheticMarket:
                 why=f"the market moves in steps of {STEP_NS // 1_000_000} ms and conflates within them",
                 hint=f"Give --rate a number above 0, up to {MAX_RATE:g}",
             )
+        self.universe = universe
         self.instruments = [listing.instrument for listing in universe]
         self._rng = np.random.Generator(np.random.SFC64(seed))
         self._start_ns = self._at_ns = start_ns
@@ -91,6 +92,11 @@ class SyntheticMarket:
 
     def next_ns(self) -> int:
         return self._at_ns + STEP_NS
+
+    @property
+    def tick_sizes(self) -> NDArray[np.int64]:
+        """(n,) by slot, in wire units."""
+        return self._traits.tick_size
 
     def _open_day(self, universe: Sequence[Listing]) -> None:
         """Everything as it would stand an hour into the session."""

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote
 from kitecli.clock import NS_PER_S, ist
 from kitecli.errors import KiteError
 from kitecli.market.instruments import format_instruments
+from kitecli.sim.candles import Candles
 from kitecli.sim.control import Handler, Routes
 from kitecli.sim.quotes import Quotes
 from kitecli.sim.sessions import NO_AUTHORIZATION, Refusal, Session, Sessions
@@ -28,8 +29,8 @@ BAD_METHOD: Final = Refusal(405, "Method not allowed", "GeneralException")
 TOO_MANY_REQUESTS: Final = Refusal(429, "Too many requests", "NetworkException")
 
 QUOTE_LIMITS: Final = {"/quote": 500, "/quote/ohlc": 1000, "/quote/ltp": 1000}
-QUOTES_A_SECOND: Final = 1
-OTHERS_A_SECOND: Final = 10
+CALLS_A_SECOND: Final = {"quote": 1, "historical": 3, "other": 10}
+HISTORICAL: Final = "/instruments/historical/"
 USER_ID: Final = "SIM001"
 
 
@@ -71,8 +72,11 @@ _Routes = dict[tuple[str, str], Callable[[_Call], Response]]
 class RestApi:
     """``control``: what /sim/… does. ``limited``: whether calls a second are limited, as the broker's are."""
 
-    def __init__(self, source: Source, sessions: Sessions, control: Routes, *, limited: bool = True) -> None:
+    def __init__(
+        self, source: Source, sessions: Sessions, control: Routes, candles: Candles, *, limited: bool = True
+    ) -> None:
         self._source = source
+        self._candles = candles
         self._sessions = sessions
         self._quotes = Quotes(source)
         self._limited = limited
@@ -97,6 +101,8 @@ class RestApi:
             return self._route(call)
         if self._exceeds(call):
             return _refuse(TOO_MANY_REQUESTS)
+        if call.path.startswith(HISTORICAL):
+            return self._historical(call)
         return self._instruments(call) if call.path.split("/")[1:2] == ["instruments"] else self._route(call)
 
     def _route(self, call: _Call) -> Response:
@@ -117,10 +123,10 @@ class RestApi:
         return self._sessions.check(api_key, access_token, call.now_ns)
 
     def _exceeds(self, call: _Call) -> bool:
-        """One bucket for the three quote routes and one for all else, by the calendar second."""
-        quote = call.path in QUOTE_LIMITS
-        second, limit = call.now_ns // NS_PER_S, QUOTES_A_SECOND if quote else OTHERS_A_SECOND
-        bucket = "quote" if quote else "other"
+        """A bucket for the three quote routes, one for candles and one for all else, by the calendar second."""
+        historical = "historical" if call.path.startswith(HISTORICAL) else "other"
+        bucket = "quote" if call.path in QUOTE_LIMITS else historical
+        second, limit = call.now_ns // NS_PER_S, CALLS_A_SECOND[bucket]
         at, count = self._spent.get(bucket, (second, 0))
         count = count + 1 if at == second else 1
         self._spent[bucket] = (second, count)
@@ -166,6 +172,16 @@ class RestApi:
         if len(keys) > limit:
             return _refuse(Refusal(400, f"At most {limit} instruments can be asked for at once.", "InputException"))
         return _success(words(keys))
+
+    def _historical(self, call: _Call) -> Response:
+        token, _, interval = call.path.removeprefix(HISTORICAL).partition("/")
+        if not interval or "/" in interval:
+            return _refuse(NO_ROUTE)
+        if call.method != "GET":
+            return _refuse(BAD_METHOD)
+        fields = {name: call.field(name) for name in ("from", "to", "continuous", "oi")}
+        data = self._check(call) or self._candles.answer(token, interval, fields)
+        return _refuse(data) if isinstance(data, Refusal) else _success(data)
 
     def _instruments(self, call: _Call) -> Response:
         """Without a session, as the broker serves it. Written once an exchange: 9,000 rows take 30 ms."""

@@ -29,18 +29,20 @@ from picows import (
 
 from kitecli.clock import NS_PER_S, Clock, SystemClock, ist
 from kitecli.errors import UsageError
+from kitecli.sim.candles import Candles, load_spans
 from kitecli.sim.control import control_routes
 from kitecli.sim.faults.kinds import Script
 from kitecli.sim.faults.proxy import FaultProxy
 from kitecli.sim.faults.script import read_script
 from kitecli.sim.faults.truth import Line
+from kitecli.sim.history import History, MarketHistory, TableHistory
 from kitecli.sim.http import serve_http
 from kitecli.sim.ledger import Ledger
 from kitecli.sim.market import SyntheticMarket
 from kitecli.sim.options import Ready, SimOptions
 from kitecli.sim.rest import JSON, Request, Response, RestApi
 from kitecli.sim.sessions import Refusal, Sessions
-from kitecli.sim.source import Source
+from kitecli.sim.shipped import shipped_calendar
 from kitecli.sim.tape import TableSource
 from kitecli.sim.ticker import TickerSession
 from kitecli.sim.universe import build_universe
@@ -56,7 +58,7 @@ HEARTBEAT_CHECK_S: Final = 0.1
 T = TypeVar("T")
 
 
-def build_source(options: SimOptions, now_ns: int) -> Source:
+def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSource:
     """Raises DataError, EnvironmentProblem or UsageError, as the source's constructor."""
     if options.is_synthetic and (options.start or options.speed != 1):
         raise UsageError(
@@ -68,6 +70,13 @@ def build_source(options: SimOptions, now_ns: int) -> Source:
         return TableSource(Path(options.source), speed=options.speed, start=options.start)
     universe = build_universe(ist(now_ns // NS_PER_S).date(), options.instruments)
     return SyntheticMarket(universe, seed=options.seed, rate=options.rate, start_ns=now_ns)
+
+
+def history_of(source: SyntheticMarket | TableSource, seed: int) -> History:
+    """Where its candles come from."""
+    if isinstance(source, TableSource):
+        return TableHistory(source)
+    return MarketHistory(source, seed, shipped_calendar)
 
 
 async def serve(
@@ -136,7 +145,9 @@ class SimulatedExchange:
         self._asked_ns = now_ns
         self._servers: list[asyncio.Server] = []
         self._script = read_script(options.faults) if options.faults else None
-        self._rest = RestApi(self.source, self.sessions, control_routes(self), limited=options.rate_limits)
+        self.history = history_of(self.source, options.seed)
+        candles = Candles(self.source.instruments, self.history, load_spans(), shipped_calendar)
+        self._rest = RestApi(self.source, self.sessions, control_routes(self), candles, limited=options.rate_limits)
 
     async def open(self) -> Ready:
         """Listen; with faults it is the proxy that has the ports that were asked for."""
@@ -234,6 +245,7 @@ class SimulatedExchange:
             now_ns = self.clock.now_ns()
             batch = self.source.advance(now_ns)
             if batch.slots.size:
+                self.history.take(batch)
                 for client in tuple(self.clients):
                     client.send_frames(client.session.route(batch, now_ns, congested=client.congested))
             pause_s = (self.source.next_ns() - self.clock.now_ns()) / NS_PER_S
@@ -255,6 +267,7 @@ class SimulatedExchange:
             server.close()
         for client in tuple(self.clients):
             client.transport.disconnect()
+        self.history.close()
 
     async def _listen(self, ws_port: int, api_port: int) -> list[int]:
         """Open both ports; returns their numbers."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+
+from kitecli.market.calendar import Calendar
 
 
 def shipped_file(name: str) -> Path:
@@ -12,3 +15,11 @@ def shipped_file(name: str) -> Path:
         if (file := folder / name).is_file():
             return file
     raise FileNotFoundError(f"{name} is neither in {package / 'defaults'} nor in {package.parent / 'config'}")
+
+
+@cache
+def shipped_calendar() -> Calendar:
+    """The market's sessions and holidays. Without the user's own additions: the exchange reads no configuration."""
+    from kitecli.market.calendar.files import read_calendar
+
+    return read_calendar([shipped_file("limits.yaml").parent / "calendars"])

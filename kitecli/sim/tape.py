@@ -125,6 +125,10 @@ class TableSource:
             return self._now_ns
         return self._begun_ns + round((int(self._pace_ms[self._at]) - self._origin_ms) / self._speed * NS_PER_MS)
 
+    def rows_of(self, slot: int) -> Records:
+        """All ticks of an instrument, sent already or not."""
+        return take_ticks(self._ticks, np.flatnonzero(self._slots == slot))
+
     def _due(self, now_ns: int) -> int:
         if not self._speed:
             return len(self._ticks)

@@ -21,7 +21,8 @@ import pytest
 from kitecli.clock import IST
 from kitecli.errors import HoursUnknown
 from kitecli.market.calendar import Calendar, Kind
-from kitecli.settings.calendars import calendar_folders, load_calendar
+from kitecli.market.calendar.files import read_calendar
+from kitecli.settings.calendars import calendar_folders
 
 EQUITY = ("NSE", "BSE", "NFO", "BFO")
 YEARS = (2024, 2025, 2026)
@@ -44,7 +45,7 @@ CURRENCY = {
 
 @pytest.fixture(scope="module")
 def shipped() -> Calendar:
-    return load_calendar(calendar_folders()[:1])
+    return read_calendar(calendar_folders()[:1])
 
 
 def days_of(year: int) -> Iterator[date]:
@@ -173,8 +174,9 @@ def test_the_currency_market_has_holidays_of_its_own(shipped: Calendar, segment:
 ZONES = ("Asia/Kolkata", "UTC", "America/New_York", "Pacific/Kiritimati", "Asia/Kathmandu")
 ASKED = """
 from datetime import date
-from kitecli.settings.calendars import calendar_folders, load_calendar
-calendar = load_calendar(calendar_folders()[:1])
+from kitecli.market.calendar.files import read_calendar
+from kitecli.settings.calendars import calendar_folders
+calendar = read_calendar(calendar_folders()[:1])
 for segment in calendar.segments:
     for day in (date(2024, 3, 2), date(2025, 10, 21), date(2026, 11, 24), date(2026, 12, 31)):
         print(calendar.sessions_on(segment, day), calendar.is_trading_day(segment, day))

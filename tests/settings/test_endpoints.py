@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from kitecli.broker.historical import INTERVALS_S
 from kitecli.errors import ConfigError
 from kitecli.settings import endpoints, load
-from kitecli.settings.endpoints import load_endpoints, load_feed_limits, load_rest_limits
+from kitecli.settings.endpoints import load_endpoints, load_feed_limits, load_historical_limits, load_rest_limits
 
 
 def of(environment: str, **environ: str):
@@ -49,6 +50,12 @@ def test_limits_are_the_brokers():
     assert (rest.quote_requests_per_s, rest.historical_requests_per_s, rest.order_requests_per_s) == (1, 3, 10)
     assert (rest.orders_per_minute, rest.orders_per_day, rest.modifications_per_order) == (400, 5000, 25)
     assert (rest.instruments_per_quote, rest.instruments_per_ltp) == (500, 1000)
+
+
+def test_one_request_for_candles_reaches_as_far_as_the_broker_allows():
+    days = load_historical_limits().days_per_request
+    assert [days[name] for name in ("minute", "5minute", "30minute", "60minute", "day")] == [60, 100, 200, 400, 2000]
+    assert set(days) == set(INTERVALS_S)
 
 
 @pytest.mark.parametrize("name", ["endpoints.yaml", "limits.yaml"])

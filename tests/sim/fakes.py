@@ -6,7 +6,8 @@ import numpy as np
 
 from kitecli.market.instruments import Instrument
 from kitecli.market.tick import DEPTH_DTYPE, MODE_FULL, TICK_DTYPE
-from kitecli.sim.source import Batch, Slots
+from kitecli.sim.minutes import CANDLE_DTYPE
+from kitecli.sim.source import Batch, Records, Slots
 
 
 def instrument(token: int, symbol: str, exchange: str = "NSE", segment: str = "NSE") -> Instrument:
@@ -52,3 +53,23 @@ class FixedSource:
 
     def cached(self, slots: Slots) -> Batch:
         return self.batch(*[slot for slot in slots.tolist() if slot != SLOT_OF[ACC]])
+
+
+class FixedHistory:
+    """A minute at each of ``starts_s``, the first at 1573.00, each a rupee above the one before."""
+
+    def __init__(self, *starts_s: int) -> None:
+        self.starts_s = starts_s or (1_719_459_900, 1_719_459_960)  # 27 June 2024, 09:15 and 09:16 IST
+        self.asked: list[tuple[int, bool]] = []
+
+    def take(self, batch: Batch) -> None: ...
+
+    def minutes(self, slot: int, first_s: int, last_s: int, *, continuous: bool = False) -> Records:
+        self.asked.append((slot, continuous))
+        made = np.zeros(len(self.starts_s), CANDLE_DTYPE)
+        made["start_s"], made["open"] = self.starts_s, 157300 + 100 * np.arange(made.size)
+        made["high"], made["low"], made["close"] = made["open"] + 100, made["open"] - 100, made["open"] + 50
+        made["volume"], made["oi"] = 10, 7
+        return made[(made["start_s"] >= first_s) & (made["start_s"] <= last_s)]
+
+    def close(self) -> None: ...

@@ -10,10 +10,12 @@ import os
 import sys
 import threading
 import time
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 
 from kiteconnect import KiteConnect, KiteTicker
 from kiteconnect.exceptions import InputException, NetworkException, TokenException
+
+IST = timezone(timedelta(hours=5, minutes=30))
 
 
 def plain(value: object) -> object:
@@ -98,6 +100,29 @@ def rest(asked: dict) -> object:
     return found
 
 
+def historical(asked: dict) -> object:
+    """Candles as the client gives them, and what it makes of refusals."""
+    kite = KiteConnect(asked["api_key"], asked["access_token"], root=asked["api_url"])
+    token = asked["token"]
+    span = datetime(2026, 11, 2, tzinfo=IST), datetime(2026, 11, 6, 23, 59, 59, tzinfo=IST)
+    today = datetime.now(IST).date()
+    return {
+        "minute": kite.historical_data(token, *span, "minute"),
+        "day": kite.historical_data(token, "2026-11-02 00:00:00", "2026-11-06 00:00:00", "day", oi=True),
+        "today": kite.historical_data(token, f"{today} 00:00:00", f"{today} 23:59:59", "day"),
+        "quote": at_next_second(lambda: kite.quote([token]))[str(token)],
+        "errors": [
+            error_of(lambda: kite.historical_data(1, *span, "minute"), InputException),
+            error_of(lambda: kite.historical_data(token, "2026-01-01 00:00:00", span[1], "minute"), InputException),
+            at_next_second(
+                lambda: error_of(
+                    lambda: [kite.historical_data(token, *span, "day") for _ in range(6)], NetworkException
+                )
+            ),
+        ],
+    }
+
+
 def at_next_second(call):
     """The broker allows one quote a calendar second."""
     time.sleep(1.02 - time.time() % 1)
@@ -114,6 +139,6 @@ def error_of(call, kind: type[Exception]) -> list:
 
 if __name__ == "__main__":
     asked = json.loads(sys.stdin.read())
-    result = {"ticks": ticks, "refusals": refusals, "rest": rest}[asked["scenario"]](asked)
+    result = {"ticks": ticks, "refusals": refusals, "rest": rest, "historical": historical}[asked["scenario"]](asked)
     print(json.dumps(result, default=plain), flush=True)
     os._exit(0)  # Twisted's reactor has a thread of its own

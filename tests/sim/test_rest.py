@@ -9,14 +9,18 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from fakes import FixedSource
+from fakes import INSTRUMENTS, FixedHistory, FixedSource
 
 from kitecli.clock import NS_PER_S
 from kitecli.errors import ConfigError
+from kitecli.sim.candles import Candles
 from kitecli.sim.rest import Request, Response, RestApi
 from kitecli.sim.sessions import Sessions
+from kitecli.sim.shipped import shipped_calendar
 
 NOW_NS = 1_795_322_700 * NS_PER_S
+HISTORICAL = "/instruments/historical/408065"
+SPAN = "?from=2024-06-27+09:15:00&to=2024-06-27+09:16:00"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -28,7 +32,8 @@ class Desk:
             ("GET", "/sim/status"): lambda *_: {"state": "running"},
             ("POST", "/sim/faults"): self.do,
         }
-        self.api = RestApi(FixedSource(), self.sessions, control, limited=limited)
+        candles = Candles(INSTRUMENTS, FixedHistory(), {"minute": 60, "day": 2000}, shipped_calendar)
+        self.api = RestApi(FixedSource(), self.sessions, control, candles, limited=limited)
 
     def do(self, body: bytes, now_ns: int) -> object:
         if not body:
@@ -106,7 +111,7 @@ def test_a_logout_is_true_and_final(desk: Desk):
     ],
 )
 def test_without_a_session_there_is_no_data(desk: Desk, authorization: str, wanted: tuple[int, str, str]):
-    for target in ("/user/profile", "/quote?i=NSE:INFY", "/quote/ltp", "/quote/ohlc"):
+    for target in ("/user/profile", "/quote?i=NSE:INFY", "/quote/ltp", "/quote/ohlc", f"{HISTORICAL}/minute{SPAN}"):
         assert error_of(desk.get(target, authorization=authorization)) == wanted
 
 
@@ -136,14 +141,20 @@ def test_instruments_are_a_csv_and_need_no_session(desk: Desk):
     assert error_of(desk.get("/instruments/XYZ"))[:2] == (400, "InputException")
 
 
+def test_candles_by_token_interval_and_query(desk: Desk):
+    candles = data_of(desk.get(f"{HISTORICAL}/minute{SPAN}&interval=minute&continuous=0&oi=1"))["candles"]
+    assert candles[0] == ["2024-06-27T09:15:00+0530", 1573.0, 1574.0, 1572.0, 1573.5, 10, 7]
+    assert error_of(desk.get(f"{HISTORICAL}/week{SPAN}")) == (400, "InputException", "invalid interval")
+
+
 @pytest.mark.parametrize(
-    "target", ["/", "/nowhere", "/oms/user/profile", "/instruments/NSE/5", "/sim/nothing", "//", "//["]
+    "target", ["/", "/nowhere", "/oms/user/profile", "/instruments/NSE/5", HISTORICAL, "/sim/nothing", "//", "//["]
 )
 def test_an_unknown_path_is_a_404(desk: Desk, target: str):
     assert error_of(desk.get(target)) == (404, "GeneralException", "Route not found")
 
 
-@pytest.mark.parametrize("target", ["/quote", "/user/profile", "/instruments"])
+@pytest.mark.parametrize("target", ["/quote", "/user/profile", "/instruments", f"{HISTORICAL}/day"])
 def test_the_wrong_method_is_a_405(desk: Desk, target: str):
     assert error_of(desk.post(target))[0] == 405
 
@@ -154,6 +165,7 @@ def test_calls_a_second_are_limited_as_the_brokers():
     assert [desk.get("/quote/ltp", NOW_NS).status for _ in range(2)] == [200, 429]
     assert error_of(desk.get("/quote", late)) == (429, "NetworkException", "Too many requests")
     assert [desk.get("/user/profile", NOW_NS).status for _ in range(11)] == [200] * 10 + [429]
+    assert [desk.get(f"{HISTORICAL}/minute{SPAN}", NOW_NS).status for _ in range(4)] == [200] * 3 + [429]
     assert {desk.get("/sim/status", NOW_NS).status for _ in range(50)} == {200}
     assert desk.get("/quote", late + 1).status == 200
 

@@ -9,12 +9,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from socket import SO_RCVBUF, SOL_SOCKET
 
 import pytest
 from picows import WSCloseCode, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, ws_connect
 
+from kitecli.clock import IST
 from kitecli.errors import ConfigError, DataError, UsageError
 from kitecli.market.tick import MODE_FULL, MODE_QUOTE
 from kitecli.protocol.decoder import decode_frame
@@ -63,8 +65,9 @@ class Exchange:
         return await ws_connect(Client, f"{self.ready.ws_url}/?{query}")
 
     async def get(self, path: str):
-        url = self.ready.api_url + path
-        return json.loads(await asyncio.to_thread(lambda: urllib.request.urlopen(url).read()))["data"]
+        headers = {"Authorization": f"token {self.ready.api_key}:{self.ready.access_token}"}
+        asked = urllib.request.Request(self.ready.api_url + path, headers=headers)
+        return json.loads(await asyncio.to_thread(lambda: urllib.request.urlopen(asked).read()))["data"]
 
 
 @asynccontextmanager
@@ -266,6 +269,42 @@ def test_a_table_can_start_at_once(tmp_path: Path):
             assert client.ticks == [(INFY, MODE_QUOTE, 150045)], "the last tick, as a snapshot"
 
     asyncio.run(run())
+
+
+def test_candles_follow_what_is_sent():
+    today = datetime.now(IST).date()
+    span = f"from={today - timedelta(days=1)}&to={today + timedelta(days=1)}"
+
+    async def scenario() -> None:
+        async with exchange(instruments=60, rate=5, rate_limits=False) as sim:
+
+            async def quote() -> dict:
+                return (await sim.get("/quote?i=NSE:INFY"))["NSE:INFY"]
+
+            first = await quote()
+            for _ in range(100):
+                before = await quote()
+                candle = (await sim.get(f"/instruments/historical/{INFY}/day?{span}"))["candles"][-1]
+                if before["volume"] > first["volume"] and before == await quote():
+                    break
+            else:
+                pytest.fail("it never stood still for two calls")
+            ohlc = before["ohlc"]
+            assert candle[1:] == [ohlc["open"], ohlc["high"], ohlc["low"], before["last_price"], before["volume"]]
+
+    asyncio.run(scenario())
+
+
+def test_a_tables_candles_are_there_before_its_ticks_are_sent(tmp_path: Path):
+    async def scenario() -> None:
+        async with exchange(source=str(write_table(tmp_path / "t.csv", 200))) as sim:
+            assert (await sim.get("/sim/status"))["state"] == "waiting"
+            asked = f"/instruments/historical/{INFY}/minute?from=2024-06-27&to=2024-06-27+23:59:59"
+            candle, *_ = (await sim.get(asked))["candles"]
+            assert candle[0] == "2024-06-27T09:41:00+0530"
+            assert candle[1] == 1500
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from kitecli.clock import IST
 from kitecli.sim.launcher import SimProcess, launch
 from kitecli.sim.options import SimOptions
 
@@ -142,6 +144,29 @@ def test_session_profile_instruments_quotes_and_errors():
         [403, "Incorrect `api_key` or `access_token`."],
     ]
     assert found["logout"] is True
+
+
+def test_candles_and_what_is_refused_of_them():
+    with launch(SimOptions(instruments=60, rate=0.1)) as sim:
+        found = run(sim, "historical", token=408065)
+    minute, day = found["minute"], found["day"]
+    assert len(day) == 5
+    assert len(minute) == 5 * 375
+    at_0915 = datetime(2026, 11, 2, 9, 15, tzinfo=IST).timestamp()
+    assert minute[0] == minute[0] | {"date": at_0915}
+    assert set(minute[0]) == {"date", "open", "high", "low", "close", "volume"}
+    assert set(day[0]) == {"date", "open", "high", "low", "close", "volume", "oi"}
+    assert sum(row["volume"] for row in minute) == sum(row["volume"] for row in day)
+    assert (day[0]["open"], day[-1]["close"]) == (minute[0]["open"], minute[-1]["close"])
+    (today,), quote = found["today"], found["quote"]
+    assert today["open"] == quote["ohlc"]["open"]
+    assert (today["date"] + 19_800) % 86_400 == 0
+    assert today["volume"] <= quote["volume"]
+    assert found["errors"] == [
+        [400, "invalid token"],
+        [400, "interval exceeds max limit: 60 days"],
+        [429, "Too many requests"],
+    ]
 
 
 def test_the_ticker_reports_403_429_and_too_many_instruments():

@@ -10,7 +10,8 @@ import pytest
 from kitecli.clock import IST
 from kitecli.errors import UsageError
 from kitecli.market.calendar import Calendar
-from kitecli.settings.calendars import calendar_folders, load_calendar
+from kitecli.market.calendar.files import read_calendar
+from kitecli.settings.calendars import calendar_folders
 from kitecli.terminal.calendar_rows import (
     DAY_HEADS,
     NOW_HEADS,
@@ -36,7 +37,7 @@ NSE, CAS, MCX = Market("NSE"), Market("NSE", "cas"), Market("MCX")
 
 @pytest.fixture(scope="module")
 def shipped() -> Calendar:
-    return load_calendar(calendar_folders()[:1])
+    return read_calendar(calendar_folders()[:1])
 
 
 def at_s(text: str) -> float:

@@ -1,7 +1,7 @@
 """When a segment trades: sessions, holidays, and the answers a program needs about them. Sans I/O.
 
-``session`` is one span of a day, ``rules`` what the data files say, ``calendar`` the questions. The files are read by
-``kitecli.settings.calendars``; docs/calendar.md has their form.
+``session`` is one span of a day, ``rules`` what the data files say, ``files`` reads them, ``calendar`` the questions.
+docs/calendar.md has the files' form; where they stand is ``kitecli.settings.calendars``' business.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kitecli.market.calendar import Calendar
-from kitecli.settings.calendars import calendar_folders, load_calendar
+from kitecli.market.calendar.files import read_calendar
+from kitecli.settings.calendars import calendar_folders
 
 MUHURAT_2026 = """
 sources: {guess: for tests alone}
@@ -24,11 +25,11 @@ days:
 
 @pytest.fixture(scope="session")
 def shipped() -> Calendar:
-    return load_calendar(calendar_folders()[:1])
+    return read_calendar(calendar_folders()[:1])
 
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Calendar:
     mine: Path = tmp_path_factory.mktemp("calendars")
     (mine / "muhurat.yaml").write_text(MUHURAT_2026)
-    return load_calendar([calendar_folders()[0], mine])
+    return read_calendar([calendar_folders()[0], mine])

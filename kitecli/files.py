@@ -1,0 +1,52 @@
+"""Files that are there whole or not at all, whenever somebody looks and however their writer ended."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from kitecli.errors import EnvironmentProblem
+
+_KEPT: Final = "Free space there, or set KITE_DATA_DIR to another folder"
+_GIVEN: Final = "Free space there, or name another folder"
+
+
+@contextmanager
+def replacing(path: Path, *, given: bool = False) -> Iterator[IO[bytes]]:
+    """A file to write to that takes ``path``'s place when the block ends well; its folder is made where need be.
+
+    ``given``: a user named it, and it gets the rights of any file of his; what kite keeps for itself is 0600.
+    Raises :class:`EnvironmentProblem` where it can't be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        try:
+            with os.fdopen(os.open(draft, flags, 0o666 if given else 0o600), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise unwritable(path, error, given=given) from error
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that there is always the old one or the new one. Raises :class:`EnvironmentProblem`."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def unwritable(path: Path, error: OSError, *, given: bool = False) -> EnvironmentProblem:
+    """The error for data that can't be kept."""
+    return EnvironmentProblem(
+        f"{path} can't be written", why=error.strerror or str(error), hint=_GIVEN if given else _KEPT
+    )
