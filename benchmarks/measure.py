@@ -44,8 +44,13 @@ class Cost:
         return median(a - b for a, b in wall) / items, median(a - b for a, b in cpu) / items
 
 
-def in_turns(candidates: Mapping[str, Callable[[], object]], rounds: int, warm_rounds: int = 1) -> dict[str, Cost]:
-    """Run every candidate once a round; the first ``warm_rounds`` don't count."""
+def in_turns(
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_rounds: int = 1,
+    between: Callable[[], object] = lambda: None,
+) -> dict[str, Cost]:
+    """Run every candidate once a round; the first ``warm_rounds`` don't count. ``between`` follows each round."""
     costs = {name: Cost() for name in candidates}
     names = list(candidates)
     for number in range(warm_rounds + rounds):
@@ -54,6 +59,7 @@ def in_turns(candidates: Mapping[str, Callable[[], object]], rounds: int, warm_r
             wall_ns, cpu_ns = _timed(candidates[name])
             if number >= warm_rounds:
                 costs[name].add(wall_ns, cpu_ns)
+        between()
     return costs
 
 

@@ -42,7 +42,7 @@ def _built(name: str, suffix: str, *flags: str) -> Path:
     cc = compiler()
     if cc is None:
         raise RuntimeError("no C compiler")
-    sources = [HERE / f"{name}.c", HOT / "pass.h", HOT / "portable.h"]
+    sources = [HERE / f"{name}.c", *sorted(HOT.glob("*.h"))]
     mark = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     made = BUILD / f"{name}-{mark}{suffix}"
     if not made.exists():

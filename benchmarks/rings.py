@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,12 +38,17 @@ def ring(ticks: int) -> Iterator[RingMemory]:
     """A ring file of at least ``ticks``, every page touched: a feed pays for that once, in its first minute."""
     path = runtime_dir() / f"feed-{os.getpid()}.ring-bench{next(_number)}"
     memory = RingMemory.create(path, RingLayout.of(ticks))
-    np.frombuffer(memory.buffer, np.uint8, offset=HEADER_BYTES)[::PAGE_BYTES] = 0
+    touched(memory.buffer)
     try:
         yield memory
     finally:
         memory.remove()
         memory.close()
+
+
+def touched(buffer: mmap.mmap) -> None:
+    """Make every page behind the header a real one."""
+    np.frombuffer(buffer, np.uint8, offset=HEADER_BYTES)[::PAGE_BYTES] = 0
 
 
 class Parts(ctypes.Structure):

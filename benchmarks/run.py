@@ -24,6 +24,7 @@ PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 BENCHMARKS: Final = {
     "decode": ("decode", ("compiled", "compiler")),
     "pass": ("whole_pass", ("compiled", "compiler")),
+    "bars": ("bar_pass", ("compiled",)),
     "socket": ("sockets", ("compiled", "compiler", "linux")),
     "latency": ("latency", ("compiled", "compiler", "linux")),
     "startup": ("startup", ("unix",)),

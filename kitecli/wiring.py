@@ -277,8 +277,8 @@ def building(settings: Settings, interval: Interval) -> Settings:
 
 
 def _timelines(market: Market) -> str:
-    """When segments trade, for a feed that is started; a simulated exchange trades at any hour."""
-    if market.simulated:
+    """When segments trade, for a feed that is started."""
+    if _trades_at_any_hour(market):
         return ""
     from kitecli.bars.hours import to_text
     from kitecli.bars.timeline import Timelines
@@ -287,9 +287,17 @@ def _timelines(market: Market) -> str:
     return to_text(Timelines.of(load_calendar()))
 
 
+def _trades_at_any_hour(market: Market) -> bool:
+    """A simulated exchange does, also one that was started by itself: what runs on this machine is no other."""
+    from kitecli.catalogue import source_of
+    from kitecli.master.folder import SIMULATED
+
+    return market.simulated or source_of(market.session.api_root) == SIMULATED
+
+
 def _groups(market: Market, tokens: Iterable[int]) -> dict[str, list[int]]:
     """Which of ``tokens`` keep other hours than their segment, as far as the instruments kept on disk tell."""
-    if market.simulated:
+    if _trades_at_any_hour(market):
         return {}
     from kitecli.catalogue import groups_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,18 @@ def market_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs recorded market data: set KITE_MARKET_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounting = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    if sys.platform != "linux" or os.getuid() != 0 or subprocess.run(mounting, check=False).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture

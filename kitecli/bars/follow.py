@@ -38,16 +38,15 @@ class PublishedBars:
 
     def poll(self) -> NDArray[np.void]:
         """Records ``BAR_DTYPE`` closed or revised since the last call, in that order; at once."""
-        start, view = self._position, self._view
+        from_, view = self._position, self._view
         self._position = view.cursor(self._series)
-        start = max(start, self._position - view.layout.capacity)
+        start = max(from_, self._position - view.layout.capacity)
         records = np.zeros(self._position - start, BAR_DTYPE)
         if not records.size:
             return records
-        oldest = view.copy(self._series, start, records.size, records)
-        whole = max(0, oldest - start)
-        self.lost += whole
-        records = records[whole:]
+        whole = max(start, view.copy(self._series, start, records.size, records))
+        self.lost += min(whole, self._position) - from_
+        records = records[whole - start :]
         kept = records[self._wanted(records["token"])]
         return kept if self._auctions else continuous(kept)
 

@@ -27,9 +27,9 @@ KITE_INLINE uint32_t kite_bar_key(const kite_bar_tick *tick, int64_t t_ms, int64
     return tick->kind & STATE_VOLUME ? tick->volume : kite_clip_u32(t_ms - start_ms);
 }
 
-/* The newest revisions of a bar, of the one before it and of the one after it, where they are among the closed ones. */
+/* The newest revisions of a bar and of the one after it, where they are among the closed ones. */
 typedef struct {
-    const kite_bar *bar, *before, *after;
+    const kite_bar *bar, *after;
     int lost; /* the search came to what is overwritten */
 } kite_late_found;
 
@@ -38,7 +38,7 @@ typedef struct {
 static kite_late_found kite_late_find(const kite_bars *bars, const kite_bar_cold *cold, int series, int64_t start_ms)
 {
     int64_t oldest = *kite_bars_cursor(bars, series) - (int64_t)bars->capacity, sequence = cold->next_sequence - 1;
-    kite_late_found found = {NULL, NULL, NULL, 0};
+    kite_late_found found = {NULL, NULL, 0};
     int steps;
     for (steps = 0; sequence >= 0; steps++) {
         uint64_t slot = kite_bars_slot(bars, series, sequence);
@@ -49,8 +49,6 @@ static kite_late_found kite_late_find(const kite_bars *bars, const kite_bar_cold
         }
         if (bar->start_ms > start_ms && (found.after == NULL || bar->start_ms < found.after->start_ms))
             found.after = bar;
-        if (bar->start_ms < start_ms && (found.before == NULL || bar->start_ms > found.before->start_ms))
-            found.before = bar;
         if (bar->start_ms == start_ms && found.bar == NULL)
             found.bar = bar;
         if (bar->start_ms <= start_ms && bar->revision == 0)
@@ -70,33 +68,25 @@ static kite_bar kite_late_again(const kite_bar *closed, int64_t now_ms)
     return bar;
 }
 
-/* The tick into its bar; returns the volume it has beyond the bar's last one, at `most` that of the next bar. Where only
- * one of the two carries volume nothing tells their order, and open and close stay. */
-static uint32_t kite_late_join(kite_bar *bar, const kite_bar_tick *tick, uint32_t most)
+/* The tick into its bar. Where only one of the two carries volume nothing tells their order. */
+static void kite_late_join(kite_bar *bar, const kite_bar_tick *tick)
 {
-    uint32_t key = kite_bar_key(tick, tick->event_ms, bar->start_ms), former = bar->last_key;
+    uint32_t key = kite_bar_key(tick, tick->event_ms, bar->start_ms);
     bar->ticks++;
     bar->high = tick->price > bar->high ? tick->price : bar->high;
     bar->low = tick->price < bar->low ? tick->price : bar->low;
     if (!(tick->kind & STATE_VOLUME) != !(bar->flags & BAR_VOLUME))
-        return 0;
+        return;
     if (key < bar->first_key) {
         bar->open = tick->price;
         bar->first_key = key;
     }
-    if (!(tick->kind & STATE_VOLUME)) {
-        bar->close = key >= former ? tick->price : bar->close;
-        bar->last_key = key >= former ? key : former;
-        return 0;
+    /* Without volume, of two at the same time the one that came last is the last. */
+    if (key > bar->last_key || (key == bar->last_key && !(tick->kind & STATE_VOLUME))) {
+        bar->close = tick->price;
+        bar->last_key = key;
+        bar->oi = tick->kind & STATE_OI ? tick->oi : bar->oi;
     }
-    if (key <= former)
-        return 0;
-    bar->close = tick->price;
-    if (tick->kind & STATE_OI)
-        bar->oi = tick->oi;
-    key = key < most ? key : most;
-    bar->last_key = key > former ? key : former;
-    return bar->last_key - former;
 }
 
 /* A bar of this tick only: until now there was none. */
@@ -119,38 +109,32 @@ static kite_bar kite_late_alone(const kite_bucket *bucket, const kite_bar_tick *
     return bar;
 }
 
-/* The volume of a tick, alone in its bar, beyond the bar before. */
-static uint32_t kite_late_beyond(const kite_bar *before, int64_t start_ms, const kite_bar_tick *tick, uint32_t most)
+/* The volume up to the tick that the next bar has counted, closed or forming; of another day's nothing. Where there is
+ * no next bar, it was traded since this one was closed. */
+static uint32_t kite_late_moved(const kite_late_found *found, const kite_bar_state *state, const kite_bar_cold *forming,
+                                int64_t start_ms, const kite_bar_tick *tick)
 {
-    uint32_t to = tick->volume < most ? tick->volume : most;
-    if (before == NULL || !(tick->kind & STATE_VOLUME) || !(before->flags & BAR_VOLUME) ||
-        kite_day_of(before->start_ms) != kite_day_of(start_ms))
+    int64_t first, last = state->volume, next_ms = start_ms;
+    if (!(tick->kind & STATE_VOLUME) || (found->bar != NULL && !(found->bar->flags & BAR_VOLUME)))
         return 0;
-    return to > before->last_key ? to - before->last_key : 0;
+    if (found->after != NULL) {
+        next_ms = found->after->start_ms;
+        last = found->after->last_key;
+        first = (uint32_t)(found->after->last_key - found->after->volume);
+    } else if (forming != NULL) {
+        next_ms = forming->start_ms;
+        first = forming->base_volume;
+    } else {
+        first = found->bar != NULL ? found->bar->last_key : last;
+    }
+    last = tick->volume < last ? tick->volume : last;
+    return last > first && kite_day_of(next_ms) == kite_day_of(start_ms) ? (uint32_t)(last - first) : 0;
 }
 
-/* `moved` of the volume was counted by the next bar, closed or forming, which loses it. Returns how much: nothing where
- * that bar is of another day or hasn't got so much, all where there is none. */
-static uint32_t kite_late_take_from(kite_bar *closed, const kite_bar_state *state, kite_bar_cold *forming,
-                                    int64_t start_ms, uint32_t moved)
+static void kite_late_append(kite_bars *bars, kite_bar_cold *cold, const kite_bar *bar)
 {
-    int64_t turnover, next_ms;
-    if (moved == 0 || (closed == NULL && forming == NULL))
-        return moved;
-    next_ms = closed != NULL ? closed->start_ms : forming->start_ms;
-    if (kite_day_of(next_ms) != kite_day_of(start_ms) ||
-        (closed != NULL ? closed->volume : state->volume - forming->base_volume) < moved)
-        return 0;
-    if (closed != NULL) {
-        turnover = moved * (int64_t)closed->open;
-        closed->volume -= moved;
-        closed->turnover = kite_difference(closed->turnover, turnover);
-    } else {
-        turnover = moved * (int64_t)forming->open;
-        forming->base_volume += moved;
-        forming->base_turnover = kite_sum(forming->base_turnover, turnover);
-    }
-    return moved;
+    kite_bars_append(bars, cold, bar);
+    bars->counters[COUNT_REVISIONS]++;
 }
 
 /* One tick into a closed bar of one series; the instrument's state has it already. */
@@ -161,7 +145,7 @@ static void kite_late_take(kite_bars *bars, int64_t row, int series, const kite_
     kite_bar_cold *forming = kite_bars_hot(bars, row)[series].until_ms != 0 ? cold : NULL;
     kite_bucket bucket = kite_bucket_of(bars, series, state->timeline, tick->event_ms);
     kite_late_found found = kite_late_find(bars, cold, series, bucket.start_ms);
-    uint32_t most = found.after != NULL ? found.after->last_key : state->volume, moved;
+    uint32_t moved = kite_late_moved(&found, state, forming, bucket.start_ms, tick);
     kite_bar bar, after;
     bars->counters[COUNT_LATE_TICKS]++;
     if (forming != NULL)
@@ -170,24 +154,25 @@ static void kite_late_take(kite_bars *bars, int64_t row, int series, const kite_
         bars->counters[COUNT_LATE_LOST]++;
         return;
     }
-    if (found.after != NULL) /* copied, because what is appended may overwrite it */
+    if (found.after != NULL) { /* copied, because what is appended may overwrite it */
         after = kite_late_again(found.after, tick->recv_ms);
+        after.volume -= moved;
+        after.turnover = kite_difference(after.turnover, moved * (int64_t)after.open);
+    } else if (forming != NULL) {
+        forming->base_volume += moved;
+        forming->base_turnover = kite_sum(forming->base_turnover, moved * (int64_t)forming->open);
+    }
     if (found.bar != NULL) {
         bar = kite_late_again(found.bar, tick->recv_ms);
-        moved = kite_late_join(&bar, tick, most);
+        kite_late_join(&bar, tick);
     } else {
         bar = kite_late_alone(&bucket, tick, series);
-        moved = kite_late_beyond(found.before, bucket.start_ms, tick, most);
     }
-    moved = kite_late_take_from(found.after != NULL ? &after : NULL, state, forming, bucket.start_ms, moved);
     bar.volume += moved;
     bar.turnover = kite_sum(bar.turnover, moved * (int64_t)tick->price);
-    kite_bars_append(bars, cold, &bar);
-    bars->counters[COUNT_REVISIONS]++;
-    if (moved > 0 && found.after != NULL) {
-        kite_bars_append(bars, cold, &after);
-        bars->counters[COUNT_REVISIONS]++;
-    }
+    kite_late_append(bars, cold, &bar);
+    if (moved > 0 && found.after != NULL)
+        kite_late_append(bars, cold, &after);
 }
 
 #endif

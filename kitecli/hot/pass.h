@@ -123,6 +123,13 @@ KITE_INLINE kite_entry *kite_pass_entry(const kite_pass *pass, uint32_t token)
     return pass->table + at;
 }
 
+/* The instrument's entry; a new one takes the next row, and NULL if none is left. */
+static kite_entry *kite_pass_take_row(kite_pass *pass, uint32_t token)
+{
+    kite_entry *entry = kite_pass_entry(pass, token);
+    return entry->place == 0 && kite_pass_add_row(pass, entry, token) < 0 ? NULL : entry;
+}
+
 /* ---- snapshots: the cached packets that answer a subscription ------------------------------------------------- */
 
 KITE_INLINE uint32_t kite_mode_of(uint32_t length)
@@ -136,9 +143,9 @@ KITE_INLINE uint32_t kite_mode_of(uint32_t length)
  * instrument that no row is left for isn't followed. */
 static void kite_pass_expect(kite_pass *pass, uint32_t token, uint32_t wanted)
 {
-    kite_entry *entry = kite_pass_entry(pass, token);
+    kite_entry *entry = kite_pass_take_row(pass, token);
     uint32_t due = wanted == MODE_QUOTE ? 1 : 2;
-    if (entry->place == 0 && kite_pass_add_row(pass, entry, token) < 0)
+    if (entry == NULL)
         return;
     entry->place = (entry->place & ROW_MASK) | due << DUE_SHIFT | wanted << WANTED_SHIFT;
 }
@@ -375,7 +382,7 @@ KITE_INLINE void kite_pass_put_bars(kite_bars *bars, const kite_found *found, in
     if (length == FULL_LENGTH) {
         tick.kind = kite_has_oi(tick.token) ? STATE_VOLUME | STATE_OI : STATE_VOLUME;
         tick.volume = kite_be32(p + 16);
-        tick.oi = kite_be32(p + 48);
+        tick.oi = tick.kind & STATE_OI ? kite_be32(p + 48) : 0;
         stamp_s = kite_be32(p + 60);
     } else if (length == QUOTE_LENGTH) {
         tick.kind = STATE_VOLUME;
@@ -405,10 +412,8 @@ static void kite_pass_mark_gap(kite_pass *pass, uint32_t token)
 /* The instrument keeps other hours than its segment; from its next bar on. */
 static void kite_pass_place(kite_pass *pass, uint32_t token, uint16_t timeline)
 {
-    kite_entry *entry = kite_pass_entry(pass, token);
-    if (entry->place == 0 && kite_pass_add_row(pass, entry, token) < 0)
-        return;
-    if (pass->bars != NULL)
+    kite_entry *entry = kite_pass_take_row(pass, token);
+    if (entry != NULL && pass->bars != NULL)
         pass->bars->states[(entry->place & ROW_MASK) - 1].timeline = timeline;
 }
 

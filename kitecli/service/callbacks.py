@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal
 
+from kitecli.bars.intervals import Interval
 from kitecli.service.failures import Callback, FailureLog
 
-Kind = Literal["tick", "batch", "order", "gap", "event"]
-KINDS: Final[tuple[Kind, ...]] = ("tick", "batch", "order", "gap", "event")
+Kind = Literal["tick", "batch", "bar", "order", "gap", "event"]
+KINDS: Final[tuple[Kind, ...]] = ("tick", "batch", "bar", "order", "gap", "event")
 
 
 class Callbacks:
@@ -21,12 +22,15 @@ class Callbacks:
         self._of: dict[Kind, tuple[Callback, ...]] = dict.fromkeys(KINDS, ())
         self._names: Counter[str] = Counter()
 
-    def add(self, kind: Kind, function: Callable[..., object]) -> None:
-        """Call ``function`` too, after those added before it; raises TypeError for what can't be called."""
+    def add(self, kind: Kind, function: Callable[..., object], interval: Interval | None = None) -> None:
+        """Call ``function`` too, after those added before it; raises TypeError for what can't be called.
+
+        ``interval``: of the bars it wants to hear of.
+        """
         if not callable(function):
             raise TypeError(f"a callback must be callable, not {type(function).__name__}")
         with self._lock:
-            self._of[kind] = (*self._of[kind], Callback(function, self._name(function)))
+            self._of[kind] = (*self._of[kind], Callback(function, self._name(function), interval))
 
     def remove(self, function: Callable[..., object]) -> None:
         """Call it no longer, whatever it was called for; nothing happens where it isn't known."""

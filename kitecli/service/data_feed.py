@@ -6,11 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kitecli.bars.frames import FrameKind, bars_frame, ticks_frame
+from kitecli.bars.intervals import Interval
+from kitecli.bars.table import TABLE_DTYPE, Bar
 from kitecli.errors import UsageError
 from kitecli.feed.gaps import Gap
 from kitecli.gateway.feed import Feed
@@ -35,12 +38,16 @@ from kitecli.settings.live import config as process_config
 from kitecli.sim.options import SimOptions
 from kitecli.wiring import FeedPlan, start_feed
 
+if TYPE_CHECKING:
+    from kitecli.bars.frames import Frame
+
 STOP_TIMEOUT_S: Final = 5.0
 """How long stop() waits for a callback that is running."""
 
 Function = TypeVar("Function", bound=Callable[..., object])
 TickFunction = TypeVar("TickFunction", bound=Callable[[Tick], object])
 BatchFunction = TypeVar("BatchFunction", bound=Callable[[Batch], object])
+BarFunction = TypeVar("BarFunction", bound=Callable[[Bar], object])
 OrderFunction = TypeVar("OrderFunction", bound=Callable[[dict[str, object]], object])
 GapFunction = TypeVar("GapFunction", bound=Callable[[Gap], object])
 EventFunction = TypeVar("EventFunction", bound=Callable[[GatewayEvent], object])
@@ -121,6 +128,18 @@ class DataFeedService:
         A batch's arrays are overwritten after the call: copy what is kept.
         """
         return self._add("batch", function)
+
+    def add_bar_callback(self, function: BarFunction, interval: str = "1m") -> BarFunction:
+        """Call ``function(bar)`` with each bar that is closed, and again when a late tick has changed it.
+
+        Before the tick callbacks, on their thread. Raises UsageError for what is no interval or, while it runs, one
+        that its feed doesn't build; else that is raised by :meth:`wait`.
+        """
+        asked = Interval.parse(interval)
+        if (feed := self._feed) is not None:
+            feed.closed_bars(asked)
+        self._callbacks.add("bar", function, asked)
+        return function
 
     def add_order_callback(self, function: OrderFunction) -> OrderFunction:
         """Call ``function(order)`` with each order update as the broker sends it, on a thread that no tick occupies."""
@@ -210,16 +229,70 @@ class DataFeedService:
             raise UsageError("The service isn't running", why="an outage is measured by its feed's history")
         return feed.missed_volume(gap)
 
-    def get_latest_ticks(self, instrument: int | str, count: int = 1000) -> NDArray[np.void]:
+    @overload
+    def get_latest_ticks(self, instrument: int | str, count: int = 1000, *, frame: None = None) -> NDArray[np.void]: ...
+    @overload
+    def get_latest_ticks(self, instrument: int | str, count: int = 1000, *, frame: FrameKind) -> Frame: ...
+    def get_latest_ticks(
+        self, instrument: int | str, count: int = 1000, *, frame: FrameKind | None = None
+    ) -> NDArray[np.void] | Frame:
         """The last ``count`` ticks of one instrument, newest last: a structured array of ``TICK_DTYPE``, a copy.
 
-        Fewer where the ring holds no more, none while it isn't running. Takes some 50 us for a thousand.
+        Fewer where the ring holds no more, none while it isn't running. Takes some 50 us for a thousand. ``frame``:
+        "pandas" or "polars" for a frame in rupees; raises EnvironmentProblem where that isn't installed.
         """
-        feed = self._feed
-        if feed is None:
-            return np.zeros(0, TICK_DTYPE)
-        (token,) = tokens_of(instrument, self._venue.book)
-        return feed.history(token, count)[0]
+        ticks, feed = np.zeros(0, TICK_DTYPE), self._feed
+        if feed is not None:
+            (token,) = tokens_of(instrument, self._venue.book)
+            ticks = feed.history(token, count)[0]
+        return ticks if frame is None else ticks_frame(ticks, frame)
+
+    @overload
+    def get_ohlc_bars(
+        self,
+        instrument: int | str,
+        count: int = 100,
+        interval: str = "1m",
+        *,
+        forming: bool = False,
+        auctions: bool = False,
+        fill: bool = False,
+        frame: None = None,
+    ) -> NDArray[np.void]: ...
+    @overload
+    def get_ohlc_bars(
+        self,
+        instrument: int | str,
+        count: int = 100,
+        interval: str = "1m",
+        *,
+        forming: bool = False,
+        auctions: bool = False,
+        fill: bool = False,
+        frame: FrameKind,
+    ) -> Frame: ...
+    def get_ohlc_bars(
+        self,
+        instrument: int | str,
+        count: int = 100,
+        interval: str = "1m",
+        *,
+        forming: bool = False,
+        auctions: bool = False,
+        fill: bool = False,
+        frame: FrameKind | None = None,
+    ) -> NDArray[np.void] | Frame:
+        """The last ``count`` bars of one instrument, oldest first: a structured array of ``TABLE_DTYPE``, a copy.
+
+        ``interval``: one of the settings' ``datafeed.bars`` or a multiple, as "5m"; raises UsageError for another.
+        ``forming``, ``auctions``, ``fill``: as :meth:`Feed.bars`. ``frame``: as :meth:`get_latest_ticks`. None while it
+        isn't running.
+        """
+        bars, feed = np.zeros(0, TABLE_DTYPE), self._feed
+        if feed is not None:
+            (token,) = tokens_of(instrument, self._venue.book)
+            bars = feed.bars(token, interval, count, forming=forming, auctions=auctions, fill=fill)
+        return bars if frame is None else bars_frame(bars, frame)
 
     def get_statistics(self) -> dict[str, object]:
         """Figures, see docs/library.md: ``ticks_per_second``, ``active_connections``, ``buffer_usage`` (0 to 1), …"""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from kitecli.bars.intervals import Interval
 from kitecli.market.view import Tick
 
 INTERVAL_S: Final = 10.0
@@ -16,10 +17,14 @@ _SUBJECT_LETTERS: Final = 2_000
 
 @dataclass(slots=True, eq=False)
 class Callback:
-    """A user's function. ``streak``: failures since it last succeeded. ``retired``: it isn't called any more."""
+    """A user's function. ``interval``: of the bars it hears of. ``streak``: failures since it last succeeded.
+
+    ``retired``: it isn't called any more.
+    """
 
     function: Callable[..., object]
     name: str
+    interval: Interval | None = None
     errors: int = 0
     streak: int = 0
     retired: bool = False

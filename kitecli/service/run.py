@@ -1,7 +1,7 @@
 """One start-to-stop of a service: a thread that reads and calls back, and one for order updates.
 
 ============  ============================================================================================
-kite ticks    opens the feed, then reads it: tick, batch, gap and event callbacks, one after the other
+kite ticks    opens the feed, then reads it: tick, batch, bar, gap and event callbacks, one after the other
 kite orders   order callbacks: an update waits for no tick handler
 feed events   the feed's own: what the gateway says; runs nothing of the user's
 ============  ============================================================================================
@@ -22,6 +22,7 @@ from kitecli.errors import KiteError, UsageError
 from kitecli.gateway.feed import Feed, gap_of_event
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.ring.reader import Batch
+from kitecli.service.bars import BarCalls
 from kitecli.service.callbacks import Callbacks, call
 from kitecli.service.failures import FailureLog
 from kitecli.service.statistics import NOTHING, Rate, feed_statistics
@@ -55,6 +56,7 @@ class Run:
         self._failures = failures
         self._max_lag = max_lag
         self._supply: Supply | None = None
+        self._bars: BarCalls | None = None
         self._rate = Rate(time.monotonic())
         self._last_figures = NOTHING
         self.stopping = False
@@ -108,7 +110,8 @@ class Run:
         if feed is None or supply is None:
             return self._last_figures
         rate = self._rate.per_s(time.monotonic(), supply.handed)
-        return {"ticks_per_second": rate, **feed_statistics(feed, supply)}
+        bars_lost = self._bars.lost if self._bars else 0
+        return {"ticks_per_second": rate, **feed_statistics(feed, supply), "bars_lost": bars_lost}
 
     # The tick thread
 
@@ -128,9 +131,12 @@ class Run:
         self.feed = self._opened(self._hear)
         self._supply = Supply(self.feed, self._max_lag, self._take_batch)
         callbacks, failures = self._callbacks, self._failures
+        self._bars = BarCalls(self.feed, callbacks, failures, lambda: self.stopping)
+        self._bars.tell()
         for tick in self._supply:
             if tick is None:
                 self._note_rate()
+                self._bars.tell()
             else:
                 call(callbacks.of("tick"), tick, failures)
             if self._urgent:
@@ -140,6 +146,8 @@ class Run:
 
     def _take_batch(self, batch: Batch) -> bool:
         self._note_rate()
+        if self._bars is not None:
+            self._bars.tell()
         call(self._callbacks.of("batch"), batch, self._failures)
         return bool(self._callbacks.of("tick"))
 

@@ -73,5 +73,6 @@ NOTHING: Final[dict[str, object]] = {
     "latency_ns": {"p50": None, "p99": None, "max": 0},
     "gaps": {"total": 0, "open": 0},
     "feed": {},
+    "bars_lost": 0,
 }
 """Before anything has run."""

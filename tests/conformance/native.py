@@ -26,6 +26,13 @@ HEADERS = Path(kitecli.hot.__file__).parent
 COMPILER = shutil.which("cc") if sys.platform != "win32" else None
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler on the path as cc")
 
+
+
+def headers() -> dict[str, str]:
+    """The pass's sources by name."""
+    return {path.name: path.read_text() for path in HEADERS.glob("*.h")}
+
+
 _SOURCE = """
 #include "pass.h"
 kite_pass *native_open(uint8_t *base, const uint64_t *at)

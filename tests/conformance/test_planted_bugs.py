@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conformance.decoding import Decode, by_pass, by_reference, first_failure
-from tests.conformance.native import HEADERS, NativePass, compile_pass, needs_compiler
+from tests.conformance.native import NativePass, compile_pass, headers, needs_compiler
 from tests.conformance.vectors import VECTORS
 
 DECODER, TICK, LAYOUT = "kitecli.protocol.decoder", "kitecli.market.tick", "kitecli.protocol.layout"
@@ -215,7 +215,7 @@ def test_the_reference_made_anew_without_a_bug_passes(broken: Decode):
 @needs_compiler
 @pytest.mark.parametrize("bug", IN_THE_COMPILED, ids=lambda bug: bug.name)
 def test_a_bug_planted_in_the_compiled_pass_is_caught(bug: Bug, tmp_path: Path):
-    sources = {name: (HEADERS / name).read_text() for name in ("pass.h", "portable.h")}
+    sources = headers()
     sources[bug.where] = planted(sources[bug.where], bug)
     library = compile_pass(tmp_path, sources)
     assert first_failure(partial(by_pass, make_pass=partial(NativePass, library)), VECTORS)
@@ -223,6 +223,6 @@ def test_a_bug_planted_in_the_compiled_pass_is_caught(bug: Bug, tmp_path: Path):
 
 @needs_compiler
 def test_the_compiled_pass_made_anew_without_a_bug_passes(tmp_path: Path):
-    sources = {name: (HEADERS / name).read_text() for name in ("pass.h", "portable.h")}
+    sources = headers()
     library = compile_pass(tmp_path, sources)
     assert not first_failure(partial(by_pass, make_pass=partial(NativePass, library)), VECTORS)

@@ -22,7 +22,7 @@ from kitecli.ring.memory import RingMemory
 from kitecli.ring.policy import Policy
 from kitecli.ring.reader import Batch, RingReader
 from kitecli.ring.seats import Seat
-from tests.conformance.native import HEADERS, compile_pass, needs_compiler
+from tests.conformance.native import compile_pass, headers, needs_compiler
 from tests.conformance.ring_processes import INSTRUMENTS, PACKETS, Expected
 from tests.conformance.test_ring_across_processes import Process
 from tests.ring.implementations import needs_compiled
@@ -67,7 +67,7 @@ PLACES = (
 @pytest.fixture(scope="module")
 def deadly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library of a pass that dies where it is told to."""
-    sources = {name: (HEADERS / name).read_text() for name in ("pass.h", "portable.h")}
+    sources = headers()
     for sound, dying in PLACES:
         assert sources["pass.h"].count(sound) == 1, f"pass.h has changed: {sound!r} should stand there once"
         sources["pass.h"] = sources["pass.h"].replace(sound, dying)

@@ -14,7 +14,7 @@ from kitecli.market.modes import MODES
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.parts import RingParts
-from tests.conformance.native import COMPILER, HEADERS, needs_compiler
+from tests.conformance.native import COMPILER, HEADERS, headers, needs_compiler
 from tests.fuzz.frames import steps
 from tests.fuzz.test_agreement import Step, layout_of
 from tests.ring.implementations import REFERENCE
@@ -86,8 +86,7 @@ def test_two_hundred_thousand_frames_under_sanitizers(sanitized: Path):
 
 def test_a_step_outside_would_be_seen(sanitized: Path, tmp_path: Path):
     """The guard of the guard: the same program over a pass that trusts a packet's length is stopped."""
-    for name in ("pass.h", "portable.h"):
-        source = (HEADERS / name).read_text()
+    for name, source in headers().items():
         lenient = source.replace("walk->at + length > walk->size", "walk->at + length > walk->size + 100")
         (tmp_path / name).write_text(lenient)
     program, source_file = tmp_path / "sanitized", Path(__file__).with_name("sanitized.c")

@@ -59,3 +59,11 @@ def test_closing_is_seen():
     writer, view = ring()
     writer.close()
     assert view.closed()
+
+
+def test_without_a_memory_for_bars_there_are_none_to_close():
+    writer, view = ring()
+    writer.place({5: 0})
+    writer.mark_gap([5, 6])
+    assert not writer.close_bars(1 << 60, 100)
+    assert view.board_rows() == 1

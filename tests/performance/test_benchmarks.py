@@ -16,6 +16,7 @@ BENCHMARKS = CHECKOUT / "benchmarks"
 TITLES = {
     "decode": ["Full packets into a ring", "The reference decoder"],
     "pass": ["The whole compiled pass"],
+    "bars": ["The whole compiled pass with bars"],
     "socket": ["Socket to the end of the whole pass"],
     "latency": ["Socket to on_tick"],
     "startup": ["Start-up"],

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +21,6 @@ LAYOUT = RingLayout.of(64, 64)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "feed.ring"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounting = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
-    if sys.platform != "linux" or os.getuid() != 0 or subprocess.run(mounting, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def on(memory: RingMemory) -> Ring:

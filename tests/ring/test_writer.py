@@ -187,3 +187,28 @@ def test_what_can_t_be_expected_is_refused_and_changes_nothing(implementation: I
     with pytest.raises(error):
         ring.writer.expect_snapshots(modes)
     assert ring.view.board_rows() == 0
+
+
+def test_what_was_written_is_handed_back_with_its_row(ring: Written):
+    frame = decode_frame(message([quote(70, 1), quote(80, 2), quote(70, 3)]))
+    ring.writer.expect_snapshots({70: "quote"})
+    written = ring.writer.write(frame.ticks, frame.depth)
+    assert [row for row, _ in written] == [0, 1, 0]
+    assert [int(tick["last_price"]) for _, tick in written] == [1, 2, 3]
+    assert [bool(tick["flags"] & FLAG_SNAPSHOT) for _, tick in written] == [True, False, False]
+
+
+def test_what_has_no_row_is_handed_back_without_one(ring: Written):
+    frame = decode_frame(message([quote(token, 0) for token in range(65)]))
+    assert [row for row, _ in ring.writer.write(frame.ticks, frame.depth)] == [*range(64), None]
+
+
+def test_whoever_asks_is_told_of_each_instrument_that_takes_a_row():
+    admitted: list[int] = []
+    writer = RingWriter(RingMemory.private(RingLayout.of(64, 64)), admitted.append)
+    frame = decode_frame(message([quote(token, 0) for token in (9, 8, 9)]))
+    writer.expect_snapshots({7: "full"})
+    writer.write(frame.ticks, frame.depth)
+    assert (writer.take_row(6), writer.take_row(8)) == (3, 2)
+    assert admitted == [7, 9, 8, 6]
+    assert (writer.row_of(6), writer.row_of(5)) == (3, None)

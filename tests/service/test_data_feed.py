@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kitecli.bars.table import TABLE_DTYPE
 from kitecli.broker.rest import fetch_instruments
 from kitecli.errors import (
     AuthError,
@@ -102,6 +103,40 @@ def test_the_latest_ticks_of_an_instrument_newest_last(make, tokens):
         assert seen[10] in service.get_latest_ticks(tokens[0])["ts_recv_ns"]
         assert len(service.get_latest_ticks(tokens[0], count=0)) == 0
         assert len(service.get_latest_ticks(256 + 1)) == 0, "one that isn't streamed"
+
+
+def test_bars_of_an_instrument_by_name_oldest_first(make, tokens):
+    service, told = make(), []
+    assert service.get_ohlc_bars(tokens[0]).dtype == TABLE_DTYPE, "none, while it isn't running"
+    service.config.performance.tick_aggregation_interval = 200
+    service.subscribe("NSE:RELIANCE")
+    service.add_bar_callback(told.append, "400ms")
+    with service:
+        until(lambda: len(told) > 2)
+        bars = service.get_ohlc_bars("NSE:RELIANCE", 2, "200ms", fill=True)
+        assert (bars["start"][1] - bars["start"][0]) == np.timedelta64(200, "ms")
+        assert len(service.get_ohlc_bars("NSE:RELIANCE", 1, "day", forming=True)) == 1
+        longer = service.get_ohlc_bars("NSE:RELIANCE", 100, "400ms")
+        with pytest.raises(UsageError, match="it builds 200ms, 1m, 15m, day"):
+            service.get_ohlc_bars("NSE:RELIANCE", interval="300ms")
+        with pytest.raises(UsageError, match="no bars of 300ms"):
+            service.add_bar_callback(print, "300ms")
+        with pytest.raises(UsageError, match="no kind of frame"):
+            service.get_ohlc_bars("NSE:RELIANCE", interval="day", frame="arrow")
+    assert {bar.instrument_token for bar in told} == set(longer["token"].tolist())
+    opens = dict(zip(longer["start"].astype(np.int64).tolist(), longer["open"].tolist(), strict=True))
+    assert [bar.open for bar in told[:3]] == [opens[round(bar.start.timestamp() * 1000)] for bar in told[:3]]
+    assert service.get_statistics()["bars_lost"] == 0
+
+
+def test_a_bar_callback_of_what_no_feed_builds_is_said_by_wait(make):
+    service = make()
+    service.add_bar_callback(print, "250ms")
+    service.start()
+    with pytest.raises(UsageError, match=r"datafeed\.bars"):
+        service.wait(20)
+    with pytest.raises(UsageError, match="no interval"):
+        service.add_bar_callback(print, "soon")
 
 
 def test_batches_come_as_arrays(make, tokens):
