@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kitecli.errors import AuthError, EnvironmentProblem, FeedError, UsageError
+from kitecli.errors import AuthError, EnvironmentProblem, FeedError, NoFeed, UsageError
 from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import Settings
@@ -182,6 +182,27 @@ def start_feed(
         feed.close()
         raise
     return feed
+
+
+def join_feed(settings: Settings, market: Market) -> Feed:
+    """The feed of this market that runs already, as an onlooker: nothing is streamed for it. Raises :class:`NoFeed`."""
+    from kitecli.gateway.feed import Feed
+    from kitecli.gateway.handle import attach, open_gateway
+    from kitecli.gateway.lock import FeedPlace
+
+    spec = _spec(settings, market, FeedPlan())
+    if spec.folder is None or not FeedPlace(Path(spec.folder), spec.name).held():
+        raise NoFeed(
+            "No feed of this account is running",
+            why="only a running feed has bars",
+            hint=f"start one, and let it run for a while: kite feed --daemon{' --sim' if market.simulated else ''}",
+        )
+    handle = open_gateway(spec, client=Path(sys.argv[0]).name)
+    try:
+        return Feed(handle, attach(handle.memory, batch=1, depth=False, from_oldest=False))
+    except BaseException:
+        handle.close()
+        raise
 
 
 def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], plan: FeedPlan) -> Daemon:

@@ -32,9 +32,8 @@ def candle_progress(console: Console, total: int, say: Callable[[str], None]) ->
     if not console.is_terminal or not total:
         yield Progress(lambda _: None, lambda pause_s: None if pause_s is None else say(f"kite: {_again(pause_s)}"))
         return
-    from rich.progress import BarColumn, MofNCompleteColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
-    from rich.progress import TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True) as bar:
