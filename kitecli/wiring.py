@@ -299,7 +299,7 @@ def building(settings: Settings, interval: Interval) -> Settings:
 
 def _timelines(market: Market) -> str:
     """When segments trade, for a feed that is started."""
-    if _trades_at_any_hour(market):
+    if trades_at_any_hour(market):
         return ""
     from kitecli.bars.hours import to_text
     from kitecli.bars.timeline import Timelines
@@ -308,7 +308,7 @@ def _timelines(market: Market) -> str:
     return to_text(Timelines.of(load_calendar()))
 
 
-def _trades_at_any_hour(market: Market) -> bool:
+def trades_at_any_hour(market: Market) -> bool:
     """A simulated exchange does, also one that was started by itself: what runs on this machine is no other."""
     from kitecli.catalogue import source_of
     from kitecli.master.folder import SIMULATED
@@ -318,7 +318,7 @@ def _trades_at_any_hour(market: Market) -> bool:
 
 def _groups(market: Market, tokens: Iterable[int]) -> dict[str, list[int]]:
     """Which of ``tokens`` keep other hours than their segment, as far as the instruments kept on disk tell."""
-    if _trades_at_any_hour(market):
+    if trades_at_any_hour(market):
         return {}
     from kitecli.catalogue import groups_of
 

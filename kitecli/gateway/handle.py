@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self, TypeAlias
 
 from kitecli.bars.hours import NO_HOURS, from_text
-from kitecli.bars.intervals import Interval
 from kitecli.bars.memory import BarsMemory
-from kitecli.bars.resample import serving
 from kitecli.bars.timeline import Timelines
 from kitecli.errors import DataError, FeedError, GatewayGone, TooManyInstruments
 from kitecli.feed.gaps import Gap
@@ -281,24 +279,14 @@ def _differences(spec: GatewaySpec, welcome: Mapping[str, object]) -> tuple[str,
         "ring_size": ("a ring of {:,} ticks", RingLayout.of(spec.ring_size).capacity),
         "at_least": ("at least {} connections", spec.at_least),
         "limits": ("limits of {}", limits),
+        "intervals": ("bars of {}", list(spec.intervals)),
         "bar_grace_ms": ("bars that wait {} ms for late ticks", spec.bar_grace_ms),
     }
-    differing = [
+    return tuple(
         f"the running feed has {said.format(welcome[name])}; {said.format(wish)} was asked for"
         for name, (said, wish) in wishes.items()
-        if welcome[name] != wish
-    ]
-    return (*differing, *_lacking(spec.intervals, welcome["intervals"]))
-
-
-def _lacking(wished: Iterable[str], built: object) -> Iterator[str]:
-    """Bars that the running gateway neither builds nor can put together."""
-    assert isinstance(built, list)  # the welcome's schema
-    there = tuple(map(Interval.parse, built))
-    lacking = [name for name in wished if serving(there, Interval.parse(name)) is None]
-    if lacking:
-        named = ", ".join(built) or "nothing"
-        yield f"the running feed has bars of {named}; bars of {', '.join(lacking)} were asked for"
+        if welcome.get(name, wish) != wish
+    )
 
 
 def _too_many(spec: GatewaySpec) -> TooManyInstruments:

@@ -39,10 +39,20 @@ def _feed(status: Status) -> Section:
         ("instruments", grouped(status["instruments"], 0)),
         ("ticks", f"{grouped(ring['produced'], 0)} in {grouped(counters['frames'], 0)} messages"),
         ("ring", f"{grouped(ring['capacity'], 0)} ticks"),
+        *_bars(status),
         ("outages", f"{status['gaps']['total']}, {status['gaps']['open']} of them open"),
     ]
     damage = sum(counters[kind] for kind in ("empty", "truncated", "missing", "unknown_length", "trailing"))
     return Section("feed", ("", ""), [*rows, *([("damaged", grouped(damage, 0))] if damage else [])])
+
+
+def _bars(status: Status) -> list[tuple[str, str]]:
+    """Nothing where none are built."""
+    bars = status.get("bars")
+    if not bars:
+        return []
+    closed, revisions = (grouped(bars["counters"][name], 0) for name in ("bars", "revisions"))
+    return [("bars", f"{closed} closed, {revisions} revisions; {', '.join(bars['published'])}")]
 
 
 def _connections(status: Status, now_ns: int) -> Section:

@@ -17,6 +17,7 @@ from kitecli.cli import app
 from kitecli.clock import IST
 from kitecli.commands._audit_bars import Period
 from kitecli.errors import UsageError
+from kitecli.hot import COMPILED
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 
@@ -46,6 +47,8 @@ def day():
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """The day, played to a feed in the background and cut in between: the feed's environment, and the exchange."""
+    if not COMPILED:
+        pytest.skip("a feed in the background needs the compiled pass")
     folder = tmp_path_factory.mktemp("day")
     (folder / "day.csv").write_text(day())
     options = SimOptions(source=str(folder / "day.csv"), speed=SPEED, faults="version: 1", rate_limits=False)

@@ -258,7 +258,7 @@ def test_a_new_token_is_used_by_the_next_connect_and_not_repeated():
 
 def test_status_tells_everything_in_json():
     async def scenario():
-        async with running(label="prod") as (gateway, _, _events):
+        async with running(label="prod", intervals=("100ms", "1m")) as (gateway, _, _events):
             gateway.join(1, HELLO)
             gateway.join(2, Hello("kite status", 8, observer=True))
             gateway.answer(1, Subscribe({7: "full", 8: "ltp"}))
@@ -272,7 +272,10 @@ def test_status_tells_everything_in_json():
             assert status["connections"][0]["index"] == 0
             assert status["gaps"]["total"] == 0
             stats = gateway.answer(1, Stats())
-            assert stats.items() <= status.items() or set(stats) == {"ring", "counters", "readers"}
+            assert stats.items() <= status.items() or set(stats) == {"ring", "counters", "readers", "bars"}
+            assert (status["intervals"], status["bar_grace_ms"]) == (["100ms", "1m"], 1500)
+            assert status["bars"]["published"] == {"100ms": 0, "1m": 0}
+            assert set(status["bars"]["counters"]) >= {"bars", "revisions", "late_ticks"}
             assert gateway.answer(1, Gaps()) == {"gaps": [], "next": None}
             with pytest.raises(UsageError):
                 gateway.answer(1, HELLO)

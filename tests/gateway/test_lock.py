@@ -30,7 +30,7 @@ def card(place: FeedPlace, **changes: object) -> FeedCard:
 
 
 def litter(place: FeedPlace) -> set[str]:
-    names = {f"feed-{place.name}.{kind}" for kind in ("json", "sock", "ring", "seats", "seats.07", "json.new")}
+    names = {f"feed-{place.name}.{kind}" for kind in ("json", "sock", "ring", "bars", "seats", "seats.07", "json.new")}
     for name in names:
         (place.folder / name).touch()
     return names

@@ -18,6 +18,8 @@ SPEC = GatewaySpec(
     user_id=Secret("AB1234"),
     at_least=2,
     daemon=True,
+    intervals=("100ms", "day"),
+    timelines="text",
 )
 
 

@@ -14,6 +14,10 @@ STATUS = {
     "instruments": 9000,
     "ring": {"capacity": 1 << 20, "produced": 123_456_789},
     "counters": {"frames": 1000, "empty": 0, "truncated": 2, "missing": 3, "unknown_length": 0, "trailing": 0},
+    "bars": {
+        "published": {"100ms": 1_300_000, "1m": 4_567},
+        "counters": {"bars": 1_304_000, "revisions": 567, "late_ticks": 600, "late_lost": 0, "resets": 0},
+    },
     "gaps": {
         "total": 2,
         "open": 1,
@@ -54,6 +58,12 @@ def test_every_part_has_its_table_and_empty_ones_none():
     bare = {**STATUS, "clients": [], "readers": [], "gaps": {"total": 0, "open": 0, "newest": []}}
     assert [section.title for section in sections(bare, NOW_NS)] == ["feed", "connection"]
     assert all(len(row) == len(section.heads) for section in sections(STATUS, NOW_NS) for row in section.rows)
+
+
+def test_bars_have_a_row_where_there_are_any():
+    assert dict(rows_of("feed"))["bars"] == "13,04,000 closed, 567 revisions; 100ms, 1m"
+    (feed, *_) = sections({**STATUS, "bars": None}, NOW_NS)
+    assert "bars" not in dict(feed.rows)
 
 
 def test_figures_are_grouped_as_in_india_and_times_have_their_zone():
