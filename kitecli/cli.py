@@ -21,6 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
+from kitecli.commands.audit_bars import audit_bars
 from kitecli.commands.bars import EPILOG as BARS_EXAMPLES
 from kitecli.commands.bars import bars
 from kitecli.commands.calendar import EPILOG as CALENDAR_EPILOG
@@ -187,6 +188,7 @@ def kite(
 app.command(short_help="See ticks stream, with no account.", epilog="Example: kite demo --seconds 60")(demo)
 app.command(short_help="Stream live ticks.", epilog=FEED_EXAMPLES)(feed)
 app.command(short_help="Show bars: a chart, a table or lines.", epilog=BARS_EXAMPLES)(bars)
+app.command(name="audit-bars", short_help="Explain where bars differ from the broker's candles.")(audit_bars)
 app.command(short_help="Show the running feeds.")(status)
 app.command(short_help="End a running feed.")(stop)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)

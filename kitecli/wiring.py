@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kitecli.errors import AuthError, EnvironmentProblem, FeedError, UsageError
+from kitecli.errors import AuthError, EnvironmentProblem, FeedError, NoFeed, UsageError
 from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import Settings
@@ -184,6 +184,27 @@ def start_feed(
     return feed
 
 
+def join_feed(settings: Settings, market: Market) -> Feed:
+    """The feed of this market that runs already, as an onlooker: nothing is streamed for it. Raises :class:`NoFeed`."""
+    from kitecli.gateway.feed import Feed
+    from kitecli.gateway.handle import attach, open_gateway
+    from kitecli.gateway.lock import FeedPlace
+
+    spec = _spec(settings, market, FeedPlan())
+    if spec.folder is None or not FeedPlace(Path(spec.folder), spec.name).held():
+        raise NoFeed(
+            "No feed of this account is running",
+            why="only a running feed has bars",
+            hint=f"start one, and let it run for a while: kite feed --daemon{' --sim' if market.simulated else ''}",
+        )
+    handle = open_gateway(spec, client=Path(sys.argv[0]).name)
+    try:
+        return Feed(handle, attach(handle.memory, batch=1, depth=False, from_oldest=False))
+    except BaseException:
+        handle.close()
+        raise
+
+
 def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], plan: FeedPlan) -> Daemon:
     """Have ``modes`` streamed in the background, by a gateway that goes on without clients.
 
@@ -267,21 +288,18 @@ def _intervals(settings: Settings) -> tuple[str, ...]:
 def building(settings: Settings, interval: Interval) -> Settings:
     """Settings by which a feed that is started serves an interval of bars: of exchange stamps where that can be."""
     from kitecli.bars.intervals import MAX_SERIES, Interval
-    from kitecli.bars.resample import series_for
+    from kitecli.bars.resample import serving
 
     built = tuple(map(Interval.parse, _intervals(settings)))
-    try:
-        served = built[series_for(built, interval)].by_receive <= interval.by_receive
-    except UsageError:
-        served = False
-    if served or len(built) >= MAX_SERIES:
+    by = serving(built, interval)
+    if len(built) >= MAX_SERIES or (by is not None and by.by_receive <= interval.by_receive):
         return settings
     return replace(settings, datafeed=replace(settings.datafeed, bars=(*settings.datafeed.bars, str(interval))))
 
 
 def _timelines(market: Market) -> str:
     """When segments trade, for a feed that is started."""
-    if _trades_at_any_hour(market):
+    if trades_at_any_hour(market):
         return ""
     from kitecli.bars.hours import to_text
     from kitecli.bars.timeline import Timelines
@@ -290,7 +308,7 @@ def _timelines(market: Market) -> str:
     return to_text(Timelines.of(load_calendar()))
 
 
-def _trades_at_any_hour(market: Market) -> bool:
+def trades_at_any_hour(market: Market) -> bool:
     """A simulated exchange does, also one that was started by itself: what runs on this machine is no other."""
     from kitecli.catalogue import source_of
     from kitecli.master.folder import SIMULATED
@@ -300,7 +318,7 @@ def _trades_at_any_hour(market: Market) -> bool:
 
 def _groups(market: Market, tokens: Iterable[int]) -> dict[str, list[int]]:
     """Which of ``tokens`` keep other hours than their segment, as far as the instruments kept on disk tell."""
-    if _trades_at_any_hour(market):
+    if trades_at_any_hour(market):
         return {}
     from kitecli.catalogue import groups_of
 

@@ -98,7 +98,7 @@ class _Comparison:
     def _lone(self, number: int) -> Verdict | None:
         """Why only one of us has a bar."""
         pair = self.pairs[number]
-        if not pair.settled or not any(one.theirs for one in self.pairs[number:]):
+        if not self.evidence.settles(pair.end):
             return Verdict(Cause.UNSETTLED, "the broker may not have it yet")
         if pair.ours is None and pair.outage(self.evidence):
             return dark(pair, self.evidence)
@@ -126,7 +126,8 @@ def _late(pair: Pair, theirs: Candle) -> Iterator[Difference]:
 
 
 def _unsettled(of: _Comparison, number: int, _: str) -> Verdict | None:
-    return None if of.pairs[number].settled else Verdict(Cause.UNSETTLED, "the candle may still change")
+    settled = of.evidence.settles(of.pairs[number].end)
+    return None if settled else Verdict(Cause.UNSETTLED, "the candle may still change")
 
 
 def _opening(of: _Comparison, number: int, name: str) -> Verdict | None:

@@ -20,7 +20,7 @@ AUCTION_FLAGS: Final = frozenset({"preopen", "closing", "post_close", "outside"}
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """One of theirs: ``start`` aware, prices in rupees; ``settled``: it was asked for late enough to be final."""
+    """One of theirs: ``start`` aware, prices in rupees."""
 
     start: datetime
     open: float
@@ -28,7 +28,6 @@ class Candle:
     low: float
     close: float
     volume: int
-    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,19 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What else is known of the instrument. ``day_opens``: the day's open as its ticks have it."""
+    """What else is known of the instrument. ``day_opens``: the day's open as its ticks have it.
+
+    ``settled_until``: candles that end later were asked for too early to be final; None: all are.
+    """
 
     interval: Interval
     outages: Sequence[Outage] = ()
     day_opens: Mapping[date, float] = field(default_factory=dict)
+    settled_until: datetime | None = None
+
+    def settles(self, end: datetime) -> bool:
+        """Whether a candle that ends then will not change."""
+        return self.settled_until is None or end <= self.settled_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +83,6 @@ class Pair:
         """How much more volume they have; 0 where we know none, as of an index."""
         ours = 0 if self.ours is None else self.ours.volume
         return 0 if ours is None else (self.theirs.volume if self.theirs else 0) - ours
-
-    @property
-    def settled(self) -> bool:
-        return self.theirs is None or self.theirs.settled
 
     def flagged(self, flag: str) -> bool:
         return self.ours is not None and flag in self.ours.flags

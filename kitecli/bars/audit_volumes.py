@@ -34,7 +34,7 @@ class Volumes:
 
     def _unsettled(self) -> None:
         for number, pair in enumerate(self._pairs):
-            if not pair.settled:
+            if not self._evidence.settles(pair.end):
                 self._say(number, Verdict(Cause.UNSETTLED, "the candle may still change"))
                 self._close(number)
 

@@ -19,6 +19,7 @@ from kitecli.bars.record import BAR_DTYPE, FLAG_OPEN, FLAG_PARTIAL
 from kitecli.bars.resample import end_of, filled, resampled, series_for
 from kitecli.bars.table import continuous
 from kitecli.bars.timeline import EMPTY, Timeline
+from kitecli.errors import UsageError
 
 _SPARE: Final = 8
 """Records read beyond those asked for: revisions, auctions and the night take some."""
@@ -101,6 +102,18 @@ class BarsReader:
             if found.size >= ask.count or not recent.more:
                 return found[max(0, found.size - ask.count) :]
             wanted *= _GROWTH
+
+    def published(self, of: Instrument, interval: Interval) -> NDArray[np.void]:
+        """Records ``BAR_DTYPE`` as they were closed and revised, newest first: all that the ring holds.
+
+        Raises :class:`UsageError` for an interval that isn't built: of one put together, only the newest is known.
+        """
+        if interval not in self.view.intervals:
+            built = ", ".join(map(str, self.view.intervals))
+            raise UsageError(f"The revisions of {interval} bars aren't kept", why=f"the feed builds {built}")
+        records = np.zeros(self.view.layout.capacity, BAR_DTYPE)
+        found = self.view.history(of.row, self.view.intervals.index(interval), records.size, records)
+        return records[:found]
 
     def _as_asked(self, of: Instrument, ask: Ask, recent: _Recent, built: Interval) -> NDArray[np.void]:
         timeline = self.timeline(of.row) if ask.fill or built != ask.interval else EMPTY

@@ -20,22 +20,27 @@ _REVISIONS_MOST: Final = 255
 _DIVIDED: Final = (Phase.CONTINUOUS, Phase.UNSCHEDULED)
 
 
-def series_for(built: Sequence[Interval], wanted: Interval) -> int:
-    """Which of the ``built`` ones serves ``wanted``: itself, else the longest that it is a multiple of.
+def serving(built: Sequence[Interval], wanted: Interval) -> Interval | None:
+    """Which of the ``built`` ones serves ``wanted``: itself, else the longest that it is a multiple of, if any.
 
-    One that receive times place serves last, for its bars of whole seconds are estimates. Raises :class:`UsageError`
-    where there is none.
+    One that receive times place serves last, for its bars of whole seconds are estimates.
     """
     if wanted in built:
-        return built.index(wanted)
+        return wanted
     parts = [one for one in built if wanted.kind is one.kind is Kind.TIME and wanted.size % one.size == 0]
-    if not parts:
+    return max(parts, key=lambda one: (one.by_receive == wanted.by_receive, one.size), default=None)
+
+
+def series_for(built: Sequence[Interval], wanted: Interval) -> int:
+    """The place of the one that serves. Raises :class:`UsageError` where none does."""
+    one = serving(built, wanted)
+    if one is None:
         raise UsageError(
             f"This feed has no bars of {wanted}, and none they could be put together from",
             why=f"it builds {', '.join(map(str, built)) or 'none'}",
             hint="add it to datafeed.bars and start the feed anew, or ask for a multiple of one of these",
         )
-    return built.index(max(parts, key=lambda one: (one.by_receive == wanted.by_receive, one.size)))
+    return built.index(one)
 
 
 def resampled(bars: NDArray[np.void], interval: Interval, of: Interval, timeline: Timeline) -> NDArray[np.void]:

@@ -64,7 +64,7 @@ def show_bars(settings: Settings, market: Market, wanted: Wanted, asked: BarsWan
 
     Raises :class:`FeedError` where there is no bar in time, :class:`UsageError` for an interval the feed hasn't.
     """
-    from kitecli.wiring import FeedPlan, building, start_feed
+    from kitecli.wiring import FeedPlan, building, start_feed, trades_at_any_hour
 
     selection = selected(settings, market, wanted)
     asked = suited(asked, len(selection))
@@ -72,8 +72,7 @@ def show_bars(settings: Settings, market: Market, wanted: Wanted, asked: BarsWan
     plan = FeedPlan(depth=False, policy=Policy.LATEST)
     with start_feed(building(settings, asked.interval), market, selection.modes, plan, ear.hear) as feed:
         ear.listen_for(feed)
-        at_any_hour = market.simulated or settings.kite.environment == "sim"
-        closed = (lambda _: "") if at_any_hour else closed_until
+        closed = (lambda _: "") if trades_at_any_hour(market) else closed_until
         display = (_Follow if asked.follow else _Once)(feed, selection, asked, closed)
         display.run(duration_s)
     if ear.refusal is not None:

@@ -70,6 +70,11 @@ class FeedBars:
         reader.series_for(ask.interval)
         return np.zeros(0, TABLE_DTYPE) if of is None else table_of(reader.read(of, ask))
 
+    def published(self, token: int, interval: Interval) -> NDArray[np.void]:
+        """Rows ``TABLE_DTYPE``, newest first, with the earlier revisions. Raises :class:`UsageError`."""
+        reader, of = self._built(), self._instrument(token)
+        return np.zeros(0, TABLE_DTYPE) if of is None else table_of(reader.published(of, interval))
+
     def closed(self, interval: Interval, *, auctions: bool) -> ClosedBars:
         """Raises :class:`UsageError` where the interval can't be had."""
         reader = self._built()

@@ -241,6 +241,10 @@ class Feed:
         """How many outages have been told."""
         return self._gaps.total
 
+    def known_gaps(self) -> list[Gap]:
+        """The outages the feed process knows of, oldest first: also those from before this feed was opened."""
+        return self._handle.gaps()
+
     def status(self) -> dict[str, object]:
         """Everything about the feed process and its clients, as docs/control-socket.md has it."""
         return self._handle.status()
@@ -290,6 +294,13 @@ class Feed:
         """
         asked = Ask(_interval(interval), count, forming=forming, auctions=auctions, fill=fill)
         return self._bars.table(token, asked)
+
+    def published_bars(self, token: int, interval: str | Interval) -> NDArray[np.void]:
+        """All the bars of an instrument that the feed holds, newest first, as they were closed and each time revised.
+
+        Those of auctions are among them. Raises :class:`UsageError` for an interval that the feed doesn't build.
+        """
+        return self._bars.published(token, _interval(interval))
 
     def closed_bars(self, interval: str | Interval, *, auctions: bool = False) -> ClosedBars:
         """What is closed from now on of all instruments this feed passes on: poll it. Raises :class:`UsageError`."""

@@ -112,7 +112,8 @@ def table_writer(out: TextIO, labels: Mapping[int, str], interval: Interval, wid
     The heads wait for the first bar, whose widths decide what fits.
     """
     heads = ("instrument", *HEADS) if len(labels) > 1 else HEADS
-    columns = None if width is None else _Columns(heads, width)
+    longest = max(map(len, labels.values()), default=0)
+    columns = None if width is None else _Columns(heads, width, {"instrument": longest})
 
     def write(table: Table) -> None:
         rows = []
@@ -129,10 +130,11 @@ def table_writer(out: TextIO, labels: Mapping[int, str], interval: Interval, wid
 class _Columns:
     """Which ones fit is settled by the first rows; widths grow, so that later rows stand below earlier ones."""
 
-    def __init__(self, heads: Sequence[str], width: int) -> None:
+    def __init__(self, heads: Sequence[str], width: int, sizes: Mapping[str, int]) -> None:
+        """``sizes``: what is known of them."""
         self._heads = heads
         self._width = width
-        self._sizes = dict.fromkeys(heads, 0)
+        self._sizes = {head: sizes.get(head, 0) for head in heads}
         self._kept: list[str] = []
 
     def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -24,9 +24,10 @@ from kitecli.bars.record import BAR_DTYPE
 from kitecli.bars.timeline import Timeline, Timelines
 from kitecli.clock import IST
 from kitecli.hot import COMPILED, WHY_NOT, uncompiled
+from kitecli.market.calendar.files import read_calendar
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
-from kitecli.settings.calendars import calendar_folders, load_calendar
+from kitecli.settings.calendars import calendar_folders
 from tests.ring.implementations import message
 
 STOCK, FUTURE, INDEX, GOLD = 408065, 256 * 70 + 2, 256001 + 8, 256 * 90 + 7  # NSE, NFO, indices, MCX
@@ -60,7 +61,7 @@ def ms(wall: str) -> int:
 
 @cache
 def timelines() -> Timelines:
-    return Timelines.of(load_calendar(calendar_folders()[:1]))
+    return Timelines.of(read_calendar(calendar_folders()[:1]))
 
 
 @dataclass(frozen=True)

@@ -310,15 +310,26 @@ def test_no_trade_a_candle_that_carries_the_price_on():
 # unsettled
 
 
+def asked_after(table, rows):
+    """Evidence by which the first ``rows`` are settled."""
+    return Evidence(MINUTES, settled_until=list(bars_of(table))[rows - 1].end)
+
+
 def test_unsettled_a_candle_may_still_change():
     table = bars(*CALM)
-    theirs = candles(table, high={4: 110}, volume={4: 17}, settled={4: False})
-    assert explained(table, theirs) == {(4, "high"): Cause.UNSETTLED, (4, "volume"): Cause.UNSETTLED}
+    theirs = candles(table, high={4: 110}, volume={4: 17})
+    assert explained(table, theirs, asked_after(table, 4)) == {
+        (4, "high"): Cause.UNSETTLED,
+        (4, "volume"): Cause.UNSETTLED,
+    }
+    assert (4, "volume") in explained(table, theirs, asked_after(table, 5))
+    assert Cause.UNSETTLED not in explained(table, theirs, asked_after(table, 5)).values()
 
 
 def test_unsettled_one_that_is_not_there_yet():
     table = bars(*CALM)
-    assert explained(table, candles(table)[:4]) == {(4, "bar"): Cause.UNSETTLED}
+    assert explained(table, candles(table)[:4], asked_after(table, 4)) == {(4, "bar"): Cause.UNSETTLED}
+    assert explained(table, candles(table)[:4], asked_after(table, 5)) == {(4, "bar"): Cause.UNEXPLAINED}
 
 
 # what is compared

@@ -8,7 +8,8 @@ import pytest
 from kitecli.bars.intervals import Interval
 from kitecli.bars.record import FLAG_CLOSING, FLAG_OUTSIDE, FLAG_POST_CLOSE, FLAG_PREOPEN, FLAG_UNSCHEDULED
 from kitecli.bars.timeline import EMPTY, Phase, Timeline, Timelines, bucket_of, span_of, timeline_of
-from kitecli.settings.calendars import calendar_folders, load_calendar
+from kitecli.market.calendar.files import read_calendar
+from kitecli.settings.calendars import calendar_folders
 from tests.bars.stage import INDEX, ms, timelines, wall
 
 NSE, NFO, MCX = (timelines().each[timeline_of(token, 99)] for token in (1, 2, 7))
@@ -151,7 +152,7 @@ def test_timelines_do_not_depend_on_the_host_s_zone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        there = Timelines.of(load_calendar(calendar_folders()[:1]))
+        there = Timelines.of(read_calendar(calendar_folders()[:1]))
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -91,6 +91,12 @@ def test_the_heads_wait_for_the_first_bar():
     assert written(table_writer, empty, table, width=60) == written(table_writer, table, width=60)
 
 
+def test_the_longest_name_makes_room_before_it_comes():
+    text = written(table_writer, bars(ROWS[0]), bars(ROWS[1], token=NIFTY), width=120)
+    head, infy, nifty = text.splitlines()
+    assert head.index("start") == infy.index("24 Nov") == nifty.index("24 Nov")
+
+
 def test_several_instruments_are_named_and_currencies_have_four_decimals():
     text = written(table_writer, bars(ROWS[0]), bars((83.1275,) * 4, token=USDINR), width=120)
     assert text.splitlines()[0].startswith("instrument")
