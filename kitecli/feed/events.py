@@ -15,8 +15,8 @@ class FeedEvent:
     """Something about a connection that people or logs want to know; never one per tick.
 
     One of: a change of ``state`` (or another failed attempt in the same state: ``cause``, ``retry_in_s``); the broker's
-    ``message``; a ``gap`` that begins (``to_ns`` None) or ends; ``silent``: liquid instruments that have stopped
-    ticking while their connection streams. ``state`` and ``since_ns`` are the connection's in any case.
+    ``message``; a ``gap`` that begins (``to_ns`` None) or ends. ``state`` and ``since_ns`` are the connection's in any
+    case.
     """
 
     connection: int
@@ -26,7 +26,6 @@ class FeedEvent:
     retry_in_s: float | None = None
     message: ServerMessage | None = None
     gap: Gap | None = None
-    silent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,18 +74,6 @@ class FeedFigures:
         kinds = ("empty", "truncated", "missing", "unknown_length", "trailing")
         return {kind: self.counters[kind] for kind in kinds if self.counters[kind]}
 
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "elapsed_s": round(self.elapsed_s, 3),
-            "ticks": self.ticks,
-            "lost": self.lost,
-            "passed_over": self.passed_over,
-            "reconnects": self.reconnects,
-            "latency_ns": {"p50": self.latency_ns_p50, "p99": self.latency_ns_p99, "max": self.latency_ns_max},
-            "feed": self.counters,
-            "connections": {str(index): state for index, state in self.connections.items()},
-        }
-
 
 def gap_of_event(event: GatewayEvent) -> Gap:
     """The outage that an event of kind ``gap`` tells of."""

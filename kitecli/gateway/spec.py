@@ -85,7 +85,7 @@ class GatewayEvent:
     ========== =====================================================================================================
     ready      the ring can be read
     connection number ``connection`` is in ``state`` since ``since_ns``, because of ``error``; tries in ``retry_in_s``
-    gap        ``data``: an outage, as :meth:`kitecli.gateway.gaps.GapLog.as_dict` has it; told when it begins and ends
+    gap        ``data``: an outage, as :class:`kitecli.gateway.gaps.GapRecord` has it; told when it begins and ends
     message    the broker's text: its kind in ``state``, its content in ``data``
     silent     ``data``: tokens of liquid instruments without a tick for long though their connection streams, or, where
                ``state`` is "back", that tick again

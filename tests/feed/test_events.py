@@ -11,7 +11,7 @@ from kitecli.feed.liveness import State
 
 def test_an_event_is_a_value_with_nothing_but_its_state_to_begin_with():
     plain = FeedEvent(1, State.LIVE, 5)
-    assert (plain.cause, plain.message, plain.gap, plain.silent) == (None, None, None, ())
+    assert (plain.cause, plain.message, plain.gap) == (None, None, None)
     assert replace(plain, gap=Gap(1, (7,), 1, None, "cut")) != plain
     with pytest.raises(AttributeError):
         plain.state = State.DOWN

@@ -300,4 +300,4 @@ def test_a_connection_that_comes_back_is_counted(exchange, start, tokens):
             feed.handle.events.put(GatewayEvent("connection", 5, state))
         count_until(feed, lambda _: feed.connections.get(5) == State.DOWN)
         assert feed.figures().reconnects == 1
-        assert feed.figures().as_dict()["reconnects"] == 1
+        assert feed.figures().reconnects == 1
