@@ -28,7 +28,7 @@ from kitecli.errors import FeedError, KiteError
 from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
 from kitecli.gateway.client import stopped
-from kitecli.gateway.gaps import GapRecord, gap_of
+from kitecli.gateway.gaps import GapLog, GapRecord, gap_of
 from kitecli.gateway.handle import GatewayHandle
 from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
@@ -108,7 +108,7 @@ class Feed:
         self._source_ended = source_ended
         self._released = released
         self._sieve = Sieve(reader.view, wanted)
-        self._gaps: dict[tuple[int, int], Gap] = {}
+        self._gaps = GapLog()
         self._came_up: Counter[int] = Counter()
         self._rows: dict[int, int] = {}
         self._latency = LatencyHistogram()
@@ -227,8 +227,13 @@ class Feed:
 
     @property
     def gaps(self) -> list[Gap]:
-        """The outages told since this feed was opened, in the order they began."""
-        return list(self._gaps.values())
+        """The last 1,000 outages told since this feed was opened, in the order they began."""
+        return self._gaps.known()
+
+    @property
+    def gaps_total(self) -> int:
+        """How many outages have been told."""
+        return self._gaps.total
 
     def status(self) -> dict[str, object]:
         """Everything about the feed process and its clients, as docs/control-socket.md has it."""
@@ -312,8 +317,7 @@ class Feed:
             self._came_up += Counter({event.connection: int(came_up)})
             self.connections[event.connection] = event.state
         elif event.kind == "gap":
-            gap = gap_of_event(event)
-            self._gaps[gap.connection, gap.from_ns] = gap
+            self._gaps.add(gap_of_event(event))
         elif event.kind == "failed":
             self._end = event.failure()
         elif event.kind == "stopped":

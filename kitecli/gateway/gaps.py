@@ -1,4 +1,4 @@
-"""The outages a gateway remembers. Sans I/O.
+"""The outages a gateway and its readers remember. Sans I/O.
 
 Three thousand instruments stand in every record of a connection's outage, mostly the same ones as in the last: equal
 lists are kept once, or a day of a bad line would take 100 MB.
@@ -74,6 +74,10 @@ class GapLog:
         if gap.to_ns is None:
             self._open[key] = number
         return number
+
+    def known(self) -> list[Gap]:
+        """The gaps kept, in the order they began."""
+        return [gap for _, gap in list(self._gaps)]  # of a copy: another thread may be adding one
 
     def open(self) -> list[GapRecord]:
         """The gaps that last, oldest first."""

@@ -199,7 +199,7 @@ class DataFeedService:
 
     @property
     def gaps(self) -> list[Gap]:
-        """The outages since the start, in the order they began."""
+        """The last 1,000 outages since the start, in the order they began."""
         feed = self._feed
         return [] if feed is None else feed.gaps
 

@@ -45,7 +45,6 @@ def feed_statistics(feed: Feed, supply: Supply) -> dict[str, object]:
     conflated, lost = reader.conflated + supply.conflated, reader.lost + supply.lost
     produced = reader.view.cursor() - reader.start
     waiting = produced - supply.handed - conflated - lost - figures.passed_over
-    gaps = feed.gaps
     return {
         "active_connections": sum(state in UP for state in figures.connections.values()),
         "connections": {str(index): state for index, state in figures.connections.items()},
@@ -58,7 +57,7 @@ def feed_statistics(feed: Feed, supply: Supply) -> dict[str, object]:
         "passed_over": figures.passed_over,
         "waiting": waiting,
         "latency_ns": {"p50": figures.latency_ns_p50, "p99": figures.latency_ns_p99, "max": figures.latency_ns_max},
-        "gaps": {"total": len(gaps), "open": sum(gap.to_ns is None for gap in gaps)},
+        "gaps": {"total": feed.gaps_total, "open": sum(gap.to_ns is None for gap in feed.gaps)},
         "feed": figures.counters,
     }
 

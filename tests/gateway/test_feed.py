@@ -282,6 +282,11 @@ def test_outages_are_told_and_kept(exchange, start, tokens):
         assert feed.gaps == [Gap(0, (tokens[0],), 5, 9, "cut", 0)]
         assert feed.missed_volume(feed.gaps[0])["token"].tolist() == [tokens[0]]
         assert [event.kind for event in feed.events if event.kind == "gap"] == ["gap", "gap"]
+        for at in range(10, 1_110):  # of a line that is bad all day
+            feed.handle.events.put(GatewayEvent("gap", data={**began, "tokens": [*tokens], "from_ns": at, "to_ns": at}))
+        count_until(feed, lambda _: feed.gaps[-1].to_ns == 1_109)
+        assert (len(feed.gaps), feed.gaps_total) == (1_000, 1_101)
+        assert len({id(gap.tokens) for gap in feed.gaps}) == 1
 
 
 def test_what_hears_the_events_may_fail(exchange, start, tokens, caplog):
