@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -252,6 +253,17 @@ def test_a_new_token_is_used_by_the_next_connect_and_not_repeated():
             assert gateway.answer(1, AccessToken(Secret("n3w"))) == {}
             assert gateway._address.url().reveal().endswith("access_token=n3w")
             assert "n3w" not in repr(events) + json.dumps(gateway.status())
+
+    play(scenario)
+
+
+def test_a_clock_set_by_a_year_makes_no_feed_older(monkeypatch):
+    async def scenario():
+        async with running() as (gateway, _, _):
+            now_ns = time.time_ns()
+            for year in (1, -1):
+                monkeypatch.setattr(time, "time_ns", lambda year=year: now_ns + year * 365 * 86_400 * 1_000_000_000)
+                assert 0 <= gateway.status()["uptime_s"] < 60
 
     play(scenario)
 
