@@ -108,7 +108,8 @@ def tell(event: GatewayEvent) -> None:
         return  # raised, and said at the boundary
     if error is not None:
         again = "" if event.retry_in_s is None else f"; trying again in {event.retry_in_s:.1f} s"
-        say(f"kite: {error.what}: {error.why}{again}")
+        todo = f"; {error.hint}" if event.state == "auth" and error.hint else ""  # it waits for people, not for time
+        say(f"kite: {error.what}: {error.why}{again}{todo}")
     elif event.kind == "message" and event.state in ("error", "message"):
         say(f"kite: the broker says: {event.data}")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from operator import index
 
-from kitecli.errors import SubscriptionError, TooManyInstruments
-from kitecli.feed.subscriptions import check_wish
+from kitecli.errors import SubscriptionError
+from kitecli.feed.subscriptions import check_wish, too_many
 from kitecli.protocol.layout import MODE_CODES, MODES
 
 
@@ -46,11 +46,7 @@ class Wanted:
     def _fitting(self, modes: dict[int, str]) -> dict[int, str]:
         total = len(self.modes) + sum(token not in self.modes for token in modes)
         if total > self._limit:
-            raise TooManyInstruments(
-                f"{total:,} instruments are more than the {self._limit:,} one account may stream",
-                why="of this request none was taken",
-                hint="unsubscribe some first",
-            )
+            raise too_many(total, self._limit, "of this request none was taken")
         return modes
 
 

@@ -87,7 +87,8 @@ class Subscriptions:
         """
         fresh = [token for token in modes if token not in self._carrier]
         if len(self._carrier) + len(fresh) > self.limit:
-            raise self._too_many(len(self._carrier) + len(fresh))
+            why = f"the broker allows {len(self._shares)} connections of {self._per_connection:,} instruments each"
+            raise too_many(len(self._carrier) + len(fresh), self.limit, why)
         check_wishes(modes)
         self._place(fresh)
         for token, mode in modes.items():
@@ -138,12 +139,14 @@ class Subscriptions:
             self._carrier[token] = connection
             self._shares[connection].held[token] = ""  # want() sets its mode
 
-    def _too_many(self, total: int) -> TooManyInstruments:
-        return TooManyInstruments(
-            f"{total:,} instruments are more than the {self.limit:,} one account may stream",
-            why=f"the broker allows {len(self._shares)} connections of {self._per_connection:,} instruments each",
-            hint="unsubscribe some first, or choose fewer",
-        )
+
+def too_many(total: int, limit: int, why: str) -> TooManyInstruments:
+    """The error of who would stream ``total`` instruments where ``limit`` is the most."""
+    return TooManyInstruments(
+        f"{total:,} instruments are more than the {limit:,} one account may stream",
+        why=why,
+        hint="unsubscribe some first, or choose fewer",
+    )
 
 
 def check_wishes(modes: Mapping[int, str]) -> None:

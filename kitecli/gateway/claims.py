@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kitecli.errors import TooManyInstruments
+from kitecli.feed.subscriptions import too_many
 
 _ONE: Final = {"ltp": 1, "quote": 1 << 16, "full": 1 << 32}
 
@@ -107,11 +108,8 @@ class Claims:
 
     def _too_many(self, total: int, client: int) -> TooManyInstruments:
         others = len(self._counts) - self.count(client)
-        return TooManyInstruments(
-            f"{total:,} instruments are more than the {self._limit:,} one account may stream",
-            why=f"other clients of this feed hold {others:,} that you don't" if others > 0 else "the broker's limit",
-            hint="unsubscribe some first, or choose fewer",
-        )
+        why = f"other clients of this feed hold {others:,} that you don't" if others > 0 else "the broker's limit"
+        return too_many(total, self._limit, why)
 
 
 def _highest(counts: int) -> str:

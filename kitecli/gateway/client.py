@@ -14,9 +14,9 @@ from contextlib import suppress
 from typing import Final
 
 from kitecli.errors import FeedError, GatewayGone, KiteError
-from kitecli.gateway.intake import LineBuffer
+from kitecli.gateway.intake import LineBuffer, too_long
 from kitecli.gateway.lock import FeedCard
-from kitecli.gateway.messages import Answer, Bye, Hello, Request, parse_said, request_line
+from kitecli.gateway.messages import LINE_BYTES, Answer, Bye, Hello, Request, parse_said, request_line
 from kitecli.gateway.spec import GatewayEvent, revived
 
 ANSWER_S: Final = 10.0
@@ -71,6 +71,8 @@ class ControlClient:
         """
         number = next(self._numbers)
         line = request_line(number, request)
+        if len(line) > LINE_BYTES:  # sent, it would cost us the connection
+            raise too_long(LINE_BYTES)
         answer: Future[object] = Future()
         with self._table:
             if self._ended:

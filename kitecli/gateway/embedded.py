@@ -64,8 +64,8 @@ class EmbeddedGateway:
         return result if isinstance(result, dict) else {}
 
     def leave(self, timeout_s: float) -> bool:
-        """End it, and wait until it has; a second time does nothing."""
-        with suppress(GatewayGone):  # it has ended by itself, or been closed before
+        """End it, and wait until it has; returns whether it has. A second time does nothing."""
+        with suppress(KiteError):  # it has ended by itself, been closed before, or has no turn now and ends later
             self.ask(Bye(), timeout_s)
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)

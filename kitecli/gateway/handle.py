@@ -19,8 +19,9 @@ from typing import Final, Protocol, Self, TypeAlias
 from kitecli.bars.hours import NO_HOURS, from_text
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timelines
-from kitecli.errors import DataError, FeedError, GatewayGone, TooManyInstruments
+from kitecli.errors import DataError, FeedError, GatewayGone
 from kitecli.feed.gaps import Gap
+from kitecli.feed.subscriptions import too_many
 from kitecli.gateway.client import ControlClient
 from kitecli.gateway.core import seats_path
 from kitecli.gateway.embedded import EmbeddedGateway
@@ -157,7 +158,8 @@ def open_gateway(
     what kept the gateway from starting, and what it refuses.
     """
     if len(spec.modes) > spec.limit:
-        raise _too_many(spec)
+        each = f"{spec.instruments_per_connection:,} instruments each"
+        raise too_many(len(spec.modes), spec.limit, f"the broker allows {spec.connections} connections of {each}")
     if spec.folder is None or not COMPILED:
         handle = _embedded(_timed(spec, timelines), client)
     else:
@@ -286,12 +288,4 @@ def _differences(spec: GatewaySpec, welcome: Mapping[str, object]) -> tuple[str,
         f"the running feed has {said.format(welcome[name])}; {said.format(wish)} was asked for"
         for name, (said, wish) in wishes.items()
         if welcome.get(name, wish) != wish
-    )
-
-
-def _too_many(spec: GatewaySpec) -> TooManyInstruments:
-    return TooManyInstruments(
-        f"{len(spec.modes):,} instruments are more than the {spec.limit:,} one account may stream",
-        why=f"the broker allows {spec.connections} connections of {spec.instruments_per_connection:,} instruments each",
-        hint="unsubscribe some first, or choose fewer",
     )

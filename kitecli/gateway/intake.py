@@ -26,11 +26,7 @@ class LineBuffer:
         """The next whole line, or None until more comes. Raises :class:`FeedError` where it is too long."""
         end = self._bytes.find(b"\n", self._searched)
         if (len(self._bytes) if end < 0 else end) > self._limit:
-            raise FeedError(
-                "A message on the control socket is too long",
-                why=f"no line may have more than {self._limit:,} bytes",
-                hint="ask for fewer instruments at a time",
-            )
+            raise too_long(self._limit)
         if end < 0:
             self._searched = len(self._bytes)
             return None
@@ -63,3 +59,12 @@ class Pace:
     def charge(self, size_bytes: int) -> None:
         """A request of that size was taken."""
         self._left -= 1 + size_bytes / BYTES_AS_ONE
+
+
+def too_long(limit: int) -> FeedError:
+    """The error of a line of more than ``limit`` bytes."""
+    return FeedError(
+        "A message on the control socket is too long",
+        why=f"no line may have more than {limit:,} bytes",
+        hint="ask for fewer instruments at a time",
+    )

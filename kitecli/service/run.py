@@ -101,7 +101,8 @@ class Run:
             self.feed.finish()
         if self.own or self._done.wait(timeout_s):
             return
-        LOG.warning("a callback is still running %.0f s after stop(): its thread ends when it returns", timeout_s)
+        what = "the feed is still being opened" if self.feed is None else "a callback is still running"
+        LOG.warning("%s %.0f s after stop(): its thread ends when that is done", what, timeout_s)
         self._release()
 
     def statistics(self) -> dict[str, object]:

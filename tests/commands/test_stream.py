@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from kitecli.commands._stream import Ear
-from kitecli.errors import ConnectionFailed, HandshakeForbidden
+from kitecli.errors import AuthError, ConnectionFailed, HandshakeForbidden
 from kitecli.gateway.spec import GatewayEvent
 
 REFUSED = GatewayEvent("connection", 0, "auth", error=HandshakeForbidden("Refused", why="403").as_dict())
@@ -47,6 +47,12 @@ def test_one_that_may_come_back_is_waited_for(feed, waits, events):
     for event in events:
         ear.hear(event)
     assert (ear.refusal, feed.finished) == (None, 0)
+
+
+def test_what_waits_for_people_says_what_they_have_to_do(capsys):
+    public = AuthError("The token file /t can be read by others", why="its mode is 0644", hint="chmod 600 it")
+    Ear(waits_for_token=True).hear(GatewayEvent("connection", 0, "auth", error=public.as_dict()))
+    assert capsys.readouterr().err.endswith("its mode is 0644; chmod 600 it\n")
 
 
 def test_failures_say_when_it_is_tried_again_and_the_brokers_words_are_passed_on(capsys):

@@ -94,6 +94,13 @@ def test_requests_are_answered_and_refusals_raised_as_what_they_were(server, rea
     assert client.ask(Stop()) == {"n": 2}
 
 
+def test_what_is_too_long_is_refused_here_and_costs_no_connection(server, reach):
+    client = reach(server.card)
+    with pytest.raises(FeedError, match="too long"):
+        client.ask(Subscribe(dict.fromkeys(range(1 << 24, (1 << 24) + 150_000), "full")))
+    assert client.ask(Stop()) == {"n": 1}
+
+
 def test_a_refused_hello_is_raised(server, reach):
     server.desk.refuse = FeedError("full house")
     with pytest.raises(FeedError, match="full house"):

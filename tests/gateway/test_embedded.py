@@ -105,6 +105,15 @@ def test_a_loop_that_has_no_turn_is_said(embed):
     assert gateway.ask(Status())
 
 
+def test_leaving_one_whose_loop_has_no_turn_is_no_error_and_ends_it_later(embed):
+    gateway, go_on = embed(), threading.Event()
+    gateway._loop.call_soon_threadsafe(go_on.wait, 10)
+    assert not gateway.leave(0.05)
+    go_on.set()
+    gateway._thread.join(10)
+    assert not gateway._thread.is_alive()
+
+
 def test_what_keeps_it_from_starting_is_raised(embed):
     threads = threading.active_count()
     with pytest.raises(EnvironmentProblem, match="No room"):

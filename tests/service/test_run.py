@@ -142,6 +142,7 @@ def test_stopped_while_it_opens_it_leaves_nothing_open(stage, caplog):
     stage.run.stop(0.05)
     assert stage.run.over
     assert stage.log == ["ended"]
+    assert "the feed is still being opened" in caplog.text
     stage.opening.set()
     until(lambda: "left" in stage.log)
 
