@@ -10,13 +10,14 @@ costs 65-110 (docs/adr/0002), and a live feed makes one call per frame.
 
 import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 
 PURE = os.environ.get("KITE_PURE") == "1"
 REQUIRE_C = os.environ.get("KITE_REQUIRE_C") == "1"
 COMPILED = (
-    ("hot", "_hot", ("_hot.pxd", "pass.h", "bars.h", "bars_late.h", "bars_parts.h", "bars_view.h", "mailbox.h", "portable.h")),
+    ("hot", "_hot", ("_hot.pxd", *sorted(path.name for path in Path("kitecli/hot").glob("*.h")))),
     ("market", "_scan", ("scan.h",)),
 )
 

@@ -55,7 +55,8 @@ class BarsView:
         """The newest ``count`` records of a row's closed bars, newest first; returns how many there are.
 
         A bar that late ticks changed comes several times, its newest revision first, and revisions stand where they
-        were published: behind, or rather before, later bars. Fewer than ``count`` are all that the ring still holds.
+        were published: behind, or rather before, later bars. Fewer than ``count`` are all that the ring still holds. Behind those
+        found, ``records`` may hold anything.
         """
         capacity, intent = self.layout.capacity, self._parts.intent
         bars, links = (ring[self._checked(series)] for ring in (self._parts.bars, self._parts.links))
@@ -100,9 +101,7 @@ class BarsView:
         return row
 
 
-def _assembled(
-    states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int
-) -> NDArray[np.void]:
+def _assembled(states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int) -> NDArray[np.void]:
     """Forming bars as records, as if they were closed now."""
     made = np.zeros(states.size, BAR_DTYPE)
     has_volume, has_oi = states["flags"] & STATE_VOLUME != 0, states["flags"] & STATE_OI != 0

@@ -1,11 +1,11 @@
 # cython: language_level=3
-"""The C that the module calls: pass.h, bars.h, bars_view.h and mailbox.h beside this."""
+"""The C that the module calls: pass.h, bars.h, bars_idle.h, bars_view.h and mailbox.h beside this."""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
-cdef extern from "bars.h":
+cdef extern from "bars_idle.h":
     enum: BARS_LAST_KIND "SPAN_UNSCHEDULED"
     ctypedef struct kite_bar:
         pass

@@ -9,7 +9,7 @@ enum { LATE_STEPS = 4096 }; /* records looked at before a bar counts as gone */
 /* A tick as the bars see it. `kind`: the STATE_* bits it leaves behind, of VOLUME, OI and UNSTAMPED. */
 typedef struct {
     int64_t event_ms, recv_ms;
-    uint32_t token, volume, oi;
+    uint32_t volume, oi;
     int32_t price;
     uint16_t kind, newest;
 } kite_bar_tick;
@@ -90,7 +90,7 @@ static void kite_late_join(kite_bar *bar, const kite_bar_tick *tick)
 }
 
 /* A bar of this tick only: until now there was none. */
-static kite_bar kite_late_alone(const kite_bucket *bucket, const kite_bar_tick *tick, int series)
+static kite_bar kite_late_alone(const kite_bucket *bucket, const kite_bar_tick *tick, int series, uint32_t token)
 {
     kite_bar bar;
     memset(&bar, 0, sizeof bar);
@@ -99,7 +99,7 @@ static kite_bar kite_late_alone(const kite_bucket *bucket, const kite_bar_tick *
     bar.closed_after_ms = kite_clip_i32(tick->recv_ms - bucket->end_ms);
     bar.open = bar.high = bar.low = bar.close = tick->price;
     bar.first_key = bar.last_key = kite_bar_key(tick, tick->event_ms, bucket->start_ms);
-    bar.token = tick->token;
+    bar.token = token;
     bar.ticks = 1;
     bar.oi = tick->oi;
     bar.flags = (uint16_t)(bucket->flags | BAR_REVISED | (tick->kind & STATE_UNSTAMPED ? BAR_ESTIMATED : 0) |
@@ -133,16 +133,16 @@ static uint32_t kite_late_moved(const kite_late_found *found, const kite_bar_sta
 
 static void kite_late_append(kite_bars *bars, kite_bar_cold *cold, const kite_bar *bar)
 {
-    kite_bars_append(bars, cold, bar);
+    *kite_bars_begin_record(bars, bar->series, cold) = *bar;
+    kite_bars_publish_record(bars, bar->series, cold);
     bars->counters[COUNT_REVISIONS]++;
 }
 
 /* One tick into a closed bar of one series; the instrument's state has it already. */
-static void kite_late_take(kite_bars *bars, int64_t row, int series, const kite_bar_tick *tick)
+static void kite_late_take(kite_bars *bars, const kite_bar_row *at, int series, const kite_bar_tick *tick)
 {
-    const kite_bar_state *state = bars->states + row;
-    kite_bar_cold *cold = kite_bars_cold(bars, row) + series;
-    kite_bar_cold *forming = kite_bars_hot(bars, row)[series].until_ms != 0 ? cold : NULL;
+    const kite_bar_state *state = at->state;
+    kite_bar_cold *cold = at->cold + series, *forming = at->hot[series].until_ms != 0 ? cold : NULL;
     kite_bucket bucket = kite_bucket_of(bars, series, state->timeline, tick->event_ms);
     kite_late_found found = kite_late_find(bars, cold, series, bucket.start_ms);
     uint32_t moved = kite_late_moved(&found, state, forming, bucket.start_ms, tick);
@@ -166,7 +166,7 @@ static void kite_late_take(kite_bars *bars, int64_t row, int series, const kite_
         bar = kite_late_again(found.bar, tick->recv_ms);
         kite_late_join(&bar, tick);
     } else {
-        bar = kite_late_alone(&bucket, tick, series);
+        bar = kite_late_alone(&bucket, tick, series, at->token);
     }
     bar.volume += moved;
     bar.turnover = kite_sum(bar.turnover, moved * (int64_t)tick->price);

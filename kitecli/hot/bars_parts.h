@@ -12,6 +12,7 @@
 
 enum { BARS_MOST_SERIES = 8, BARS_SERIES_OFFSET = 256, BARS_RINGS_OFFSET = 512, BARS_RING_STRIDE = 128 };
 enum { BARS_RING_CURSOR = 64, BARS_COUNTERS_OFFSET = BARS_RINGS_OFFSET + BARS_MOST_SERIES * BARS_RING_STRIDE };
+enum { BARS_RECORDS_AHEAD = 4 }; /* bars end one after another, so the slots of the next ones are asked for early */
 enum { COUNT_BARS, COUNT_REVISIONS, COUNT_LATE_TICKS, COUNT_LATE_LOST, COUNT_RESETS };
 enum { BARS_OF_TIME = 1, BARS_OF_TICKS = 2, BARS_OF_VOLUME = 3 };
 
@@ -107,6 +108,8 @@ typedef struct {
     uint64_t capacity, hot_stride;
     int64_t rows, grace_ms, sizes[BARS_MOST_SERIES];
     int series, counted;                                /* `counted`: some series counts ticks or volume */
+    int fine;                                           /* 1 + the last series that goes by receive time, or 0 */
+    uint32_t never;                                     /* a flag no state has, if no tick is to count as ordinary */
     uint8_t kinds[BARS_MOST_SERIES];
     uint8_t receive[BARS_MOST_SERIES];                  /* finer than stamps: placed by the receive time */
     uint8_t stamped[BARS_MOST_SERIES];                  /* of time, placed by the exchange's stamp: ticks may be late */
@@ -144,7 +147,9 @@ static void kite_bars_over(kite_bars *bars, uint8_t *base)
         bars->receive[s] = series[s].kind == BARS_OF_TIME && series[s].size % 1000 != 0;
         bars->stamped[s] = series[s].kind == BARS_OF_TIME && !bars->receive[s];
         bars->counted |= series[s].kind != BARS_OF_TIME;
+        bars->fine = bars->receive[s] ? s + 1 : bars->fine;
     }
+    bars->never = bars->counted ? 1u << 15 : 0;
     for (s = 0; s < 2; s++)
         bars->due_ms[s] = bars->fresh_due_ms[s] = INT64_MAX;
 }
@@ -157,6 +162,20 @@ KITE_INLINE kite_bar_hot *kite_bars_hot(const kite_bars *bars, int64_t row)
 KITE_INLINE kite_bar_cold *kite_bars_cold(const kite_bars *bars, int64_t row)
 {
     return bars->cold + row * bars->series;
+}
+
+/* An instrument's parts; its token where it is needed. */
+typedef struct {
+    kite_bar_state *state;
+    kite_bar_hot *hot;
+    kite_bar_cold *cold;
+    uint32_t token;
+} kite_bar_row;
+
+KITE_INLINE kite_bar_row kite_bars_row(const kite_bars *bars, int64_t row, uint32_t token)
+{
+    kite_bar_row at = {bars->states + row, kite_bars_hot(bars, row), kite_bars_cold(bars, row), token};
+    return at;
 }
 
 KITE_INLINE int64_t *kite_bars_intent(const kite_bars *bars, int series)
@@ -285,19 +304,26 @@ static kite_bucket kite_bucket_of(const kite_bars *bars, int series, uint32_t ti
 
 /* ---- the ring of closed bars ------------------------------------------------------------------------------------ */
 
-/* Append to its series' ring; `cold` is its instrument's. */
-static void kite_bars_append(kite_bars *bars, kite_bar_cold *cold, const kite_bar *bar)
+/* The slot of its series' ring for an instrument's next record, to be filled before it is published. */
+KITE_INLINE kite_bar *kite_bars_begin_record(kite_bars *bars, int series, const kite_bar_cold *cold)
 {
-    int64_t *cursor = kite_bars_cursor(bars, bar->series), *intent = kite_bars_intent(bars, bar->series);
-    int64_t sequence = *cursor, previous = cold->next_sequence, distance = sequence + 1 - previous;
-    uint64_t slot = kite_bars_slot(bars, bar->series, sequence);
-    kite_store_release(intent, sequence + 1);
+    int64_t sequence = *kite_bars_cursor(bars, series), distance = sequence + 1 - cold->next_sequence;
+    uint64_t slot = kite_bars_slot(bars, series, sequence);
+    kite_store_release(kite_bars_intent(bars, series), sequence + 1);
     kite_fence_release();
-    bars->bars[slot] = *bar;
-    bars->links[slot] = previous != 0 && distance <= UINT32_MAX ? (uint32_t)distance : 0;
-    kite_store_release(cursor, sequence + 1);
+    bars->links[slot] = cold->next_sequence != 0 && distance <= UINT32_MAX ? (uint32_t)distance : 0;
+    return bars->bars + slot;
+}
+
+KITE_INLINE void kite_bars_publish_record(kite_bars *bars, int series, kite_bar_cold *cold)
+{
+    int64_t next = *kite_bars_intent(bars, series);
+    const char *following = (const char *)(bars->bars + kite_bars_slot(bars, series, next + BARS_RECORDS_AHEAD));
+    kite_store_release(kite_bars_cursor(bars, series), next);
     /* Released, because history follows it into the ring without asking for the version. */
-    kite_store_release(&cold->next_sequence, sequence + 1);
+    kite_store_release(&cold->next_sequence, next);
+    kite_prefetch_write(following);
+    kite_prefetch_write(following + 64);
 }
 
 /* What a forming bar is now; writers close it so, readers look at it so. */

@@ -11,33 +11,14 @@
 
 #include <stdlib.h>
 
-#include "bars.h"
+#include "bars_idle.h"
 
 enum { LTP_LENGTH = 8, INDEX_QUOTE_LENGTH = 28, INDEX_FULL_LENGTH = 32, QUOTE_LENGTH = 44, FULL_LENGTH = 184 };
-enum { MODE_LTP = 1, MODE_QUOTE = 2, MODE_FULL = 3 };
-enum { FLAG_SNAPSHOT = 1, FLAG_INDEX = 2, FLAG_DEPTH = 4, FLAG_OHLC = 8 };
-enum { QUOTE_WORDS = 11, DEPTH_WIRE_OFFSET = 64, DEPTH_WIRE_BYTES = 120 };
+enum { DEPTH_WIRE_OFFSET = 64 };
 enum {
     COUNT_FRAMES, COUNT_BYTES, COUNT_TICKS, COUNT_HEARTBEATS,
     COUNT_EMPTY, COUNT_TRUNCATED, COUNT_MISSING, COUNT_UNKNOWN_LENGTH, COUNT_TRAILING, COUNT_OFF_BOARD
 };
-
-/* 64 bytes; `words` are token, last_price, last_quantity, average_price, volume, buy_quantity, sell_quantity,
- * open, high, low, close: the wire's order. */
-typedef struct {
-    int64_t ts_recv_ns;
-    uint32_t words[QUOTE_WORDS];
-    uint32_t oi;
-    uint32_t ts_event_s;
-    uint32_t tail; /* mode | connection << 8 | flags << 16 */
-} kite_tick;
-
-/* 128 bytes: the wire's depth, then two fields; oi_day_low in the padding of the first two levels. */
-typedef struct {
-    uint8_t levels[DEPTH_WIRE_BYTES];
-    uint32_t last_trade_time;
-    uint32_t oi_day_high;
-} kite_depth;
 
 typedef struct {
     uint32_t version;
@@ -157,6 +138,24 @@ static void kite_entry_snapshot_came(kite_entry *entry, uint32_t length)
     entry->place &= ROW_MASK;
     if (due > 1 && kite_mode_of(length) != wanted)
         entry->place |= (due - 1) << DUE_SHIFT | wanted << WANTED_SHIFT;
+}
+
+/* ---- what bars are told that isn't a packet ------------------------------------------------------------------- */
+
+/* An outage lies behind what these instruments have; those not on the board have nothing. */
+static void kite_pass_mark_gap(kite_pass *pass, uint32_t token)
+{
+    uint32_t row = kite_pass_entry(pass, token)->place & ROW_MASK;
+    if (row != 0 && pass->bars != NULL)
+        kite_bars_mark_gap(pass->bars, (int64_t)row - 1);
+}
+
+/* The instrument keeps other hours than its segment; from its next bar on. */
+static void kite_pass_place(kite_pass *pass, uint32_t token, uint16_t timeline)
+{
+    kite_entry *entry = kite_pass_take_row(pass, token);
+    if (entry != NULL && pass->bars != NULL)
+        pass->bars->states[(entry->place & ROW_MASK) - 1].timeline = timeline;
 }
 
 /* ---- finding packets, and asking for their memory before it is needed ------------------------------------------
@@ -362,61 +361,6 @@ KITE_INLINE void kite_pass_put(kite_pass *pass, int64_t sequence, const kite_fou
     kite_store_release32(&meta->version, meta->version + 1);
 }
 
-/* ---- a packet into bars ---------------------------------------------------------------------------------------- */
-
-/* Segments whose full packets carry open interest: the derivatives, as in kitecli/market/segments.py. */
-KITE_INLINE uint32_t kite_has_oi(uint32_t token)
-{
-    return (token & 0xFF) < 32 ? 0x11ECu >> (token & 31) & 1 : 0;
-}
-
-KITE_INLINE void kite_pass_put_bars(kite_bars *bars, const kite_found *found, int64_t recv_ms)
-{
-    const uint8_t *p = found->packet;
-    uint32_t length = found->length, stamp_s = 0;
-    kite_bar_tick tick;
-    tick.token = kite_be32(p);
-    tick.price = (int32_t)kite_be32(p + 4);
-    tick.volume = tick.oi = 0;
-    tick.kind = 0;
-    if (length == FULL_LENGTH) {
-        tick.kind = kite_has_oi(tick.token) ? STATE_VOLUME | STATE_OI : STATE_VOLUME;
-        tick.volume = kite_be32(p + 16);
-        tick.oi = tick.kind & STATE_OI ? kite_be32(p + 48) : 0;
-        stamp_s = kite_be32(p + 60);
-    } else if (length == QUOTE_LENGTH) {
-        tick.kind = STATE_VOLUME;
-        tick.volume = kite_be32(p + 16);
-    } else if (length == INDEX_FULL_LENGTH) {
-        stamp_s = kite_be32(p + 28);
-    }
-    tick.recv_ms = tick.event_ms = recv_ms;
-    if (stamp_s != 0 && stamp_s * (int64_t)1000 <= recv_ms + BARS_STAMP_AHEAD_MS)
-        tick.event_ms = stamp_s * (int64_t)1000;
-    else
-        tick.kind |= STATE_UNSTAMPED;
-    if (KITE_UNLIKELY(found->tail >> 16 & FLAG_SNAPSHOT))
-        kite_bars_snapshot(bars, found->row, &tick);
-    else if (KITE_UNLIKELY(!kite_bars_quick(bars, found->row, &tick)))
-        kite_bars_take(bars, found->row, &tick);
-}
-
-/* An outage lies behind what these instruments have; those not on the board have nothing. */
-static void kite_pass_mark_gap(kite_pass *pass, uint32_t token)
-{
-    uint32_t row = kite_pass_entry(pass, token)->place & ROW_MASK;
-    if (row != 0 && pass->bars != NULL)
-        kite_bars_mark_gap(pass->bars, (int64_t)row - 1);
-}
-
-/* The instrument keeps other hours than its segment; from its next bar on. */
-static void kite_pass_place(kite_pass *pass, uint32_t token, uint16_t timeline)
-{
-    kite_entry *entry = kite_pass_take_row(pass, token);
-    if (entry != NULL && pass->bars != NULL)
-        pass->bars->states[(entry->place & ROW_MASK) - 1].timeline = timeline;
-}
-
 /* Walk a message of at least two bytes; returns the number of ticks written from sequence `start` on. */
 KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t *p, size_t size, int64_t ts_recv_ns,
                                    uint32_t connection)
@@ -431,11 +375,11 @@ KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t
             kite_pass_look_up(pass, ahead + found);
             kite_pass_prefetch(pass, sequence + found, ahead + found);
         }
-        for (i = 0; i < found; i++)
-            kite_pass_put(pass, sequence++, ahead + i, ts_recv_ns);
-        for (i = 0; pass->bars != NULL && i < found; i++)
-            if (ahead[i].row >= 0)
-                kite_pass_put_bars(pass->bars, ahead + i, recv_ms);
+        for (i = 0; i < found; i++, sequence++) {
+            kite_pass_put(pass, sequence, ahead + i, ts_recv_ns);
+            if (pass->bars != NULL && ahead[i].row >= 0)
+                kite_bars_put(pass->bars, ahead[i].row, pass->ticks + ((uint64_t)sequence & pass->mask), recv_ms);
+        }
     }
     if (KITE_UNLIKELY(walk.at < walk.size))
         pass->counters[COUNT_TRAILING]++;

@@ -11,6 +11,7 @@
 #define KITE_INLINE static __forceinline
 #define KITE_RESTRICT __restrict
 #define KITE_NOINLINE __declspec(noinline)
+#define KITE_UNROLL(times)
 #define KITE_UNLIKELY(x) (x)
 #define kite_bswap32(x) _byteswap_ulong(x)
 #define kite_bswap16(x) _byteswap_ushort(x)
@@ -28,6 +29,8 @@ KITE_INLINE void kite_store_release32(uint32_t *at, uint32_t value) { *(volatile
 #define KITE_INLINE static inline __attribute__((always_inline))
 #define KITE_RESTRICT __restrict__
 #define KITE_NOINLINE __attribute__((noinline))
+#define KITE_PRAGMA(text) _Pragma(#text)
+#define KITE_UNROLL(times) KITE_PRAGMA(GCC unroll times)
 #define KITE_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define kite_bswap32(x) __builtin_bswap32(x)
 #define kite_bswap16(x) __builtin_bswap16(x)

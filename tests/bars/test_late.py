@@ -55,6 +55,7 @@ def test_volume_moves_from_the_next_bar_where_that_is_closed_too(frame_pass: Any
     send(stage, ("10:02:00", 106, 230), ("10:00:55", 97, 150))
     assert stage.records("1m")["revision"].tolist() == [0, 0, 1, 1]
     assert stage.bars("1m")["volume"].tolist() == [50, 50]
+    assert stage.bars("1m")["turnover"].tolist() == [40 * 101 + 10 * 97, 60 * 105 - 10 * 105]
     assert stage.bars("1m")["ticks"].tolist() == [3, 1]
     assert ohlc(stage.bars("1m")[1]) == (105, 105, 105, 105)
     assert stage.counted()["revisions"] == 2
@@ -99,6 +100,21 @@ def test_the_next_bar_is_found_behind_a_revision_of_its_own_predecessor(frame_pa
     stage = two_minutes(frame_pass)
     send(stage, ("10:02:00", 106, 230), ("10:00:20", 110, 120), ("10:00:55", 97, 150))
     assert stage.bars("1m")["volume"].tolist() == [50, 50]
+
+
+@BOTH
+def test_volume_moves_from_the_very_next_bar(frame_pass: Any):
+    stage = two_minutes(frame_pass)
+    send(stage, ("10:02:00", 106, 230), ("10:04:00", 106, 260), ("10:00:55", 97, 150))
+    assert stage.bars("1m")["volume"].tolist() == [50, 50, 30]
+
+
+@BOTH
+def test_no_volume_moves_from_a_bar_in_which_it_began_anew(frame_pass: Any):
+    """Its last cumulative volume is of another count, and less than what it has."""
+    stage = two_minutes(frame_pass)
+    send(stage, ("10:01:50", 105, 20), ("10:02:10", 106, 30), ("10:00:55", 97, 25))
+    assert stage.bars("1m")["volume"].tolist() == [40, 60]
 
 
 @BOTH

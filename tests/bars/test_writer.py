@@ -420,6 +420,10 @@ def test_a_recorded_day_is_swept_by_its_own_clock(frame_pass: Any):
     stage.sweep("2026-08-04 20:00:11.500")
     assert [wall(start) for start in stage.records("1m")["start_ms"]] == ["10:00:00"]
     assert len(stage.records("1m", other)) == 0
+    stage.sweep("2026-08-05 00:00:01.499")
+    assert len(stage.records("1m", other)) == 0, "what is outside the hours ends at midnight"
+    stage.sweep("2026-08-05 00:00:01.500")
+    assert len(stage.records("1m", other)) == 1
 
 
 @BOTH
@@ -453,6 +457,17 @@ def test_a_row_s_version_is_even_when_nobody_writes_and_tells_that_something_cha
     stage.sweep("2026-08-04 10:05:00")
     stage.sweep("2026-08-04 10:06:00")
     assert stage.parts.states["version"][0] == 8
+
+
+@BOTH
+def test_a_row_says_from_when_on_no_tick_is_late(frame_pass: Any):
+    stage = Stage(frame_pass, "1m 5m 100ms", hours=True)
+    floors = []
+    for clock in ("10:01:10", "10:06:20"):
+        stage.tick(f"2026-08-04 {clock}", 100, 5)
+        floors.append(wall(stage.parts.states["floor_ms"][0]))
+    stage.sweep("2026-08-04 10:07:01.500")
+    assert [*floors, wall(stage.parts.states["floor_ms"][0])] == ["10:01:00", "10:06:00", "10:07:00"]
 
 
 @BOTH

@@ -35,13 +35,13 @@ class Step:
 
 STEP = st.builds(
     Step,
-    wait_ms=st.sampled_from([0, 1, 40, 300, 999, 1000, 1001, 2500, 9000, 70_000]),
+    wait_ms=st.sampled_from([0, 40, 300, 500, 700, 999, 1000, 1001, 1400, 2500, 9000, 70_000]),
     delay_ms=st.integers(0, 3000),
-    volume=st.sampled_from([0, 0, 1, 5, 60]),
+    volume=st.sampled_from([0, 1, 5, 60]),
     price=st.integers(90, 110),
     again_after_ms=st.one_of(st.none(), st.none(), st.integers(0, 3000)),
 )
-STEPS = st.lists(STEP, min_size=1, max_size=40)
+STEPS = st.lists(STEP, min_size=5, max_size=40)
 
 
 def arrivals(steps: list[Step], token: int) -> list[Sent]:
@@ -212,7 +212,7 @@ class Event:
 
 
 SELDOM = st.sampled_from([False] * 6 + [True])
-EVENTS = st.lists(st.builds(Event, SELDOM, SELDOM, STEP), min_size=1, max_size=40)
+EVENTS = st.lists(st.builds(Event, SELDOM, SELDOM, STEP), min_size=5, max_size=40)
 
 
 @BOTH
