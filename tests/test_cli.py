@@ -78,12 +78,13 @@ def section_of(verb: str) -> str:
 
 
 @pytest.mark.parametrize("verb", list(verbs()))
-def test_every_verb_has_help_with_an_example_and_stands_in_the_reference(verb: str):
+def test_every_verb_has_help_with_an_example_takes_json_and_stands_in_the_reference(verb: str):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert result.exit_code == 0
     assert f"kite {verb}" in result.stdout.replace("Usage: kite", "")
     options = set(re.findall(r"--[a-z][a-z-]+", result.stdout.partition("\nOptions:\n")[2])) - {"--help", "--no"}
     assert {option for option in options if option not in section_of(verb)} == set()
+    assert "--json" in options
 
 
 def test_no_arguments_print_help_and_an_unknown_verb_is_a_usage_error(run_kite):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kitecli.commands._shared import say, settings_of
+from kitecli.commands._shared import JsonOption, say, settings_of
 
 SHOWN = (
     *("NIFTY 50", "NIFTY BANK", "BSE:SENSEX"),
@@ -36,6 +36,7 @@ What to try next:
 def demo(
     context: typer.Context,
     seconds: Annotated[float, typer.Option(help="How long to show it.", min=1)] = 20.0,
+    as_json: JsonOption = False,
 ) -> None:
     """See live-looking ticks stream through the real path; no account, nothing to configure."""
     from kitecli.commands._stream import stream
@@ -44,7 +45,7 @@ def demo(
 
     settings = settings_of(context, quietly=True)
     say(INTRODUCTION.format(seconds=seconds))
-    form = "table" if sys.stdout.isatty() else "csv"
+    form = "json" if as_json else "table" if sys.stdout.isatty() else "csv"
     with open_market(settings, SimOptions(rate=RATE_PER_S)) as market:
         stream(settings, market, Wanted(SHOWN, mode="full"), FeedPlan(), form, seconds)
     say(NEXT)

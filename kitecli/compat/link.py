@@ -25,12 +25,16 @@ class Link:
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Raises :class:`~kitecli.errors.KiteError` where no feed can be had."""
+        """Raises :class:`~kitecli.errors.KiteError` where no feed can be had, or it refuses what is wanted."""
         source = self._open_source()
-        with self._lock:
-            self.source = source
-            if self.wanted.modes:
-                source.subscribe(self.wanted.modes)
+        try:
+            with self._lock:
+                if self.wanted.modes:
+                    source.subscribe(self.wanted.modes)
+                self.source = source
+        except BaseException:
+            source.close()
+            raise
 
     def drop(self) -> None:
         with self._lock:

@@ -222,5 +222,5 @@ def _no_answer(after_s: float) -> FeedError:
     return FeedError(
         "The feed process doesn't answer",
         why=f"nothing came in {after_s:g} s: it is stopped, or its machine is overloaded",
-        hint="kite doctor looks at the machine; kite stop ends the feed",
+        hint="kite doctor looks at the machine; kite stop names a process that has to be killed",
     )

@@ -251,7 +251,7 @@ class _Client(asyncio.Protocol):
             raise UsageError("A client says hello once", why="this one has said it before")
         wanted = self._server.door.token
         said = hello.token.reveal() if hello.token else ""
-        if wanted is not None and not hmac.compare_digest(said.encode(), wanted.reveal().encode()):
+        if wanted is not None and not hmac.compare_digest(said.encode("utf-8", "replace"), wanted.reveal().encode()):
             raise AuthError("The feed doesn't let this client in", why="its token is not the one of the feed's card")
 
     def _refuse(self, number: int | None, refusal: KiteError) -> None:

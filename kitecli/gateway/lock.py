@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import EnvironmentProblem
+from kitecli.ring.location import files_in
 from kitecli.ring.locks import LockFile
 from kitecli.secret import Secret
 
@@ -30,6 +31,10 @@ TAKE_S: Final = 0.3
 """How long a gateway insists on its lock: somebody may just be asking whether it is held, or sweeping."""
 FALLBACK_PREFIX: Final = "kite-"
 """Of the temporary folder a socket stands in whose path would be too long."""
+
+
+_KINDS: Final = ("json", "json.new", "sock", "ring", "seats*")
+"""Endings of a feed's files, its lock apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,8 @@ class FeedPlace:
 
     def held(self) -> bool:
         """Whether a gateway of this name lives. Nothing keeps it from ending, or another from starting, right after."""
-        return LockFile.is_held(self.lock)
+        with files_in(self.folder):
+            return LockFile.is_held(self.lock)
 
     def _file(self, kind: str) -> Path:
         return self.folder / f"feed-{self.name}.{kind}"
@@ -100,20 +106,22 @@ class FeedCard:
 
     @classmethod
     def read(cls, path: Path) -> FeedCard | None:
-        """The card at ``path``; None where there is none, or one of another version of kite."""
+        """The card at ``path``; None where there is none that can be read. Fields a later kite adds are passed over."""
         try:
             plain = json.loads(path.read_text())
-            token = plain.pop("token")
-            return cls(**plain, token=Secret(token) if token else None)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            known = {entry.name: plain[entry.name] for entry in fields(cls) if entry.name in plain}
+            token = known.pop("token")
+            return cls(**known, token=Secret(token) if token else None)
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
 
 def take(place: FeedPlace) -> LockFile | None:
-    """The right to be the feed of that name, or None where another is."""
+    """The right to be the feed of that name, or None where another is. Raises :class:`EnvironmentProblem`."""
     deadline = time.monotonic() + TAKE_S
-    while (held := LockFile.take(place.lock)) is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    with files_in(place.folder):
+        while (held := LockFile.take(place.lock)) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
     return held
 
 
@@ -137,8 +145,8 @@ def remove(place: FeedPlace) -> None:
     card = FeedCard.read(place.card)
     if card is not None and card.socket is not None:
         remove_socket(Path(card.socket), place)
-    for path in place.folder.glob(f"feed-{place.name}.*"):
-        if path != place.lock:
+    for kind in _KINDS:
+        for path in place.folder.glob(f"feed-{place.name}.{kind}"):
             with suppress(PermissionError):  # Windows keeps a file that a reader has mapped; the next sweep gets it
                 path.unlink(missing_ok=True)
 
@@ -152,5 +160,6 @@ def remove_socket(socket: Path, place: FeedPlace) -> None:
 
 
 def _places(folder: Path) -> Iterator[FeedPlace]:
-    names = {path.name.removeprefix("feed-").partition(".")[0] for path in folder.glob("feed-*.*")}
+    """Where feeds are or were. A file of another kind makes none: it may be what somebody has kept of a feed."""
+    names = {path.stem.removeprefix("feed-") for kind in ("lock", "ring") for path in folder.glob(f"feed-*.{kind}")}
     return (FeedPlace(folder, name) for name in sorted(names) if name)

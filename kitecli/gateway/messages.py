@@ -322,7 +322,7 @@ def _foreign(version: object) -> FeedError:
     return FeedError(
         "The feed process and its client are of different versions of kite",
         why=f"the control protocol here is version {VERSION}, the other side says {said}",
-        hint="run them from the same installation; kite stop ends the running feed",
+        hint="run them from the same installation; end the running feed by its own kite stop",
     )
 
 

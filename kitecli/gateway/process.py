@@ -82,7 +82,11 @@ async def _serve(spec: GatewaySpec, place: FeedPlace, held: LockFile, voice: _Fi
     remove(place)  # what a dead gateway of our name has left, and then those of other names
     sweep(place.folder)
     server = ControlServer()
-    gateway = Gateway(spec, server.broadcast)
+    try:
+        gateway = Gateway(spec, server.broadcast)
+    except BaseException:
+        remove(place)  # of a start that fails halfway: a ring takes all the room there is
+        raise
     try:
         await _open(spec, place, gateway, server)
         # What start-up made lives as long as the process; frozen, it isn't walked by collections beside the feed.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from kitecli.errors import FeedError, NoFeed, UsageError
+from kitecli.errors import FeedError, GatewayGone, KiteError, NoFeed, UsageError
 from kitecli.gateway.client import ControlClient
 from kitecli.gateway.lock import FeedCard, FeedPlace, running
-from kitecli.gateway.messages import Status, Stop
+from kitecli.gateway.messages import Request, Status, Stop
 from kitecli.ring.location import runtime_dir
 
 STOP_S: Final = 10.0
@@ -43,27 +43,37 @@ def one_feed(wanted: str = "") -> FeedCard:
 
 def ask_status(card: FeedCard) -> dict[str, object]:
     """What the feed says of itself (docs/control-socket.md); raises :class:`GatewayGone` where it has just ended."""
-    client = ControlClient.reach(card, client="kite status", observer=True)
-    try:
-        return client.ask(Status())
-    finally:
-        client.close()
+    return _ask(card, Status(), "kite status")
 
 
 def stop(card: FeedCard) -> None:
     """End a feed, for all its readers, and wait until it is gone. Raises :class:`FeedError` if it won't."""
-    client = ControlClient.reach(card, client="kite stop", observer=True)
-    try:
-        client.ask(Stop())
-    finally:
-        client.close()
     place = FeedPlace(runtime_dir(), card.name)
+    try:
+        _ask(card, Stop(), "kite stop")
+    except GatewayGone:
+        pass  # somebody else has ended it, and it is just going: its lock says when it has
+    except KiteError as refusal:  # it hangs, or is of another kite and can't be asked; or it has failed just now
+        if place.held():
+            raise _unending(card, f"{refusal.what}: {refusal.why}") from None
     deadline_s = time.monotonic() + STOP_S
     while place.held():
         if time.monotonic() > deadline_s:
-            raise FeedError(
-                f"The feed {card.name} doesn't end",
-                why=f"it was asked to {STOP_S:.0f} s ago",
-                hint=f"look at process {card.pid}, or kill it: readers are told, and nothing else is lost",
-            )
+            raise _unending(card, f"it was asked to {STOP_S:.0f} s ago")
         time.sleep(_LOOK_S)
+
+
+def _ask(card: FeedCard, request: Request, who: str) -> dict[str, object]:
+    client = ControlClient.reach(card, client=who, observer=True)
+    try:
+        return client.ask(request)
+    finally:
+        client.close()
+
+
+def _unending(card: FeedCard, why: str) -> FeedError:
+    return FeedError(
+        f"The feed {card.name} doesn't end",
+        why=why,
+        hint=f"look at process {card.pid}, or kill it: readers are told, and nothing else is lost",
+    )

@@ -7,6 +7,8 @@ import shutil
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kitecli.errors import EnvironmentProblem
@@ -28,6 +30,19 @@ def runtime_dir() -> Path:
         ) from cause
     _refuse_foreign(folder)
     return folder
+
+
+@contextmanager
+def files_in(folder: Path) -> Iterator[None]:
+    """Within it, what the file system refuses there is said: an :class:`EnvironmentProblem` instead of an OSError."""
+    try:
+        yield
+    except OSError as cause:
+        raise EnvironmentProblem(
+            f"The feed's files can't be kept in {folder}",
+            why=str(cause.strerror or cause),
+            hint="make room there, or set KITE_RUNTIME_DIR to a folder of your own",
+        ) from cause
 
 
 def free_bytes(folder: Path) -> int:

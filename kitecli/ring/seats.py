@@ -40,13 +40,14 @@ from numpy.typing import NDArray
 
 from kitecli.errors import DataError, EnvironmentProblem
 from kitecli.ring.bell import HAS_PIPES, UNWOKEN_WAIT_S, Bell, hold_lifeline, open_bell, unheard
+from kitecli.ring.location import files_in
 from kitecli.ring.locks import lock, unlock
+from kitecli.ring.memory import map_new_file
 from kitecli.ring.policy import POLICIES, Policy
 
 SEATS: Final = 64
-_MAGIC: Final = b"KITESEAT"
-_VERSION: Final = 2
-_VERSION_AT: Final = len(_MAGIC)
+_TITLE: Final = b"KITESEAT" + (2).to_bytes(4, "little")
+"""Magic and version."""
 _GENERATION_OFFSET: Final = 64
 _SEATS_OFFSET: Final = 4096
 _SEAT_DTYPE: Final = np.dtype(
@@ -75,10 +76,8 @@ class SeatMap:
 
     @classmethod
     def create(cls, path: Path) -> SeatMap:
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write((_MAGIC + _VERSION.to_bytes(4, "little")).ljust(_FILE_BYTES, b"\0"))
+        with map_new_file(path, _FILE_BYTES) as buffer:
+            buffer[: len(_TITLE)] = _TITLE
         return cls(path)
 
     def bell(self, index: int) -> Path:
@@ -118,10 +117,10 @@ class Seat:
 
     @classmethod
     def take(cls, path: Path) -> Seat:
-        """Take a free seat of the ring whose seats file is ``path``; raises where all are taken."""
+        """Take a free seat of the ring whose seats file is ``path``; raises where there is none, or no room."""
         seats = SeatMap(path)
         try:
-            with seats.locked():
+            with files_in(path.parent), seats.locked():
                 return cls._sit_down(seats)
         except BaseException:
             seats.close()
@@ -201,8 +200,10 @@ class SeatKeeper:
     """The writer's side: who sits where, whom to wake, how far behind the slowest is."""
 
     def __init__(self, path: Path) -> None:
-        self._life = hold_lifeline(_lifeline(path))  # first: who finds the seats must find it
-        self._map = SeatMap.create(path)
+        """Raises :class:`EnvironmentProblem` where there is no room."""
+        with files_in(path.parent):
+            self._life = hold_lifeline(_lifeline(path))  # first: who finds the seats must find it
+            self._map = SeatMap.create(path)
         self._seen = -1
         self._closed = False
         self._pipes: dict[int, int] = {}
@@ -281,7 +282,7 @@ def _mapped(path: Path) -> tuple[mmap.mmap, int]:
         ) from cause
     if os.fstat(descriptor).st_size == _FILE_BYTES:
         buffer = mmap.mmap(descriptor, _FILE_BYTES)
-        if buffer[: _VERSION_AT + 4] == _MAGIC + _VERSION.to_bytes(4, "little"):
+        if buffer[: len(_TITLE)] == _TITLE:
             return buffer, descriptor
     os.close(descriptor)
     raise DataError(

@@ -100,7 +100,7 @@ class DataFeedService:
         takes seconds with the broker's. All of them are taken or, with the error raised, none: UnknownInstrument,
         TooManyInstruments, another SubscriptionError, and for names AuthError and BrokerError.
         """
-        self._interest.want(modes_of(instruments, mode, self._settings(), self._venue.book))
+        self._interest.want(modes_of(instruments, mode, self._settings(), self._venue.book, self._venue.prices))
 
     def unsubscribe(self, instruments: Instruments) -> None:
         """Stream these no longer; those that weren't streamed are passed over."""

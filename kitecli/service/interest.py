@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
+from kitecli.catalogue import today
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.gateway.feed import Feed
 from kitecli.market.book import InstrumentBook
+from kitecli.market.contracts import Prices
 from kitecli.market.segments import is_derivative
 from kitecli.market.selection import Selection, select, split_names
 from kitecli.settings import Settings
@@ -73,16 +75,21 @@ class Interest:
 
 
 def modes_of(
-    instruments: Instruments, mode: str | None, settings: Settings, book: Callable[[], InstrumentBook]
+    instruments: Instruments,
+    mode: str | None,
+    settings: Settings,
+    book: Callable[[], InstrumentBook],
+    prices: Callable[[], Prices | None],
 ) -> dict[int, str]:
     """token → mode of what somebody asked for; without a mode, the settings' for its kind of instrument.
 
-    ``book`` is asked for only where names are among them. Raises as :func:`~kitecli.market.selection.select`.
+    ``book`` and ``prices`` are asked for only where names are among them. Raises as
+    :func:`~kitecli.market.selection.select`.
     """
     tokens, names = _sorted_out(instruments)
     modes = {token: mode or _usual_mode(token, settings) for token in tokens}
     if names:
-        modes |= _selected(names, mode, settings, book()).modes
+        modes |= _selected(names, mode, settings, book(), prices()).modes
     return modes
 
 
@@ -101,11 +108,15 @@ def _usual_mode(token: int, settings: Settings) -> str:
     return settings.datafeed.futures_mode if is_derivative(token) else settings.datafeed.equity_mode
 
 
-def _selected(names: list[str], mode: str | None, settings: Settings, book: InstrumentBook) -> Selection:
+def _selected(
+    names: list[str], mode: str | None, settings: Settings, book: InstrumentBook, prices: Prices | None
+) -> Selection:
     return select(
         book,
         [wish for name in names for wish in split_names(name)],
         mode=mode,
         equity_mode=settings.datafeed.equity_mode,
         futures_mode=settings.datafeed.futures_mode,
+        today=today(),
+        prices=prices,
     )

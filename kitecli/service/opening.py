@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.spec import GatewayEvent
@@ -48,16 +49,14 @@ def open_feed(
         return as_whom(live.settings, key, token)
 
     venue = Venue(settings, simulation(simulated))
+    held = ExitStack()  # closed once, whoever comes first: the feed, or what kept it from opening
     live.freeze()
-
-    def released() -> None:
-        venue.close()
-        live.thaw()
-
+    held.callback(live.thaw)
+    held.callback(venue.close)
     try:
-        modes = modes_of(instruments, mode, settings(), venue.book)
+        modes = modes_of(instruments, mode, settings(), venue.book, venue.prices)
         plan = FeedPlan(policy=policy_named(policy), max_lag=max_lag)
-        return start_feed(settings(), venue.market(), modes, plan, on_event, released)
+        return start_feed(settings(), venue.market(), modes, plan, on_event, held.close)
     except BaseException:
-        released()
+        held.close()
         raise

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
+from kitecli.catalogue import last_prices
 from kitecli.market.book import InstrumentBook
+from kitecli.market.contracts import Prices
 from kitecli.secret import Secret
 from kitecli.settings import Settings
 from kitecli.sim.options import SimOptions
@@ -40,6 +42,10 @@ class Venue:
             if self._book is None:
                 self._book = load_book(self._opened())
             return self._book
+
+    def prices(self) -> Prices | None:
+        """What tells the spot prices that ATM takes; None without a login, which they need."""
+        return last_prices(self.market().session)
 
     def close(self) -> None:
         """May be opened again by its next use."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import EnvironmentProblem
+from kitecli.ring.location import files_in
 from kitecli.sim.launcher import DIRECT, START_TIMEOUT_S, STOP_TIMEOUT_S, as_ready, first_line
 from kitecli.sim.options import Ready, SimOptions
 
@@ -30,18 +31,23 @@ def begin(options: SimOptions, folder: Path) -> Ready:
     )
     assert process.stdin is not None  # Popen was given PIPE
     assert process.stdout is not None
-    with process.stdin as pipe:
-        pipe.write(replace(options, idle_s=IDLE_S).to_json().encode() + b"\n")
-    line = first_line(process, START_TIMEOUT_S)
-    process.stdout.close()
-    if not line:
+    try:
+        with process.stdin as pipe:
+            pipe.write(replace(options, idle_s=IDLE_S).to_json().encode() + b"\n")
+        line = first_line(process, START_TIMEOUT_S)
+        if not line:
+            raise EnvironmentProblem("The simulated exchange didn't start", hint="run `kite sim` to see what it says")
+        ready = as_ready(line)
+        with files_in(folder):
+            path = folder / _FILE
+            path.touch(0o600)
+            path.write_text(ready.to_json())
+    except BaseException:
         process.kill()
         process.wait()
-        raise EnvironmentProblem("The simulated exchange didn't start", hint="run `kite sim` to see what it says")
-    ready = as_ready(line)
-    path = folder / _FILE
-    path.touch(0o600)
-    path.write_text(ready.to_json())
+        raise
+    finally:
+        process.stdout.close()
     # It isn't ours to wait for any more, and subprocess would complain of it.
     process.returncode = 0
     return ready

@@ -1,5 +1,7 @@
 """``kite demo``: one command, no account, and what to try next."""
 
+import json
+
 from typer.testing import CliRunner
 
 from kitecli.cli import app
@@ -16,6 +18,6 @@ def test_it_streams_and_tells_what_to_try_next(run_kite):
 
 
 def test_in_the_runner():
-    done = CliRunner().invoke(app, ["demo", "--seconds", "8"])
+    done = CliRunner().invoke(app, ["demo", "--seconds", "8", "--json"])
     assert done.exit_code == 0, done.output
-    assert "NSE:NIFTY 50" in done.stdout
+    assert "NSE:NIFTY 50" in {json.loads(line)["instrument"] for line in done.stdout.splitlines()}

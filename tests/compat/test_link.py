@@ -28,6 +28,19 @@ def test_what_was_wanted_before_is_asked_when_a_feed_is_there(link: Link, fed: F
     assert fed.modes == link.shown == {1: "quote", 2: "full"}
 
 
+def test_a_feed_that_refuses_what_is_wanted_is_left(link: Link, fed: Fed, monkeypatch):
+    """As one that others have filled."""
+
+    def refuse(_):
+        raise TooManyInstruments("others hold 9,000")
+
+    monkeypatch.setattr(fed, "subscribe", refuse)
+    link.subscribe([1])
+    with pytest.raises(TooManyInstruments):
+        link.open()
+    assert (fed.closed, link.source) == (True, None)
+
+
 def test_changes_go_to_the_feed_at_once(link: Link, fed: Fed):
     link.open()
     link.subscribe([1, 2])

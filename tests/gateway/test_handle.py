@@ -439,7 +439,10 @@ def killing_at_random(exchange, spec_of, reading, until, tokens, kills, seed):
             readers.pop(dice.randrange(len(readers))).kill()
             continue
         began = time.monotonic()
-        os.kill(cards[0].pid, signal.SIGKILL)
+        try:
+            os.kill(cards[0].pid, signal.SIGKILL)
+        except ProcessLookupError:  # its last reader was killed before, and it has just ended by itself
+            continue
         gateways.add(cards[0].pid)
         for one in [one for one in readers if one.first.get("gateway") == cards[0].pid]:
             assert until(lambda one=one: one.word("ended"))

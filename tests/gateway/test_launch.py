@@ -12,6 +12,7 @@ import pytest
 
 from kitecli.errors import EnvironmentProblem, FeedError
 from kitecli.gateway import launch as launching
+from kitecli.gateway.handle import open_gateway
 from kitecli.gateway.launch import launch
 from kitecli.gateway.lock import FeedCard, FeedPlace
 from kitecli.hot import COMPILED
@@ -51,8 +52,28 @@ def test_what_keeps_it_from_starting_is_raised_and_leaves_nothing(exchange, spec
     with pytest.raises(EnvironmentProblem):
         launch(spec)
     assert list(Path(spec.folder).iterdir()) == []
-    with pytest.raises(FeedError, match=r"FileNotFoundError at locks.py"):
-        launch(spec_of(exchange, folder="/nonexistent"))
+
+
+@pytest.mark.parametrize("make", [lambda _: None, Path.touch], ids=["no folder", "a file"])
+def test_where_its_files_can_t_be_kept_is_said(exchange, spec_of, tmp_path, make):
+    make(tmp_path / "nowhere")
+    with pytest.raises(EnvironmentProblem, match=r"can't be kept in .*nowhere\. N.*KITE_RUNTIME_DIR"):
+        launch(spec_of(exchange, folder=str(tmp_path / "nowhere")))
+    with pytest.raises(EnvironmentProblem, match="can't be kept in"):
+        open_gateway(spec_of(exchange, folder=str(tmp_path / "nowhere")))
+
+
+def test_a_start_that_fails_behind_its_ring_leaves_none(exchange, spec_of, tmp_path):
+    """Where a path has room for the ring's name, and none for its seats'."""
+    folder = tmp_path
+    left = os.pathconf(tmp_path, "PC_PATH_MAX") - 1 - len(f"{tmp_path}/feed-01234567.ring")
+    while left:
+        name = "x" * (left - 1 if left <= 100 else min(100, left - 3))  # a last one of no letters would be none
+        folder, left = folder / name, left - len(name) - 1
+    folder.mkdir(mode=0o700, parents=True)
+    with pytest.raises(EnvironmentProblem, match="name too long"):
+        launch(spec_of(exchange, folder=str(folder)))
+    assert list(folder.iterdir()) == []
 
 
 def test_a_python_that_doesn_t_come_up_says_why(exchange, spec_of, monkeypatch, tmp_path):

@@ -62,6 +62,13 @@ def test_what_is_no_card_is_none(place: FeedPlace, text: str):
     assert FeedCard.read(place.card) is None
 
 
+def test_a_card_with_more_on_it_than_we_know_is_read(place: FeedPlace):
+    """Or the feed of a later kite would be there and not be found, and a start beside it would wait 40 s."""
+    card(place, socket="/run/a.sock").write(place.card)
+    place.card.write_text(json.dumps({**json.loads(place.card.read_text()), "since": "tomorrow"}))
+    assert FeedCard.read(place.card) == card(place, socket="/run/a.sock")
+
+
 def test_a_card_that_finds_no_room_is_said(place: FeedPlace):
     with pytest.raises(EnvironmentProblem, match="card can't be written"):
         card(place).write(place.folder / "no" / "such.json")
@@ -115,6 +122,18 @@ def test_only_the_dead_are_swept_whatever_their_process_ids_are(tmp_path: Path):
     held.release()
     sweep(tmp_path)
     assert names(tmp_path) == {"notes.txt", "other-1.ring", "feed-"}
+
+
+def test_what_people_keep_beside_a_feed_s_files_stays(tmp_path: Path):
+    """The runtime folder may be one of theirs, where kite feed --json > feed-20261124.json was said."""
+    kept = {"feed-20261124.json", "feed-infy.csv", "feed-dead0001.csv", "feed-list.txt.bak"}
+    for name in kept:
+        (tmp_path / name).touch()
+    dead = FeedPlace(tmp_path, "dead0001")
+    litter(dead)
+    dead.lock.touch()
+    sweep(tmp_path)
+    assert names(tmp_path) == kept
 
 
 def test_a_socket_that_stood_elsewhere_goes_with_its_folder(place: FeedPlace, tmp_path: Path):

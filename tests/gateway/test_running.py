@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from kitecli.errors import GatewayGone, NoFeed, UsageError
+from kitecli.errors import FeedError, GatewayGone, NoFeed, UsageError
+from kitecli.gateway.client import ControlClient
 from kitecli.gateway.handle import open_gateway
 from kitecli.gateway.lock import FeedCard
 from kitecli.gateway.running import ask_status, feeds, one_feed, stop
@@ -44,6 +50,40 @@ def test_a_feed_is_found_by_name_or_label_asked_and_ended(exchange, spec_of):
             feeds()
         with pytest.raises(GatewayGone):
             ask_status(card)
+    finally:
+        handle.close()
+
+
+@compiled
+@pytest.mark.usefixtures("runtime")
+def test_ended_by_two_at_once_it_is_ended_for_both(exchange, spec_of):
+    handle = open_gateway(spec_of(exchange))
+    try:
+        (card,) = feeds()
+        with ThreadPoolExecutor(8) as pool:
+            for stopping in [pool.submit(stop, card) for _ in range(8)]:
+                stopping.result()
+        with pytest.raises(NoFeed):
+            feeds()
+        stop(card)
+    finally:
+        handle.close()
+
+
+@compiled
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.skipif(sys.platform == "win32", reason="processes can't be stopped there")
+def test_one_that_hangs_is_named_with_its_process(exchange, spec_of, monkeypatch):
+    monkeypatch.setattr(ControlClient.ask, "__defaults__", (0.3,))
+    handle = open_gateway(spec_of(exchange))
+    try:
+        (card,) = feeds()
+        os.kill(card.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(FeedError, match=rf"{card.name} doesn't end.*nothing came in.*process {card.pid}"):
+                stop(card)
+        finally:
+            os.kill(card.pid, signal.SIGCONT)
     finally:
         handle.close()
 

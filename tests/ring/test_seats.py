@@ -323,6 +323,28 @@ def test_what_is_no_seats_file_is_refused_in_words(path: Path):
             Seat.take(path)
 
 
+def test_without_room_for_the_seats_that_is_said_and_no_file_of_them_stays(path: Path):
+    import resource
+
+    _, hard = former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(EnvironmentProblem, match=r"can't be kept in .*\. File too large"):
+            SeatKeeper(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert not path.exists()
+
+
+def test_without_room_for_a_reader_s_pipe_that_is_said_and_the_seat_stays_free(keeper: SeatKeeper, path: Path):
+    path.with_name("feed.seats.00").mkdir()
+    with pytest.raises(EnvironmentProblem, match="can't be kept in"):
+        Seat.take(path)
+    path.with_name("feed.seats.00").rmdir()
+    Seat.take(path).leave()
+    assert pids(keeper) == []
+
+
 def test_closing_removes_the_files_and_tells_the_sleepers(path: Path):
     keeper = SeatKeeper(path)
     seat = Seat.take(path)

@@ -78,6 +78,14 @@ def test_names_and_tokens_before_and_after_the_start(make, exchange, tokens):
     assert service.subscriptions == {2953217: "full"}
 
 
+def test_contracts_around_the_money_are_found_by_the_last_price(make):
+    service = make()
+    service.subscribe("NFO:NIFTY:near:ATM+-1", mode="ltp")
+    contracts = [row for row in service.instruments if row.instrument_token in service.subscriptions]
+    assert {row.instrument_type for row in contracts} == {"CE", "PE"}
+    assert len({row.strike for row in contracts}) == 3
+
+
 def test_a_wrong_name_is_said_where_it_stands_and_changes_nothing(make):
     service = make()
     with pytest.raises(UnknownInstrument, match="INFI"):

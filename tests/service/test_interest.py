@@ -66,15 +66,15 @@ def interest():
     ],
 )
 def test_instruments_as_people_say_them(asked, mode, modes):
-    found = modes_of(asked, mode, SETTINGS, book)
+    found = modes_of(asked, mode, SETTINGS, book, lambda: None)
     assert found == modes
     assert {type(token) for token in found} <= {int}
 
 
 def test_numbers_need_no_book_and_names_are_checked():
-    assert modes_of([INFY], "ltp", SETTINGS, no_book) == {INFY: "ltp"}
+    assert modes_of([INFY], "ltp", SETTINGS, no_book, no_book) == {INFY: "ltp"}
     with pytest.raises(UnknownInstrument, match="INFI"):
-        modes_of(["INFI"], None, SETTINGS, book)
+        modes_of(["INFI"], None, SETTINGS, book, lambda: None)
     assert tokens_of(["INFY", FUTURE], book) == [FUTURE, INFY]
     with pytest.raises(UnknownInstrument):
         tokens_of("INFI", book)

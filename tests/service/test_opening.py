@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kitecli.errors import ConfigError, UnknownInstrument, UsageError
+from kitecli.errors import ConfigError, SubscriptionError, UnknownInstrument, UsageError
 from kitecli.service.opening import open_feed
 from kitecli.settings import load
 from kitecli.settings.live import LiveConfig
@@ -49,3 +49,8 @@ def test_what_fails_leaves_nothing_open(exchange):
     with pytest.raises(UsageError):
         open_feed("NSE:INFY", policy="newest", **credentials)
     config.performance.buffer_size = 5
+    with open_feed("NSE:INFY", **credentials):
+        with pytest.raises(SubscriptionError):
+            open_feed(1594, **credentials)  # refused by a feed that is open already
+        with pytest.raises(ConfigError):
+            config.performance.buffer_size = 6

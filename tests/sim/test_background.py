@@ -6,6 +6,9 @@ import asyncio
 import os
 import signal
 
+import pytest
+
+from kitecli.errors import DataError, EnvironmentProblem
 from kitecli.sim import background
 from kitecli.sim.options import SimOptions
 from kitecli.sim.server import serve
@@ -26,6 +29,17 @@ def test_it_goes_on_without_its_starter_and_is_found_by_its_file(tmp_path):
 def test_what_is_no_word_of_an_exchange_is_none(tmp_path):
     (tmp_path / "sim.json").write_text("{")
     assert background.running(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [(SimOptions(instruments=30), EnvironmentProblem), (SimOptions(source="/missing.csv"), DataError)],
+)
+def test_one_that_nobody_could_find_or_that_never_began_leaves_no_process(tmp_path, options, error):
+    with pytest.raises(error):
+        background.begin(options, tmp_path / "missing")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_it_ends_when_nobody_was_connected_for_its_time():

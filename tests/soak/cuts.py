@@ -84,8 +84,13 @@ def in_restoration(rig: Client) -> int:
 
 def damaged(rig: Client) -> int:
     form = rig.dice.choice(DAMAGES[:-1])
+    before = len(rig.truth("outages"))
     [deed] = rig.sim.fault("malformed", form=form, frames=FRAMES, connections=one(rig))
-    until(lambda: rig.truth("faults")[deed["id"] - 1]["hits"] == FRAMES, "damage done")
+    # The official client may hang up at the first of them, and meets no other.
+    until(
+        lambda: rig.truth("faults")[deed["id"] - 1]["hits"] == FRAMES or len(rig.truth("outages")) > before,
+        "damage done",
+    )
     return 0
 
 

@@ -109,12 +109,14 @@ def test_the_official_client_meets_the_same():
     rows = {kind.__name__: Row() for kind in KINDS}
     with launch(SimOptions(instruments=INSTRUMENTS, rate=0.3, rate_limits=False, faults="version: 1")) as sim:
         official = started(sim)
-        for kind in kinds:
-            cut(official, kind, rows[kind.__name__])
-            if not rows[kind.__name__].modes[-1]:  # with what is wrong from now on the next row would be wrong
-                official.close()
-                official = started(sim)
-        official.close()
+        try:
+            for kind in kinds:
+                cut(official, kind, rows[kind.__name__])
+                if not rows[kind.__name__].modes[-1]:  # with what is wrong from now on the next row would be wrong
+                    official.close()
+                    official = started(sim)
+        finally:
+            official.close()  # its process keeps this one from ending
     print(f"\n{'KiteTicker':16s} {'restored':10s} {'modes':10s} {'back after s':22s} {'told after s':22s} callbacks")
     for name, row in rows.items():
         if row.restored:
