@@ -7,14 +7,13 @@ import random
 import numpy as np
 import pytest
 
+from kitecli import hot
 from kitecli.bars.intervals import Interval
 from kitecli.bars.parts import BarsParts
 from kitecli.bars.reader import Ask, BarsReader, Instrument, newest_of_each
 from kitecli.bars.record import BAR_DTYPE, FLAG_OPEN, FLAG_PARTIAL, FLAG_PREOPEN, FLAG_SYNTHETIC
 from kitecli.bars.view import BarsView
 from kitecli.errors import UsageError
-from kitecli.hot import COMPILED
-from kitecli.hot import BarsView as OurView
 from kitecli.hot import uncompiled
 from tests.bars.stage import STOCK, Stage, ms, timelines, wall
 
@@ -22,7 +21,9 @@ DAY = "2024-06-27"
 EXACT = ["start_ms", "length_ms", "open", "high", "low", "close", "volume", "turnover", "ticks", "oi"]
 VIEWS = [
     pytest.param(BarsView, id="reference"),
-    pytest.param(OurView, id="compiled", marks=pytest.mark.skipif(not COMPILED, reason="needs the compiled pass")),
+    pytest.param(
+        hot.BarsView, id="compiled", marks=pytest.mark.skipif(not hot.COMPILED, reason="needs the compiled pass")
+    ),
 ]
 
 
