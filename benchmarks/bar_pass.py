@@ -48,8 +48,10 @@ def run(scale: Scale) -> list[Table]:
     notes = (
         "ours: `FramePass.ingest`, called from Python; CPU time is held against the targets",
         "copying the frame into the receive buffer is taken off already",
-        f"a round is a minute of market: every instrument's bar of a minute is closed and begun once, after"
-        f" {scale.pick(200_000, 200_000, 9_000) // INSTRUMENTS} ticks; longer ones in every fifth and fifteenth round",
+        (
+            f"a round is a minute of market: every instrument's bar of a minute is closed and begun once, after"
+            f" {scale.pick(200_000, 200_000, 9_000) // INSTRUMENTS} ticks; longer ones in every fifth and fifteenth round"
+        ),
         "added: the mean over all rounds, so that those in which longer bars end count too",
     )
     return [Table("bars", "The whole compiled pass with bars, a tick", "ns a tick", "", rows, notes)]
