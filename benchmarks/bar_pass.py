@@ -50,7 +50,8 @@ def run(scale: Scale) -> list[Table]:
         "copying the frame into the receive buffer is taken off already",
         (
             f"a round is a minute of market: every instrument's bar of a minute is closed and begun once, after"
-            f" {scale.pick(200_000, 200_000, 9_000) // INSTRUMENTS} ticks; longer ones in every fifth and fifteenth round"
+            f" {scale.pick(200_000, 200_000, 9_000) // INSTRUMENTS} ticks; longer ones in every fifth and fifteenth"
+            " round"
         ),
         "added: the mean over all rounds, so that those in which longer bars end count too",
     )
