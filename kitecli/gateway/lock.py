@@ -33,8 +33,8 @@ FALLBACK_PREFIX: Final = "kite-"
 """Of the temporary folder a socket stands in whose path would be too long."""
 
 
-_KINDS: Final = ("json", "json.new", "sock", "ring", "seats*")
-"""Endings of a feed's files, its lock apart."""
+_KINDS: Final = ("json", "sock", "ring", "seats")
+"""What a feed's files are called, its lock apart; more may follow, as in ``seats.07`` and ``json.new``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,8 @@ def remove(place: FeedPlace) -> None:
     card = FeedCard.read(place.card)
     if card is not None and card.socket is not None:
         remove_socket(Path(card.socket), place)
-    for kind in _KINDS:
-        for path in place.folder.glob(f"feed-{place.name}.{kind}"):
+    for path in place.folder.glob(f"feed-{place.name}.*"):
+        if path.name.split(".")[1] in _KINDS:
             with suppress(PermissionError):  # Windows keeps a file that a reader has mapped; the next sweep gets it
                 path.unlink(missing_ok=True)
 

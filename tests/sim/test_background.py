@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -35,11 +36,18 @@ def test_what_is_no_word_of_an_exchange_is_none(tmp_path):
     ("options", "error"),
     [(SimOptions(instruments=30), EnvironmentProblem), (SimOptions(source="/missing.csv"), DataError)],
 )
-def test_one_that_nobody_could_find_or_that_never_began_leaves_no_process(tmp_path, options, error):
+def test_one_that_nobody_could_find_or_that_never_began_leaves_no_process(tmp_path, monkeypatch, options, error):
+    begun = []
+
+    def note(*arguments, popen=subprocess.Popen, **more):
+        begun.append(popen(*arguments, **more))
+        return begun[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", note)
     with pytest.raises(error):
         background.begin(options, tmp_path / "missing")
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(begun[0].pid, os.WNOHANG)
 
 
 def test_it_ends_when_nobody_was_connected_for_its_time():
