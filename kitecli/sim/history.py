@@ -151,8 +151,7 @@ class _Streamed:
 
     def _turn(self, minute: int) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        self._file.seek(0, 2)
+            self._file = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed by close()
         self._file.write(self._now.tobytes())
         self._starts.append(self._minute)
         self._minute = minute

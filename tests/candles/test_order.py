@@ -16,7 +16,7 @@ from kitecli.candles.download import Downloader
 from kitecli.candles.order import Order, Outcome, deliver, forget_simulated, requests_of
 from kitecli.candles.plan import Days
 from kitecli.clock import IST, NS_PER_S, ManualClock
-from kitecli.errors import AuthError, BrokerError
+from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, KiteError
 from kitecli.settings.calendars import load_calendar
 
 CALENDAR = load_calendar()
@@ -126,10 +126,11 @@ def test_all_refused_is_an_error_and_leaves_no_file(tmp_path: Path, out: str):
     assert not list(tmp_path.rglob("*.csv"))
 
 
-def test_what_concerns_all_ends_it_and_files_that_are_done_stay(tmp_path: Path):
+@pytest.mark.parametrize("error", [AuthError("ended"), BrokerUnavailable("away")])
+def test_what_concerns_all_ends_it_and_files_that_are_done_stay(tmp_path: Path, error: KiteError):
     broker = Broker()
-    broker.refuses[ODD.instrument_token] = AuthError("ended")
-    with pytest.raises(AuthError):
+    broker.refuses[ODD.instrument_token] = error
+    with pytest.raises(type(error)):
         delivered(broker, order(tmp_path / "out"), tmp_path / "home")
     assert len(list((tmp_path / "out").iterdir())) == 1
 

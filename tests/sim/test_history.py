@@ -26,16 +26,16 @@ UNIVERSE = build_universe(DAY, 90)
 
 
 class Running:
-    """A market that began at ``start_s`` and what it sent, a second at a time."""
+    """A market that began at ``start_s`` and what it sent, a second at a time; then perhaps, after a rest, again."""
 
-    def __init__(self, start_s: float, seconds: int) -> None:
+    def __init__(self, start_s: float, seconds: int, *again_after_s: int) -> None:
         start_ns = round(start_s * NS_PER_S)
         self.market = SyntheticMarket(UNIVERSE, seed=3, rate=2.0, start_ns=start_ns)
         self.history = MarketHistory(self.market, 3, shipped_calendar)
         everything = np.arange(len(UNIVERSE))
         self.first = self.market.cached(everything)
         batches = []
-        for second in range(1, seconds + 1):
+        for second in [after + one for after in (0, *again_after_s) for one in range(1, seconds + 1)]:
             batches.append(self.market.advance(start_ns + second * NS_PER_S))
             self.history.take(batches[-1])
         self.sent = join([self.first, *batches])
@@ -47,7 +47,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    one = Running(MIDNIGHT_S + 11 * 3600 + 58.5, 65)
+    one = Running(MIDNIGHT_S + 11 * 3600 + 58.5, 4, 120)
     yield one
     one.history.close()
 
@@ -56,7 +56,7 @@ def test_streamed_minutes_are_those_of_the_ticks(running: Running):
     for slot in range(len(UNIVERSE)):
         ticks = take_ticks(running.sent.ticks, np.flatnonzero(running.sent.slots == slot))
         wanted, found = minutes_of(ticks), running.today(slot)[-3:]
-        assert (found["start_s"] == MIDNIGHT_S + 11 * 3600 + np.arange(3) * 60).all()
+        assert (found["start_s"] == MIDNIGHT_S + 11 * 3600 + np.array([0, 60, 180])).all()
         # The minute it began in holds the end of the flat hour too.
         assert found[1:].tobytes() == wanted[1:].tobytes()
         assert found[0]["close"] == wanted[0]["close"]
