@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from kitecli.errors import DataError, FeedError, GatewayGone, TooManyInstruments
-from kitecli.feed.gaps import Gap
 from kitecli.gateway.client import ControlClient
 from kitecli.gateway.core import seats_path
 from kitecli.gateway.embedded import EmbeddedGateway
@@ -27,6 +26,7 @@ from kitecli.gateway.lock import FeedCard, FeedPlace
 from kitecli.gateway.messages import AccessToken, Gaps, Request, Stats, Status, Stop, Subscribe, Unsubscribe, numbers
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
 from kitecli.hot import COMPILED, RingView
+from kitecli.market.gap import Gap
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.policy import Policy

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import UsageError
-from kitecli.feed.gaps import Gap
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.market.book import InstrumentBook
+from kitecli.market.gap import Gap
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.market.view import Tick
 from kitecli.ring.policy import Policy
