@@ -108,20 +108,18 @@ class Recording:
 
     def records(self, from_ns: int = 0, to_ns: int | None = None, kinds: Collection[int] = ()) -> Iterator[Record]:
         """Every record of the span in its order, or those of some ``kinds``; structural ones are left out."""
-        for data, rows, first in map(_parts, self.pieces(from_ns, to_ns)):
-            chosen = rows[np.isin(rows["kind"], list(kinds))] if kinds else rows
-            stamps, places, lengths = chosen["ts_recv_ns"].tolist(), chosen["at"].tolist(), chosen["length"].tolist()
-            numbers, sorts, lines = chosen["number"].tolist(), chosen["kind"].tolist(), chosen["connection"].tolist()
-            view = memoryview(data)
-            for number, kind, line, stamp, at, length in zip(
-                numbers, sorts, lines, stamps, places, lengths, strict=True
-            ):
-                yield Record(first + number, kind, line, stamp, view[at : at + length])
+        for piece in self.pieces(from_ns, to_ns):
+            rows = piece.rows[np.isin(piece.rows["kind"], list(kinds))] if kinds else piece.rows
+            numbers = (rows["number"].astype(np.int64) + piece.first).tolist()
+            stamps, lines = rows["ts_recv_ns"].tolist(), rows["connection"].tolist()
+            yield from map(Record, numbers, rows["kind"].tolist(), lines, stamps, _payloads(piece.data, rows))
 
     def frames(self, from_ns: int = 0, to_ns: int | None = None) -> Iterator[Frame]:
         """Every binary message of the span, as it came."""
-        for record in self.records(from_ns, to_ns, (FRAME,)):
-            yield Frame(record.payload, record.ts_recv_ns, record.connection)
+        for piece in self.pieces(from_ns, to_ns):
+            rows = piece.rows[piece.rows["kind"] == FRAME]
+            stamps, lines = rows["ts_recv_ns"].tolist(), rows["connection"].tolist()
+            yield from map(Frame, _payloads(piece.data, rows), stamps, lines)
 
     def ticks(
         self, tokens: Collection[int] = (), from_ns: int = 0, to_ns: int | None = None, *, depth: bool = False
@@ -132,8 +130,9 @@ class Recording:
         as a snapshot.
         """
         reader = TickReader(tokens, depth=depth)
-        for data, rows, _ in map(_parts, self.pieces(from_ns, to_ns)):
-            yield from reader.take(data, rows[(rows["kind"] == FRAME) | (rows["kind"] == SUBSCRIBED)])
+        for piece in self.pieces(from_ns, to_ns):
+            kinds = piece.rows["kind"]
+            yield from reader.take(piece.data, piece.rows[(kinds == FRAME) | (kinds == SUBSCRIBED)])
         yield from reader.rest()
 
     def gaps(self, from_ns: int = 0, to_ns: int | None = None) -> list[Gap]:
@@ -234,5 +233,7 @@ def _within(
     return rows, int(instants[-1]), stop < len(instants)
 
 
-def _parts(piece: Piece) -> tuple[Buffer, NDArray[np.void], int]:
-    return piece.data, piece.rows, piece.first
+def _payloads(data: Buffer, rows: NDArray[np.void]) -> list[memoryview]:
+    view, starts = memoryview(data), rows["at"]
+    ends = (starts + rows["length"]).tolist()
+    return [view[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]

@@ -6,6 +6,7 @@ that were known to be on disk, because a later mark vouches for them, and don't 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -82,6 +83,35 @@ def examine(reader: SegmentReader, place: Place | None = None) -> Examination:
     kept = _vouched_for(found, synced)
     size = reader.size
     return Examination(reader.path, size, kept, size - kept[-1].end.offset, ended and len(kept) == len(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of one of a day's files. ``missing``: records of the day that should stand before it and
+    don't; ``problem``: why it can't be read at all, and then there is no ``found``."""
+
+    path: Path
+    found: Examination | None
+    missing: int = 0
+    problem: DataError | None = None
+
+    @property
+    def sound(self) -> bool:
+        return self.found is not None and not self.found.holes and not self.missing
+
+
+def verify(folder: Path) -> Iterator[Verdict]:
+    """Look at every byte of a day's recording, a file at a time."""
+    reached = 0
+    for path in segment_paths(folder):
+        try:
+            with SegmentReader(path) as reader:
+                found, first = examine(reader), reader.header.first_record
+        except DataError as problem:
+            yield Verdict(path, None, problem=problem)
+            continue
+        yield Verdict(path, found, max(0, first - reached))
+        reached = max(reached, first + found.end.number)
 
 
 def damage(reader: SegmentReader, hole: Hole) -> RecordingDamaged:

@@ -1,12 +1,15 @@
 """A header is whole or refused."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from kitecli.errors import DataError, RecordingDamaged
+from kitecli.store.framing import Framer
 from kitecli.store.header import SegmentHeader, parse_header
 
+FORMAT = Path(__file__).resolve().parent.parent.parent / "docs" / "format.md"
 HEADER = SegmentHeader(
     date(2026, 11, 20),
     3,
@@ -55,3 +58,10 @@ def test_what_is_damaged_is_told_from_what_is_none():
 def test_a_header_has_a_limit():
     with pytest.raises(DataError, match="too long"):
         _ = SegmentHeader(date(2026, 11, 20), 1, 0, about={"long": "x" * 70_000}).encoded
+
+
+def test_the_example_in_the_documentation_is_such_a_file():
+    header = SegmentHeader(date(2026, 11, 20), 1, 1_795_000_000_000_000_000)
+    raw = header.encoded + Framer(header.seed, len(header.encoded)).record(1, 2, 1_000, b"h")
+    lines = [f"{at:04x}  {raw[at : at + 16].hex(' ')}" for at in range(0, len(raw), 16)]
+    assert "\n".join(lines) in FORMAT.read_text()

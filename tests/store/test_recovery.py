@@ -5,7 +5,7 @@ import pytest
 from kitecli.errors import RecordingDamaged
 from kitecli.store.layout import BLOCK_BYTES
 from kitecli.store.recording import Recording
-from kitecli.store.recovery import damage, examine, recover, salvage
+from kitecli.store.recovery import damage, examine, recover, salvage, verify
 from kitecli.store.segment import SegmentReader
 from kitecli.store.writer import Start, StoreSettings
 from tests.store.days import Day, message, numbers_in
@@ -175,3 +175,23 @@ def test_records_written_twice_are_counted_once_when_going_on(tmp_path):
     again.send(5)
     assert again.writer.close(again.now_s)
     assert numbers_in(tmp_path) == list(range(15))
+
+
+def test_verification_finds_what_is_wrong_and_nothing_else(tmp_path):
+    day = Day(tmp_path)
+    for _ in range(8):
+        day.send(60)
+        day.step()
+    assert day.writer.close(day.now_s)
+    assert all(verdict.sound for verdict in verify(tmp_path))
+    assert sum(verdict.found.records for verdict in verify(tmp_path)) == 480
+    flip(tmp_path / "0001.kseg", 9_000)
+    flip(tmp_path / "0002.kseg", 20)
+    (tmp_path / "0003.kseg").unlink()
+    first, second, third, *rest = verify(tmp_path)
+    assert [hole.until - hole.first for hole in first.found.holes] == [1]
+    assert second.problem is not None
+    assert third.path.name == "0004.kseg"
+    assert third.missing > 0
+    assert not any(verdict.sound for verdict in (first, second, third))
+    assert all(verdict.sound for verdict in rest)
