@@ -4,8 +4,8 @@
 
     STORE/lock                         held by who records
     STORE/writer.json                  who that is
-    STORE/2026-11-20/0001.kseg         segments, in order
-                     0002.kseg
+    STORE/2026-11-20/0001.kpak         segments, in order: packed,
+                     0002.kseg         or as they are written
                      master-1f2e3d4c.csv.gz   the day's instruments, as the broker served them
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 SUFFIX: Final = ".kseg"
+PACKED_SUFFIX: Final = ".kpak"
 
 
 def day_folder(store: Path, day: date) -> Path:
@@ -28,8 +29,10 @@ def segment_path(folder: Path, segment: int) -> Path:
 
 def segment_paths(folder: Path) -> list[Path]:
     """A day's segments in the order they were written."""
-    found = (path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
-    return sorted(found, key=lambda path: int(path.stem))
+    # raw ones last, for they count where both are there: packing was interrupted before it was done
+    named = [*folder.glob(f"*{PACKED_SUFFIX}"), *folder.glob(f"*{SUFFIX}")]
+    found = {int(path.stem): path for path in named if path.stem.isdigit()}
+    return [found[number] for number in sorted(found)]
 
 
 def day_folders(store: Path) -> list[Path]:

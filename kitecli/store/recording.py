@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
-from kitecli.store.folder import segment_paths
+from kitecli.store.folder import PACKED_SUFFIX, segment_paths
 from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, SUBSCRIBED, UNRECORDED
 from kitecli.store.payloads import Lost, Unrecorded, decode_gap
 from kitecli.store.recovery import Hole, damage, examine
@@ -213,6 +213,8 @@ class Recording:
 
     def _reader(self, at: int) -> SegmentReader:
         """A segment's reader; the few used last stay open."""
+        if at not in self._readers and not self._paths[at].exists():
+            self._paths[at] = self._paths[at].with_suffix(PACKED_SUFFIX)  # packed since it was listed
         reader = self._readers.pop(at, None) or SegmentReader(self._paths[at])
         self._readers[at] = reader
         if len(self._readers) > OPEN_FILES:

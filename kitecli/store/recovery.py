@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.store.disk import Disk
-from kitecli.store.folder import segment_paths
+from kitecli.store.folder import SUFFIX, segment_paths
 from kitecli.store.framing import Framer
 from kitecli.store.header import MAX_HEADER_BYTES
 from kitecli.store.layout import FIRST_STRUCTURAL, HEADER, LOST, LOST_PAYLOAD, MAGIC
@@ -157,8 +157,10 @@ def recover(folder: Path, disk: Disk | None = None) -> Start:
 def salvage(path: Path, disk: Disk | None = None) -> Examination:
     """Write a damaged segment anew, with what is whole and a record of each hole. The old one stays, as ``.damaged``.
 
-    :raises DataError: its header can't be read.
+    :raises DataError: its header can't be read, or it is packed.
     """
+    if path.suffix != SUFFIX:
+        raise DataError(f"{path} is packed", why="what of it can be read can be exported")
     disk = disk or Disk()
     with SegmentReader(path) as reader:
         found = examine(reader)
@@ -203,6 +205,8 @@ def _reached(paths: list[Path], believed: int) -> int:
 
 def _is_stillborn(path: Path) -> bool:
     """A file whose header never came to be whole, and behind which nothing stands."""
+    if path.suffix != SUFFIX:
+        return False
     raw = path.read_bytes()[: MAX_HEADER_BYTES + 1] if path.stat().st_size <= MAX_HEADER_BYTES else MAGIC
     claimed = max(HEADER.size, int.from_bytes(raw[12:16], "little"))
     if len(raw) > claimed or (len(raw) == len(MAGIC) and raw == MAGIC):

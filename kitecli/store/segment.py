@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import DataError, KiteError
+from kitecli.store.folder import PACKED_SUFFIX
 from kitecli.store.header import MAX_HEADER_BYTES, SegmentHeader, parse_header
 from kitecli.store.layout import (
     BLOCK_BYTES,
@@ -25,6 +26,7 @@ from kitecli.store.layout import (
     RECORD_BYTES,
 )
 from kitecli.store.log import scan
+from kitecli.store.packed import PackedFile
 from kitecli.store.scanning import Place, Scan, Stop, crc_of
 
 Buffer = bytes | memoryview
@@ -47,45 +49,29 @@ class Mark:
     synced: int
 
 
-class SegmentReader:
-    """A segment that may still grow. What has been ended never changes, so it is mapped; what may be cut is read."""
+class RawFile:
+    """A segment as it is written. What has been ended never changes, so it is mapped; what may be cut is read."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
             raise DataError(f"{path} can't be read", why=error.strerror or str(error)) from error
         self._map: mmap.mmap | None = None
-        try:
-            self.header: SegmentHeader = self._read_header()
-        except KiteError:
-            self._file.close()
-            raise
-        self.start: Final = Place(len(self.header.encoded), 0, self.header.high_ns)
-        self.seed: Final = self.header.seed
-        self.end = self._read_end()
-        if self.end is not None:
-            self._map = mmap.mmap(self._file.fileno(), self.end.offset, access=mmap.ACCESS_READ)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def size(self) -> int:
-        """Bytes in the file now."""
         return os.fstat(self._file.fileno()).st_size
 
+    def map(self, size: int) -> None:
+        self._map = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)
+
     def close(self) -> None:
-        """Let go of the file. Chunks that were mapped stay readable for as long as somebody holds them."""
+        """Let go of the file. What was mapped stays for as long as somebody holds a piece of it."""
         self._file.close()
         self._map = None
 
     def read(self, offset: int, size: int) -> Buffer:
-        """Up to ``size`` bytes from ``offset``: fewer where the file ends."""
         if self._map is not None:
             return memoryview(self._map)[offset : offset + size]
         self._file.seek(offset)
@@ -95,15 +81,50 @@ class SegmentReader:
             size -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def mark(self, block: int) -> Mark | None:
-        """The mark that ``block`` begins with; None where a long record runs over it, or it is damaged."""
-        data = self.read(block * BLOCK_BYTES, MARK_BYTES)
+
+class SegmentReader:
+    """A segment, packed or not, that may still grow."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._source: RawFile | PackedFile = PackedFile(path) if path.suffix == PACKED_SUFFIX else RawFile(path)
+        self.read = self._source.read
+        """``read(offset, size)``: up to ``size`` bytes from ``offset``: fewer where the file ends."""
+        try:
+            self.header: SegmentHeader = self._read_header()
+        except KiteError:
+            self._source.close()
+            raise
+        self.start: Final = Place(len(self.header.encoded), 0, self.header.high_ns)
+        self.seed: Final = self.header.seed
+        self.end = self._read_end()
+        if self.end is not None and isinstance(self._source, RawFile):
+            self._source.map(self.end.offset)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def size(self) -> int:
+        """The segment's bytes now."""
+        return self._source.size
+
+    def close(self) -> None:
+        """Let go of the file. Chunks that were mapped stay readable for as long as somebody holds them."""
+        self._source.close()
+
+    def mark_at(self, offset: int) -> Mark | None:
+        """The mark at a block's beginning; None where a long record runs over it, or it is damaged."""
+        data = self.read(offset, MARK_BYTES)
         if len(data) < MARK_BYTES:
             return None
         length, kind, _, _, high_ns, number, crc = RECORD.unpack_from(data)
         if kind != MARK or length != MARK_PAYLOAD.size or crc_of(data, 0, length, self.seed) != crc:
             return None
-        return Mark(Place(block * BLOCK_BYTES, number, high_ns), MARK_PAYLOAD.unpack_from(data, RECORD_BYTES)[0])
+        return Mark(Place(offset, number, high_ns), MARK_PAYLOAD.unpack_from(data, RECORD_BYTES)[0])
 
     def seek(self, from_ns: int) -> Place:
         """Where to begin, to meet the first record whose instant is ``from_ns`` or later: the start of its block."""
@@ -121,7 +142,7 @@ class SegmentReader:
     def last_synced(self) -> Place:
         """A place before which everything is known to be on disk: the nearest below what the last mark vouches for."""
         for block in range(self.size // BLOCK_BYTES, 0, -1):
-            last = self.mark(block)
+            last = self.mark_at(block * BLOCK_BYTES)
             if last is None:
                 continue
             safe = self._mark_at_or_before(last.synced // BLOCK_BYTES, 0)
@@ -132,7 +153,7 @@ class SegmentReader:
         return Walk(self, place or self.start)
 
     def _mark_at_or_before(self, block: int, above: int) -> Mark | None:
-        found = (self.mark(each) for each in range(block, above, -1))
+        found = (self.mark_at(each * BLOCK_BYTES) for each in range(block, above, -1))
         return next((mark for mark in found if mark is not None), None)
 
     def _read_header(self) -> SegmentHeader:
