@@ -12,8 +12,11 @@ from kitecli.store.folder import segment_paths
 from kitecli.store.recording import Recording
 from kitecli.store.recovery import recover, salvage, verify
 from kitecli.store.sealing import seal
+from kitecli.store.writer import StoreSettings
+from tests.fuzz.frames import steps
 from tests.store.days import Day, numbers_in
 from tests.store.disks import FailingDisk, FullDisk, QuickDisk
+from tests.store.independent_unpacker import unpacked
 
 
 @pytest.fixture
@@ -118,3 +121,16 @@ def test_an_interrupted_packing_is_begun_again(day):
 def test_a_packed_file_isnt_salvaged(day):
     with pytest.raises(DataError, match="is packed"):
         salvage(seal_all(day.folder)[0])
+
+
+def test_an_independent_unpacker_written_from_the_page_unpacks_the_same(tmp_path):
+    day = Day(tmp_path, settings=StoreSettings(buffer_bytes=1 << 24, floor_bytes=0))
+    messages = [each for each in steps(3, 1_500) if isinstance(each, bytes)]
+    for at, message in enumerate(messages):
+        day.stage.append(message, 1_000 + at * 3, at % 3)
+        if not at % 200:
+            day.step(2)
+    path = tmp_path / "0001.kseg"
+    assert day.writer.close(day.now_s)
+    raw = path.read_bytes()
+    assert unpacked(seal(path, QuickDisk()).read_bytes()) == raw
