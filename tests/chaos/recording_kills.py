@@ -31,6 +31,8 @@ SETTINGS = StoreSettings(floor_bytes=0, buffer_bytes=1 << 22, segment_bytes=1 <<
 FRAME_BYTES = 1_862  # ten full packets
 PACES = (2, 2, 60)  # frames a millisecond: 20,000 ticks a second, and now and then as many as go
 LONGEST_S = 0.12
+STILLBORN = 0.2  # of the recorders are killed while they start
+PATIENCE_S = 20.0
 ACK = struct.Struct("<QQ")
 
 
@@ -52,10 +54,9 @@ class EarlyDisk(Disk):
 
 
 def record(store: Path, first: int, acks: int, pace: int, disk: Disk) -> NoReturn:
-    """A recorder that goes on until it is killed; says on ``acks`` that it is ready, and what is acknowledged."""
+    """A recorder that goes on until it is killed; says on ``acks`` what is acknowledged, as soon as it is."""
     recorder = Recorder(StoreHold.take(store), DAY, settings=SETTINGS, disk=disk, now_ns=lambda: 1_000 + first)
     number, told = first, recorder.acknowledged
-    os.write(acks, ACK.pack(told.process, told.power))
     while True:
         for _ in range(pace):
             recorder.append(message(number, FRAME_BYTES), 1_000 + number, number % 3)
@@ -75,10 +76,10 @@ class Rounds:
         self.folder = day_folder(store, DAY)
         self.fault = fault
         self.frames = self.records = self.lost = self.torn = self.starts = 0
-        self.restart_ms_max = 0.0
+        self.first_ms_max = 0.0
 
-    def one(self, seconds: float, pace: int) -> None:
-        """Fork a recorder, kill it after ``seconds``, and look at what is there."""
+    def one(self, patience_s: float, seconds: float, pace: int) -> None:
+        """Fork a recorder, kill it ``seconds`` after its first acknowledgement, or after ``patience_s``, and look."""
         acks, end = os.pipe()
         child = os.fork()
         if not child:
@@ -86,10 +87,10 @@ class Rounds:
             record(self.store, self.frames, end, pace, EarlyDisk() if self.fault == "early" else Disk())
         os.close(end)
         begun = time.monotonic()
-        if select.select([acks], [], [], seconds)[0]:
+        if select.select([acks], [], [], patience_s)[0]:
             self.starts += 1
-            self.restart_ms_max = max(self.restart_ms_max, 1e3 * (time.monotonic() - begun))
-        time.sleep(max(0.0, seconds - (time.monotonic() - begun)))
+            self.first_ms_max = max(self.first_ms_max, 1e3 * (time.monotonic() - begun))
+            time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         self._look(_last_ack(acks))
@@ -135,7 +136,8 @@ def _last_ack(acks: int) -> int:
 def main(store: Path, kills: int, seed: int, fault: str = "") -> dict[str, float]:
     draw, rounds = random.Random(seed), Rounds(store, fault)
     for _ in range(kills):
-        rounds.one(draw.uniform(0.0, LONGEST_S), draw.choice(PACES))
+        patience_s = draw.uniform(0.0, 0.15) if draw.random() < STILLBORN else PATIENCE_S
+        rounds.one(patience_s, draw.uniform(0.0, LONGEST_S), draw.choice(PACES))
     rounds.frames, whole = 0, rounds.frames
     rounds._look(0)
     return {
@@ -145,7 +147,7 @@ def main(store: Path, kills: int, seed: int, fault: str = "") -> dict[str, float
         "frames_before_the_last_look": whole,
         "acknowledged_lost": rounds.lost,
         "torn": rounds.torn,
-        "restart_ms_max": round(rounds.restart_ms_max, 1),
+        "first_acknowledged_ms_max": round(rounds.first_ms_max, 1),
     }
 
 

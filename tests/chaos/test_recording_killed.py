@@ -24,18 +24,18 @@ def killed(store: Path, kills: int, seed: int, *fault: str) -> dict[str, float]:
 
 
 def test_what_was_acknowledged_survives_being_killed(tmp_path: Path):
-    figures = killed(tmp_path / "store", 40, 1)
-    assert figures["starts"] > 20
+    figures = killed(tmp_path / "store", 30, 1)
+    assert figures["starts"] > 15
     assert figures["acknowledged_lost"] == 0
     assert figures["frames"] == figures["frames_before_the_last_look"] > 500
 
 
 def test_a_writer_that_acknowledges_before_it_writes_is_caught(tmp_path: Path):
-    assert killed(tmp_path / "store", 30, 2, "early")["acknowledged_lost"] > 0
+    assert killed(tmp_path / "store", 15, 2, "early")["acknowledged_lost"] > 0
 
 
 @pytest.mark.soak
 def test_a_thousand_kills(tmp_path: Path):
     figures = killed(tmp_path / "store", 1_000, 3)
     assert figures["acknowledged_lost"] == 0
-    assert figures["frames"] == figures["frames_before_the_last_look"]
+    assert figures["frames"] == figures["frames_before_the_last_look"] > 20_000
