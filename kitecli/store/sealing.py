@@ -76,15 +76,13 @@ def _first_place(reader: SegmentReader, start: int) -> Place | None:
 
 def _compare(reader: SegmentReader, path: Path) -> None:
     """Unpack what was written, from the disk, beside the raw file."""
-    digest = sha256()
+    digest, raw = sha256(), sha256()
     packed = PackedFile(path)
     try:
         for start in range(0, reader.size, STRETCH_BYTES):
-            back = packed.read(start, STRETCH_BYTES)
-            if back != bytes(reader.read(start, STRETCH_BYTES)):
-                raise DataError(f"{reader.path} didn't come back from packing as it was")
-            digest.update(back)
-        if digest.digest() != packed.digest or packed.size != reader.size:
+            digest.update(packed.read(start, STRETCH_BYTES))
+            raw.update(reader.read(start, STRETCH_BYTES))
+        if not digest.digest() == raw.digest() == packed.digest:
             raise DataError(f"{reader.path} didn't come back from packing as it was")
     finally:
         packed.close()

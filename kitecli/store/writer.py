@@ -152,8 +152,6 @@ class DayWriter:
 
     def _write(self, now_s: float) -> None:
         self._flush()
-        if self._ending:
-            self._finish(now_s)
         while self._stage.waiting:
             if self._descriptor < 0:
                 self._open(now_s)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from kitecli.errors import DataError
+from kitecli.errors import DataError, RecordingDamaged
 from kitecli.store.layout import BLOCK_BYTES, END_BYTES, MARK_BYTES
 from kitecli.store.packed import HEAD, STRETCH_BYTES, TRAILER, PackedFile
 from kitecli.store.sealing import seal
@@ -59,7 +59,8 @@ def test_every_damaged_byte_is_seen(pair, tmp_path):
         broken = bytearray(whole)
         broken[at] ^= 1 << draw.randrange(8)
         (tmp_path / "broken.kpak").write_bytes(broken)
-        with pytest.raises(DataError):
+        inside = HEAD.size <= at < len(whole) - TRAILER.size
+        with pytest.raises(RecordingDamaged if inside else DataError):
             read_all(tmp_path / "broken.kpak", raw)
 
 

@@ -130,9 +130,10 @@ def test_space_is_left_to_others(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
 @pytest.mark.parametrize("n", range(1, 12))
-def test_a_failed_sync_is_never_asked_again_and_nothing_after_it_is_called_safe(tmp_path, n):
-    disk = FailingDisk("sync", n)
+def test_a_failed_sync_is_never_asked_again_and_nothing_after_it_is_called_safe(tmp_path, n, code):
+    disk = FailingDisk("sync", n, code=code)
     day = Day(tmp_path, disk=disk)
     safe = 0
     for _ in range(12):
@@ -148,6 +149,17 @@ def test_a_failed_sync_is_never_asked_again_and_nothing_after_it_is_called_safe(
     assert day.writer.acknowledged == Acknowledged(360, 360)
     assert numbers_in(tmp_path) == list(range(360))
     assert disk.refused
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_a_file_whose_sync_failed_is_never_synced_again(tmp_path, code):
+    day = Day(tmp_path, disk=FailingDisk("sync", 2, code=code))
+    day.send(5)
+    day.step(sync=True)
+    first = day.writer.path
+    day.step(1, sync=True)
+    assert day.writer.path != first
+    assert day.writer.acknowledged == Acknowledged(5, 5)
 
 
 def test_what_a_failed_sync_left_unsafe_is_written_again_elsewhere(tmp_path):
