@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # What a change of makes the compiled pass and the installed package out of date.
-SOURCES := pyproject.toml setup.py $(wildcard kitecli/hot/*.p[yx][xd] kitecli/hot/*.h kitecli/market/*.pyx kitecli/market/*.h)
+SOURCES := pyproject.toml setup.py $(wildcard kitecli/hot/*.p[yx][xd] kitecli/hot/*.h kitecli/market/*.pyx kitecli/market/*.h) $(wildcard kitecli/store/*.pyx kitecli/store/*.h)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test check bench soak coverage clean
@@ -41,7 +41,7 @@ coverage: $(VENV)/.installed-dev  ## the suite with the floor of pyproject.toml
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
-		.coverage .coverage.* htmlcov kitecli/hot/_hot.c kitecli/market/_scan.c kitecli/*/*.so kitecli/*/*.pyd
+		.coverage .coverage.* htmlcov kitecli/hot/_hot.c kitecli/market/_scan.c kitecli/store/_log.c kitecli/*/*.so kitecli/*/*.pyd
 	find kitecli tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed: $(SOURCES) | $(BIN)/python

@@ -1,6 +1,6 @@
-"""Builds the compiled pass and the compiled reading of masters; everything else stands in pyproject.toml.
+"""Builds the compiled pass, reading of masters and log of recordings; everything else stands in pyproject.toml.
 
-``KITE_PURE=1``       skips both.
+``KITE_PURE=1``       skips them.
 ``KITE_REQUIRE_C=1``  makes a failed build an error (wheel jobs, CI).
 Otherwise a machine without a compiler gets the pure-Python reference, and ``kite doctor`` says so.
 
@@ -19,6 +19,7 @@ REQUIRE_C = os.environ.get("KITE_REQUIRE_C") == "1"
 COMPILED = (
     ("hot", "_hot", ("_hot.pxd", *sorted(path.name for path in Path("kitecli/hot").glob("*.h")))),
     ("market", "_scan", ("scan.h",)),
+    ("store", "_log", ("log.h", "../hot/portable.h")),
 )
 
 
@@ -39,7 +40,7 @@ def extensions() -> list[Extension]:
                 f"kitecli.{package}.{module}",
                 [f"kitecli/{package}/{module}.pyx"],
                 depends=[f"kitecli/{package}/{name}" for name in headers],
-                include_dirs=[f"kitecli/{package}"],
+                include_dirs=[f"kitecli/{package}", "kitecli/hot"],
                 extra_compile_args=["/O2"] if windows else ["-O3", "-fno-strict-aliasing"],
             )
             for package, module, headers in COMPILED

@@ -31,6 +31,7 @@ BENCHMARKS: Final = {
     "queries": ("queries", ("compiled",)),
     "dictionaries": ("dictionaries", ()),
     "masters": ("masters", ("unix",)),
+    "recordings": ("recordings", ("compiled", "unix")),
     "layouts": ("layouts", ("compiled", "compiler")),
 }
 

@@ -19,6 +19,8 @@
     │       ├── ConnectionStale              open, and silent for longer than a heartbeat can be late
     │       └── CertificateRefused           TLS: the server can't prove who it is
     ├── DataError                   exit 6   a file or a recording can't be read
+    │   ├── RecordingDamaged                 bytes that were written aren't what they were
+    │   ├── RecordingHeld                    another process records there
     │   ├── OutsideCalendar                  a day the market's calendar has no data for
     │   └── HoursUnknown                     a day that trades at hours nobody has published
     ├── BrokerError                 exit 7   the broker's REST interface answered with an error
@@ -127,6 +129,14 @@ class CertificateRefused(ConnectionFailed):
 class DataError(KiteError):
     exit_code = 6
     reference = "data"
+
+
+class RecordingDamaged(DataError):
+    reference = "recording-damaged"
+
+
+class RecordingHeld(DataError):
+    reference = "recording-held"
 
 
 class OutsideCalendar(DataError):

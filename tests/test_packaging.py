@@ -29,7 +29,7 @@ pytestmark = [
 def build(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     source = folder / "source"
     source.mkdir(parents=True)
-    skip = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "_hot.c", "_scan.c", "config.yaml")
+    skip = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "_hot.c", "_scan.c", "_log.c", "config.yaml")
     for part in PARTS:
         path = CHECKOUT / part
         if path.is_dir():

@@ -10,11 +10,12 @@ from typing import Final
 from kitecli.errors import AuthError, ConnectionFailed, ConnectionStale, HandshakeForbidden, KiteError
 from kitecli.feed.address import TickerAddress
 from kitecli.feed.events import ConnectionStatus, FeedEvent
-from kitecli.feed.gaps import Gap, GapBook
+from kitecli.feed.gaps import GapBook
 from kitecli.feed.liveness import LOOK_S, FeedLimits, Liveness, State
 from kitecli.feed.policy import ReconnectPolicy, hopeless
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import Closed, Link, Transport
+from kitecli.market.gap import Gap
 from kitecli.protocol.messages import parse_server_text
 from kitecli.secret import Secret
 

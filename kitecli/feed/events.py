@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kitecli.errors import KiteError
-from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
+from kitecli.market.gap import Gap
 from kitecli.protocol.messages import ServerMessage
 
 

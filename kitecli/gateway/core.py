@@ -23,7 +23,6 @@ from kitecli.bars.timeline import SEGMENTS, timeline_of
 from kitecli.errors import EnvironmentProblem, FeedError, GatewayGone, UsageError
 from kitecli.feed.ages import WINDOW_S, InstrumentAges
 from kitecli.feed.events import FeedEvent
-from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
 from kitecli.feed.policy import GIVE_UP
 from kitecli.feed.pool import FeedPool
@@ -36,6 +35,7 @@ from kitecli.gateway.lock import FeedPlace
 from kitecli.gateway.messages import AccessToken, Bye, Gaps, Hello, Request, Stats, Status, Stop, Subscribe, Unsubscribe
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, told
 from kitecli.hot import COMPILED, WHY_NOT, BarsView, FramePass, RingView
+from kitecli.market.gap import Gap
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.ring.layout import COUNTERS, RingLayout, round_up
 from kitecli.ring.memory import RingMemory

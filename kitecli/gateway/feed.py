@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from kitecli.bars.intervals import Interval
 from kitecli.bars.reader import Ask
 from kitecli.errors import FeedError, KiteError
-from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
 from kitecli.gateway.bars import ClosedBars, FeedBars
 from kitecli.gateway.client import stopped
@@ -37,6 +36,7 @@ from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
 from kitecli.gateway.sieve import Sieve
 from kitecli.gateway.spec import GatewayEvent
+from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.metrics import LatencyHistogram
 from kitecli.ring.layout import COUNTERS

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Final, TypedDict
 
-from kitecli.feed.gaps import Gap
+from kitecli.market.gap import Gap
 
 GAPS_KEPT: Final = 1_000
 PAGE_TOKENS: Final = 6_000

@@ -20,7 +20,6 @@ from kitecli.bars.hours import NO_HOURS, from_text
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timelines
 from kitecli.errors import DataError, FeedError, GatewayGone
-from kitecli.feed.gaps import Gap
 from kitecli.feed.subscriptions import too_many
 from kitecli.gateway.client import ControlClient
 from kitecli.gateway.core import seats_path
@@ -31,6 +30,7 @@ from kitecli.gateway.lock import FeedCard, FeedPlace
 from kitecli.gateway.messages import AccessToken, Gaps, Request, Stats, Status, Stop, Subscribe, Unsubscribe, numbers
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
 from kitecli.hot import COMPILED, RingView
+from kitecli.market.gap import Gap
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.policy import Policy

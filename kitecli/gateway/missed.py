@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kitecli.feed.gaps import Gap
+from kitecli.market.gap import Gap
 from kitecli.market.tick import FLAG_INDEX, FLAG_OHLC, TICK_DTYPE
 from kitecli.ring.reader import View
 

@@ -15,10 +15,10 @@ from kitecli.bars.frames import FrameKind, bars_frame, ticks_frame
 from kitecli.bars.intervals import Interval
 from kitecli.bars.table import TABLE_DTYPE, Bar
 from kitecli.errors import UsageError
-from kitecli.feed.gaps import Gap
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.market.book import InstrumentBook
+from kitecli.market.gap import Gap
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.market.view import Tick
 from kitecli.ring.policy import Policy

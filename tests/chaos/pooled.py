@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager, suppress
 
 from kitecli.feed.address import FixedAddress, TickerAddress
 from kitecli.feed.events import FeedEvent
-from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import FeedLimits, State
 from kitecli.feed.pool import FeedPool
 from kitecli.feed.subscriptions import Subscriptions
 from kitecli.feed.transport import PicowsTransport
+from kitecli.market.gap import Gap
 from kitecli.protocol.decoder import decode_frame
 from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess

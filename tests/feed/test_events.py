@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from kitecli.feed.events import ConnectionStatus, FeedEvent
-from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
+from kitecli.market.gap import Gap
 
 
 def test_an_event_is_a_value_with_nothing_but_its_state_to_begin_with():

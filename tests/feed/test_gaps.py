@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kitecli.feed.gaps import Gap, GapBook
+from kitecli.feed.gaps import GapBook
+from kitecli.market.gap import Gap
 
 
 def test_an_outage_is_told_when_it_begins_and_when_it_ends():

@@ -11,11 +11,11 @@ import pytest
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
 from kitecli.errors import ConnectionFailed, HandshakeForbidden, TooManyInstruments
-from kitecli.feed.gaps import Gap
 from kitecli.feed.liveness import State
 from kitecli.gateway.feed import Feed
 from kitecli.gateway.handle import attach
 from kitecli.gateway.spec import GatewayEvent
+from kitecli.market.gap import Gap
 from kitecli.market.instruments import parse_instruments
 from kitecli.secret import Secret
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from kitecli.feed.gaps import Gap
 from kitecli.gateway.gaps import GapLog, gap_of
+from kitecli.market.gap import Gap
 
 OPEN = Gap(1, (7, 8), 1_000, None, "reset by peer", 40)
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kitecli.feed.gaps import Gap
 from kitecli.gateway.missed import MISSED_DTYPE, UNKNOWN, missed_volume, newest
 from kitecli.hot import FramePass, RingView
+from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, MODE_LTP, MODE_QUOTE, TICK_DTYPE
 from kitecli.protocol.encoder import encode_frames
 from kitecli.ring.layout import RingLayout

@@ -23,6 +23,7 @@ TITLES = {
     "queries": ["Asking a full ring"],
     "dictionaries": ["A tick as a dictionary"],
     "masters": ["The instrument master", "The master in memory", "A symbol at the prompt"],
+    "recordings": ["Recording a message", "The receive loop", "Reading a recording", "The size of a recording"],
     "layouts": ["Layouts of a tick: writing", "Layouts of a tick: reading"],
 }
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
 from kitecli.errors import EnvironmentProblem, HandshakeRateLimited
-from kitecli.feed.gaps import Gap
 from kitecli.gateway.feed import UP, Feed
 from kitecli.gateway.handle import attach, open_gateway
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+from kitecli.market.gap import Gap
 from kitecli.market.instruments import parse_instruments
 from kitecli.market.tick import FLAG_SNAPSHOT
 from kitecli.secret import Secret

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kitecli.feed.gaps import Gap
 from kitecli.hot import COMPILED
+from kitecli.market.gap import Gap
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 from tests.soak.cuts import KINDS, Kind, refused, reserved_opcode

@@ -1,0 +1,221 @@
+"""Recording: what it costs the feed's thread and the machine, how fast a day is read, how small it gets."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from frames import frames
+from kitecli.hot import FramePass
+from kitecli.market.tick import MODE_FULL
+from kitecli.protocol.encoder import encode_frames
+from kitecli.sim.market import SyntheticMarket
+from kitecli.sim.universe import build_universe
+from kitecli.store.folder import segment_paths
+from kitecli.store.log import Stage
+from kitecli.store.recorder import Recorder, StoreHold
+from kitecli.store.recording import Recording
+from kitecli.store.recovery import verify
+from kitecli.store.sealing import seal
+from kitecli.store.writer import StoreSettings
+from measure import Scale, in_turns, percentile
+from report import Row, Table, less
+from rings import ring
+
+DAY: Final = date(2026, 11, 20)
+START_NS: Final = 1_795_322_700_000_000_000
+SETTINGS: Final = StoreSettings(floor_bytes=0)
+PACE: Final = 18_000
+"""Full ticks a second of 9,000 instruments."""
+PER_FRAME: Final = 10
+SIMULATED: Final = 2_000
+_US, _MS = 1e3, 1e6
+
+
+def run(scale: Scale) -> list[Table]:
+    return [_appending(scale), _beside_the_feed(scale), *_one_day(scale)]
+
+
+def _appending(scale: Scale) -> Table:
+    rows: list[Row] = []
+    for packets in (1, 10, 50):
+        messages = frames(scale.pick(20_000, 5_000, 500), MODE_FULL, packets)[: scale.pick(1_000, 500, 10)]
+        costs, count = in_turns(_log_steps(messages), scale.pick(15, 5, 1)), len(messages)
+        full = f"a message of {packets} full packets"
+        rows.append(Row(f"append, {full}", *costs["append and frame"].per(count, costs["frame"])))
+        rows.append(Row(f"frame, {full}", *costs["frame"].per(count)))
+    notes = (
+        "append: the feed's thread, a call and a copy; measured as what it adds to framing",
+        "frame: the writer's thread, a number, a checksum and a copy, without the GIL",
+    )
+    return Table("recordings", "Recording a message", "ns", "", rows, notes)
+
+
+def _log_steps(messages: Sequence[bytes]) -> dict[str, Callable[[], object]]:
+    passing, kept = Stage(SETTINGS.buffer_bytes), Stage(SETTINGS.buffer_bytes)
+    out = bytearray(kept.out_bytes)
+
+    def append(stage: Stage) -> None:
+        for message in messages:
+            stage.append(message, START_NS, 0)
+
+    def frame(stage: Stage) -> None:
+        stage.begin(1, 104, 0)
+        while stage.frame(out, 1 << 62):
+            pass
+
+    def append_and_frame() -> None:
+        append(passing)
+        frame(passing)
+        passing.synced()
+
+    def frame_again() -> None:
+        kept.rewind()
+        frame(kept)
+
+    append(kept)
+    return {"append and frame": append_and_frame, "frame": frame_again}
+
+
+def _beside_the_feed(scale: Scale) -> Table:
+    """The receive loop at the pace of a full market: the pass alone, and with a recorder."""
+    seconds, rounds = scale.pick(4.0, 1.0, 0.05), scale.pick(5, 2, 1)
+    messages = frames(20_000, MODE_FULL, PER_FRAME)
+    cpu: dict[str, list[float]] = {"alone": [], "recorded": []}
+    late: dict[str, list[float]] = {"alone": [], "recorded": []}
+    for _ in range(rounds):
+        for what, shares in cpu.items():
+            share, took_us = _paced(messages, seconds, recorded=what == "recorded")
+            shares.append(share)
+            late[what].append(took_us)
+    above = median(cpu["recorded"]) - median(cpu["alone"])
+    alone, recorded = median(late["alone"]), median(late["recorded"])
+    return Table(
+        "recordings",
+        f"The receive loop at {PACE:,} full ticks a second, recorded",
+        "% of a core, us",
+        "not recorded",
+        [
+            Row("CPU of the process above the pass alone, %", above, target="<= 10", met=above <= 10),
+            Row("p99 of taking a message in, us", recorded, None, alone, None, less(alone, recorded)),
+        ],
+        ("a message of 10 packets: the pass, and the recorder's append; the disk is synced meanwhile, once a second",),
+    )
+
+
+def _paced(messages: Sequence[bytes], seconds: float, *, recorded: bool) -> tuple[float, float]:
+    """Per cent of a core used, and the 99th percentile of a message's time in microseconds."""
+    with tempfile.TemporaryDirectory() as name, ring(1 << 16) as memory:
+        hold = StoreHold.take(Path(name))
+        recorder = Recorder(hold, DAY, settings=SETTINGS)
+        ingest, append = FramePass(memory).ingest, recorder.append if recorded else _nothing
+        took: list[int] = []
+        start, cpu, number = time.perf_counter(), time.process_time(), 0
+        while (now := time.perf_counter() - start) < seconds:
+            for _ in range(number, int(now * PACE / PER_FRAME)):
+                message, before = messages[number % len(messages)], time.perf_counter_ns()
+                append(message, START_NS + number, 0)
+                ingest(message, START_NS + number, 0)
+                took.append(time.perf_counter_ns() - before)
+                number += 1
+            time.sleep(0.001)
+        used = 100 * (time.process_time() - cpu) / seconds
+        recorder.close()
+        hold.release()
+    return used, percentile(took or [0], 99) / _US
+
+
+def _nothing(_message: bytes, _ts_recv_ns: int, _connection: int) -> None:
+    return
+
+
+def _one_day(scale: Scale) -> list[Table]:
+    """A day of the simulator's market: written as fast as it goes, read, packed, and read again."""
+    messages, count = _simulated(scale.pick(120, 30, 1))
+    with tempfile.TemporaryDirectory() as name:
+        hold = StoreHold.take(Path(name))
+        wrote_s = _written(hold, messages)
+        hold.release()
+        folder = Path(name) / DAY.isoformat()
+        raw_bytes = sum(path.stat().st_size for path in segment_paths(folder))
+        raw = _read(folder, count, len(messages), scale)
+        begun = time.perf_counter()
+        for path in segment_paths(folder):
+            seal(path)
+        sealed_s = time.perf_counter() - begun
+        packed_bytes = sum(path.stat().st_size for path in segment_paths(folder))
+        packed = _read(folder, count, len(messages), scale)
+    rate = count / wrote_s / 1e6
+    rows = [Row("written until on disk, million ticks a second", rate, target=">= 1", met=rate >= 1)]
+    rows += [Row(what, raw[what], None, packed[what], None, target=target) for what, target in _TARGETS.items()]
+    rows.append(Row("packed, thousand ticks a second", count / sealed_s / 1e3))
+    size = packed_bytes / count
+    sizes = [
+        Row("of a full tick", size, None, raw_bytes / count, None, less(raw_bytes, packed_bytes), "<= 60", size <= 60)
+    ]
+    title = f"{count:,} full ticks of the simulated market, {PER_FRAME} a message"
+    note = f"{SIMULATED:,} instruments, seed 1, two ticks a second each; zlib at level 6, no package needed"
+    return [
+        Table("recordings", f"Reading a recording: {title}", "as it says", "packed", rows),
+        Table("recordings", f"The size of a recording: {title}", "bytes", "raw", sizes, (note,)),
+    ]
+
+
+_TARGETS: Final = {
+    "verified, MB of the segment a second": ">= 200",
+    "open and seek to an instant, ms": "<= 10",
+    "read as ticks, million a second": "",
+}
+
+
+def _simulated(seconds: int) -> tuple[list[bytes], int]:
+    market = SyntheticMarket(build_universe(DAY, SIMULATED), seed=1, rate=2.0, start_ns=START_NS)
+    messages: list[bytes] = []
+    count = 0
+    for second in range(1, seconds + 1):
+        batch = market.advance(START_NS + second * 1_000_000_000)
+        messages += encode_frames(batch.ticks, batch.depth, PER_FRAME)
+        count += batch.ticks.size
+    return messages, count
+
+
+def _written(hold: StoreHold, messages: Sequence[bytes]) -> float:
+    with Recorder(hold, DAY, settings=SETTINGS, now_ns=lambda: START_NS) as recorder:
+        begun = time.perf_counter()
+        for number, message in enumerate(messages):
+            if not number & 63:
+                recorder.wait_for_room()
+            recorder.append(message, START_NS + number * 1_000, 0)
+        recorder.flush()
+        return time.perf_counter() - begun
+
+
+def _read(folder: Path, ticks: int, messages: int, scale: Scale) -> dict[str, float]:
+    begun = time.perf_counter()
+    size = sum(verdict.found.size for verdict in verify(folder) if verdict.found)
+    verified_s = time.perf_counter() - begun
+    begun = time.perf_counter()
+    with Recording.open(folder) as recording:
+        found = sum(batch.ticks.size for batch in recording.ticks())
+    decoded_s = time.perf_counter() - begun
+    if found != ticks:
+        raise AssertionError(f"{found:,} of {ticks:,} ticks came back")
+    rounds = scale.pick(50, 10, 1)
+    seeks = [_seek_ms(folder, START_NS + messages * at // rounds * 1_000) for at in range(rounds)]
+    figures = (size / verified_s / 1e6, median(seeks), found / decoded_s / 1e6)
+    return dict(zip(_TARGETS, figures, strict=True))
+
+
+def _seek_ms(folder: Path, at_ns: int) -> float:
+    begun = time.perf_counter_ns()
+    with Recording.open(folder) as recording:
+        frame = next(recording.frames(at_ns))
+    took = time.perf_counter_ns() - begun
+    if frame.ts_recv_ns != at_ns:
+        raise AssertionError("a seek came out somewhere else")
+    return took / _MS

@@ -1,0 +1,48 @@
+"""Where recordings stand: a store, a folder for each trading day in it, and in that the day's segments.
+
+::
+
+    STORE/lock                         held by who records
+    STORE/writer.json                  who that is
+    STORE/2026-11-20/0001.kpak         segments, in order: packed,
+                     0002.kseg         or as they are written
+                     master-1f2e3d4c.csv.gz   the day's instruments, as the broker served them
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+SUFFIX: Final = ".kseg"
+PACKED_SUFFIX: Final = ".kpak"
+
+
+def day_folder(store: Path, day: date) -> Path:
+    return store / day.isoformat()
+
+
+def segment_path(folder: Path, segment: int) -> Path:
+    return folder / f"{segment:04}{SUFFIX}"
+
+
+def segment_paths(folder: Path) -> list[Path]:
+    """A day's segments in the order they were written."""
+    # raw ones last, for they count where both are there: packing was interrupted before it was done
+    named = [*folder.glob(f"*{PACKED_SUFFIX}"), *folder.glob(f"*{SUFFIX}")]
+    found = {int(path.stem): path for path in named if path.stem.isdigit()}
+    return [found[number] for number in sorted(found)]
+
+
+def day_folders(store: Path) -> list[Path]:
+    """The days there are recordings of, oldest first."""
+    return sorted(path for path in store.glob("????-??-??") if path.is_dir() and _is_day(path.name))
+
+
+def _is_day(name: str) -> bool:
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        return False
+    return True

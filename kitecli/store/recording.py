@@ -1,0 +1,241 @@
+"""A day's recording, read: records in their order, from an instant on, also while it is being written.
+
+A record's *instant* is the latest stamp at or before it in the file: a clock that is set back doesn't tear records out
+of their order, and two neighbouring spans of time hold every record once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kitecli.errors import DataError, RecordingDamaged
+from kitecli.market.gap import Gap
+from kitecli.store.folder import PACKED_SUFFIX, segment_paths
+from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, SUBSCRIBED, UNRECORDED
+from kitecli.store.payloads import Lost, Unrecorded, decode_gap
+from kitecli.store.recovery import Hole, damage, examine
+from kitecli.store.scanning import Stop
+from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk
+from kitecli.store.ticks import TickBatch, TickReader
+
+OPEN_FILES: Final = 8
+
+
+class Record(NamedTuple):
+    """``number`` counts the day's records from 0; ``payload`` stays readable for as long as it is held."""
+
+    number: int
+    kind: int
+    connection: int
+    ts_recv_ns: int
+    payload: Buffer
+
+
+class Frame(NamedTuple):
+    """A binary message as it came."""
+
+    payload: Buffer
+    ts_recv_ns: int
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Records that lie side by side: ``rows`` of ROW_DTYPE with ``at`` in ``data``; ``first``: the day's records
+    before their segment."""
+
+    data: Buffer
+    rows: NDArray[np.void]
+    first: int
+
+
+class Recording:
+    """One day's recording. Times are epoch nanoseconds; a span holds ``from_ns`` and not ``to_ns``.
+
+    Reading raises :class:`~kitecli.errors.RecordingDamaged` where it comes to damage, and has given all before it.
+    """
+
+    def __init__(self, folder: Path, paths: list[Path]) -> None:
+        self.folder = folder
+        self._paths = paths
+        self._readers: dict[int, SegmentReader] = {}
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The recording in a day's folder, as far as it has come. Raises :class:`DataError` where there is none."""
+        paths = segment_paths(folder)
+        if not paths:
+            raise DataError(f"There is no recording in {folder}", hint="kite data list shows what there is")
+        return cls(folder, paths)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    @property
+    def day(self) -> date:
+        """The trading day."""
+        return self._reader(0).header.day
+
+    @property
+    def master(self) -> bytes:
+        """SHA-256 of the day's instrument master as served; zeros where none was known."""
+        return self._reader(len(self._paths) - 1).header.master
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(path.stat().st_size for path in self._paths)
+
+    def segments(self) -> Iterator[SegmentReader]:
+        """The day's files in their order."""
+        return (self._reader(at) for at in range(len(self._paths)))
+
+    def records(self, from_ns: int = 0, to_ns: int | None = None, kinds: Collection[int] = ()) -> Iterator[Record]:
+        """Every record of the span in its order, or those of some ``kinds``; structural ones are left out."""
+        for piece in self.pieces(from_ns, to_ns):
+            rows = piece.rows[np.isin(piece.rows["kind"], list(kinds))] if kinds else piece.rows
+            numbers = (rows["number"].astype(np.int64) + piece.first).tolist()
+            stamps, lines = rows["ts_recv_ns"].tolist(), rows["connection"].tolist()
+            yield from map(Record, numbers, rows["kind"].tolist(), lines, stamps, _payloads(piece.data, rows))
+
+    def frames(self, from_ns: int = 0, to_ns: int | None = None) -> Iterator[Frame]:
+        """Every binary message of the span, as it came."""
+        for piece in self.pieces(from_ns, to_ns):
+            rows = piece.rows[piece.rows["kind"] == FRAME]
+            stamps, lines = rows["ts_recv_ns"].tolist(), rows["connection"].tolist()
+            yield from map(Frame, _payloads(piece.data, rows), stamps, lines)
+
+    def ticks(
+        self, tokens: Collection[int] = (), from_ns: int = 0, to_ns: int | None = None, *, depth: bool = False
+    ) -> Iterator[TickBatch]:
+        """The span's ticks through the decoder, in batches; those of ``tokens``, or all.
+
+        A subscription before ``from_ns`` whose first packet comes after it isn't known, so that packet isn't flagged
+        as a snapshot.
+        """
+        reader = TickReader(tokens, depth=depth)
+        for piece in self.pieces(from_ns, to_ns):
+            kinds = piece.rows["kind"]
+            yield from reader.take(piece.data, piece.rows[(kinds == FRAME) | (kinds == SUBSCRIBED)])
+        yield from reader.rest()
+
+    def gaps(self, from_ns: int = 0, to_ns: int | None = None) -> list[Gap]:
+        """Every outage told of in the span: of a connection (once when it begins and once when it ends), of the
+        recorder, and what was lost to damage. No instruments named means that any may have missed something."""
+        return list(self._gaps(from_ns, to_ns))
+
+    def pieces(self, from_ns: int = 0, to_ns: int | None = None, *, structural: bool = False) -> Iterator[Piece]:
+        """The span's records in arrays, as they lie in the files: what everything else is made of."""
+        self._check_beginning()
+        at = self._first_segment(from_ns)
+        reached = self._end_before(at)
+        high_ns = self._reader(at).header.high_ns
+        while at < len(self._paths):
+            reader = self._reader(at)
+            first = reader.header.first_record
+            walk = reader.walk(reader.seek(from_ns))
+            for chunk in walk:
+                rows, high_ns, over = _within(chunk, high_ns, from_ns, to_ns, reached - first)
+                rows = rows if structural else rows[(rows["kind"] < FIRST_STRUCTURAL) | (rows["kind"] == LOST)]
+                if rows.size:
+                    yield Piece(chunk.data, rows, first)
+                if over:
+                    return
+            reached = max(reached, first + walk.place.number)
+            self._check_end(at, walk, reached)
+            at += 1
+
+    def _gaps(self, from_ns: int, to_ns: int | None) -> Iterator[Gap]:
+        for record in self.records(from_ns, to_ns, (GAP, UNRECORDED, LOST)):
+            if record.kind == GAP:
+                yield decode_gap(record.payload, record.connection)
+            elif record.kind == UNRECORDED:
+                yield Unrecorded.decoded(record.payload).as_gap()
+            else:
+                yield Lost.decoded(record.payload).as_gap(record.number)
+
+    def _check_beginning(self) -> None:
+        reader = self._reader(0)
+        if (first := reader.header.first_record) > 0:
+            raise RecordingDamaged(
+                f"The recording in {self.folder} lacks its beginning",
+                why=f"it starts with {reader.path.name} and record {first:,}: those before are lost",
+                hint="look for the files before it",
+            )
+
+    def _check_end(self, at: int, walk: Walk, reached: int) -> None:
+        """A file must reach the next one's first record; what the last one must reach, its marks say."""
+        reader = self._reader(at)
+        if at + 1 < len(self._paths):
+            first = self._reader(at + 1).header.first_record
+            if reached < first:
+                raise damage(reader, self._missing(reader, walk, first - reader.header.first_record))
+        elif walk.stop is not Stop.ENDED and (holes := examine(reader, walk.place).holes):
+            raise damage(reader, holes[0])
+
+    def _missing(self, reader: SegmentReader, walk: Walk, until: int) -> Hole:
+        """What lies between two files, or what of the first can't be read."""
+        holes = examine(reader, walk.place).holes if walk.stop is not Stop.ENDED else ()
+        place, size = walk.place, reader.size - walk.place.offset
+        return holes[0] if holes else Hole(place.offset, size, place.number, until, place.high_ns, place.high_ns)
+
+    def _first_segment(self, from_ns: int) -> int:
+        """The last segment before which every stamp is below ``from_ns``."""
+        return max(0, bisect_left(range(len(self._paths)), from_ns, key=self._high_before) - 1)
+
+    def _high_before(self, at: int) -> int:
+        return self._reader(at).header.high_ns
+
+    def _end_before(self, at: int) -> int:
+        """The day's records before a segment: its header knows, unless some were written a second time."""
+        header = self._reader(at).header
+        if not at or header.former_end <= header.first_record:
+            return header.first_record
+        before = self._reader(at - 1)
+        end = before.end or examine(before).end
+        return max(before.header.first_record + end.number, header.first_record)
+
+    def _reader(self, at: int) -> SegmentReader:
+        """A segment's reader; the few used last stay open."""
+        if at not in self._readers and not self._paths[at].exists():
+            self._paths[at] = self._paths[at].with_suffix(PACKED_SUFFIX)  # packed since it was listed
+        reader = self._readers.pop(at, None) or SegmentReader(self._paths[at])
+        self._readers[at] = reader
+        if len(self._readers) > OPEN_FILES:
+            self._readers.pop(next(iter(self._readers))).close()
+        return reader
+
+
+def _within(
+    chunk: Chunk, high_ns: int, from_ns: int, to_ns: int | None, known: int
+) -> tuple[NDArray[np.void], int, bool]:
+    """A chunk's rows of the span, numbered ``known`` or more; the latest stamp now; whether the span is over."""
+    instants = np.maximum(np.maximum.accumulate(chunk.rows["ts_recv_ns"]), high_ns)
+    start = int(np.searchsorted(instants, from_ns))
+    stop = len(instants) if to_ns is None else int(np.searchsorted(instants, to_ns))
+    rows = chunk.rows[start:stop]
+    if known > 0:
+        rows = rows[rows["number"] >= known]
+    return rows, int(instants[-1]), stop < len(instants)
+
+
+def _payloads(data: Buffer, rows: NDArray[np.void]) -> list[memoryview]:
+    view, starts = memoryview(data), rows["at"]
+    ends = (starts + rows["length"]).tolist()
+    return [view[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]

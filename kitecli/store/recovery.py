@@ -1,0 +1,266 @@
+"""What of a segment is whole: torn tails cut, damage named and never guessed over, the rest saved.
+
+A killed writer or a power cut leaves a torn tail: bytes after the last that were known to be on disk. It is cut. Bytes
+that were known to be on disk, because a later mark vouches for them, and don't fit their checksum are damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from kitecli.errors import DataError, RecordingDamaged
+from kitecli.store.disk import Disk
+from kitecli.store.folder import SUFFIX, segment_paths
+from kitecli.store.framing import Framer
+from kitecli.store.header import MAX_HEADER_BYTES
+from kitecli.store.layout import FIRST_STRUCTURAL, HEADER, LOST, LOST_PAYLOAD, MAGIC
+from kitecli.store.scanning import Place, Stop, find_record, synced_by
+from kitecli.store.segment import SegmentReader
+from kitecli.store.writer import Start
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Bytes of a file that were records: numbers (in the segment) from ``first`` up to ``until``."""
+
+    offset: int
+    size: int
+    first: int
+    until: int
+    from_ns: int
+    to_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole records one after the other, from ``start`` to ``end``."""
+
+    start: Place
+    end: Place
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a look at every byte of a segment found. ``torn``: bytes at its end that nothing vouches for."""
+
+    path: Path
+    size: int
+    stretches: tuple[Stretch, ...]
+    torn: int
+    ended: bool
+
+    @property
+    def end(self) -> Place:
+        """Where the next record would stand."""
+        return self.stretches[-1].end
+
+    @property
+    def records(self) -> int:
+        return sum(stretch.records for stretch in self.stretches)
+
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        return tuple(_hole(one.end, other.start) for one, other in pairwise(self.stretches))
+
+
+def examine(reader: SegmentReader, place: Place | None = None) -> Examination:
+    """Look at every checksum from ``place`` (the first record) on."""
+    found: list[Stretch] = []
+    here: Place | None = place or reader.start
+    synced, ended = 0, False
+    while here is not None:
+        walk, records = reader.walk(here), 0
+        for chunk in walk:
+            synced = max(synced, synced_by(chunk.rows, chunk.data))
+            records += int((chunk.rows["kind"] < FIRST_STRUCTURAL).sum())
+        found.append(Stretch(here, walk.place, records))
+        ended = walk.stop is Stop.ENDED
+        here = None if ended else _beyond(reader, walk.place)
+    kept = _vouched_for(found, synced)
+    size = reader.size
+    return Examination(reader.path, size, kept, size - kept[-1].end.offset, ended and len(kept) == len(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of one of a day's files. ``missing``: records of the day that should stand before it and
+    don't; ``problem``: why it can't be read at all, and then there is no ``found``."""
+
+    path: Path
+    found: Examination | None
+    missing: int = 0
+    problem: DataError | None = None
+
+    @property
+    def sound(self) -> bool:
+        return self.found is not None and not self.found.holes and not self.missing
+
+
+def verify(folder: Path) -> Iterator[Verdict]:
+    """Look at every byte of a day's recording, a file at a time."""
+    reached = 0
+    for path in segment_paths(folder):
+        try:
+            with SegmentReader(path) as reader:
+                found, first = examine(reader), reader.header.first_record
+        except DataError as problem:
+            yield Verdict(path, None, problem=problem)
+            continue
+        yield Verdict(path, found, max(0, first - reached))
+        reached = max(reached, first + found.end.number)
+
+
+def damage(reader: SegmentReader, hole: Hole) -> RecordingDamaged:
+    """The error that names what is lost."""
+    first = reader.header.first_record
+    numbers = f"records {first + hole.first:,} to {first + hole.until - 1:,} are lost"
+    return RecordingDamaged(
+        f"{reader.path} is damaged",
+        why=f"{hole.size:,} bytes from {hole.offset:,} on don't fit their checksums; "
+        + (
+            f"{numbers}, received from {hole.from_ns} to {hole.to_ns}"
+            if hole.until > hole.first
+            else "no record is lost"
+        ),
+        hint="kite data salvage keeps what is whole and notes what isn't",
+    )
+
+
+def recover(folder: Path, disk: Disk | None = None) -> Start:
+    """Make a day's last segment one that can be gone on from: cut its torn tail, and end it. Returns where to go on.
+
+    Called by who holds the store. Damage is left as it is, for readers to name. A file torn at its birth is removed.
+    """
+    disk = disk or Disk()
+    paths = segment_paths(folder)
+    while paths and _is_stillborn(paths[-1]):
+        disk.remove(paths.pop())
+    if not paths:
+        return Start()
+    number = int(paths[-1].stem) + 1
+    try:
+        with SegmentReader(paths[-1]) as last:
+            found = None if last.end else examine(last, last.last_synced())
+            end = last.end or (found.end if found else last.start)
+            reached = max(last.header.first_record + end.number, _reached(paths[:-1], last.header.former_end))
+    except DataError:
+        return Start(number)  # it can't be read, and whoever reads the day is told
+    if found is not None and not found.holes:
+        _cut(paths[-1], last, found, disk)
+    return Start(number, reached, end.high_ns)
+
+
+def salvage(path: Path, disk: Disk | None = None) -> Examination:
+    """Write a damaged segment anew, with what is whole and a record of each hole. The old one stays, as ``.damaged``.
+
+    :raises DataError: its header can't be read, or it is packed.
+    """
+    if path.suffix != SUFFIX:
+        raise DataError(f"{path} is packed", why="what of it can be read can be exported")
+    disk = disk or Disk()
+    with SegmentReader(path) as reader:
+        found = examine(reader)
+        if found.holes:
+            fresh = path.with_suffix(".salvaged")
+            disk.remove(fresh)
+            _write_whole(reader, found, fresh, disk)
+            path.replace(path.with_suffix(".damaged"))
+            fresh.replace(path)
+            disk.sync_folder(path.parent)
+    return found
+
+
+def _beyond(reader: SegmentReader, place: Place) -> Place | None:
+    """The first whole record behind what can't be read at ``place``."""
+    start = Place(place.offset + 8, place.number, place.high_ns)
+    return find_record(reader.read(start.offset, reader.size), start, reader.seed)
+
+
+def _vouched_for(found: list[Stretch], synced: int) -> tuple[Stretch, ...]:
+    """What stands before the torn tail: up to the first hole that nothing says was on disk."""
+    torn_at = next((at for at, stretch in enumerate(found) if stretch.end.offset >= synced), len(found) - 1)
+    return tuple(found[: torn_at + 1])
+
+
+def _hole(end: Place, start: Place) -> Hole:
+    return Hole(end.offset, start.offset - end.offset, end.number, start.number, end.high_ns, start.high_ns)
+
+
+def _reached(paths: list[Path], believed: int) -> int:
+    """How far the segments before a file reach, where its header's belief may be more than it holds itself."""
+    reached = 0
+    for path in reversed(paths):
+        with SegmentReader(path) as reader:
+            first = reader.header.first_record
+            end = reader.end or examine(reader, reader.last_synced()).end
+            reached = max(reached, first + end.number)
+            if reached >= believed or reader.header.former_end <= first:
+                break
+    return reached
+
+
+def _is_stillborn(path: Path) -> bool:
+    """A file whose header never came to be whole, and behind which nothing stands."""
+    if path.suffix != SUFFIX:
+        return False
+    raw = path.read_bytes()[: MAX_HEADER_BYTES + 1] if path.stat().st_size <= MAX_HEADER_BYTES else MAGIC
+    claimed = max(HEADER.size, int.from_bytes(raw[12:16], "little"))
+    if len(raw) > claimed or (len(raw) == len(MAGIC) and raw == MAGIC):
+        return False
+    try:
+        SegmentReader(path).close()
+    except DataError:
+        return True
+    return False
+
+
+def _cut(path: Path, reader: SegmentReader, found: Examination, disk: Disk) -> None:
+    """Take a torn tail off and end the file. Nobody has mapped it: only what was ended is mapped."""
+    framer = Framer(reader.seed, reader.start.offset, found.end.number, found.end.high_ns, found.end.offset)
+    framer.offset = found.end.offset
+    descriptor = disk.reopen(path, found.end.offset)
+    try:
+        disk.sync(descriptor)
+        _put(disk, descriptor, framer.end(found.torn))
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
+
+
+def _write_whole(reader: SegmentReader, found: Examination, path: Path, disk: Disk) -> None:
+    framer = Framer(reader.seed, reader.start.offset, 0, reader.header.high_ns)
+    descriptor = disk.create(path)
+    try:
+        _put(disk, descriptor, reader.header.encoded)
+        for at, stretch in enumerate(found.stretches):
+            if at:
+                hole = found.holes[at - 1]
+                _put(disk, descriptor, framer.lost(hole.until, hole.from_ns, hole.to_ns, hole.size))
+            _copy(reader, stretch, framer, disk, descriptor)
+        framer.synced = framer.offset
+        disk.sync(descriptor)
+        _put(disk, descriptor, framer.end(found.torn))
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
+
+
+def _copy(reader: SegmentReader, stretch: Stretch, framer: Framer, disk: Disk, descriptor: int) -> None:
+    for chunk in reader.walk(stretch.start):
+        for row in chunk.rows:
+            number, kind, at = int(row["number"]), int(row["kind"]), int(row["at"])
+            payload = bytes(chunk.data[at : at + int(row["length"])])
+            if kind == LOST:
+                _put(disk, descriptor, framer.lost(*LOST_PAYLOAD.unpack(payload)))
+            elif kind < FIRST_STRUCTURAL and number < stretch.end.number:
+                _put(disk, descriptor, framer.record(kind, int(row["connection"]), int(row["ts_recv_ns"]), payload))
+
+
+def _put(disk: Disk, descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[disk.write(descriptor, rest) :]
