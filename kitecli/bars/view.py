@@ -23,7 +23,7 @@ _MOST: Final = 0xFFFFFFFF
 class BarsView:
     """Read access to one feed's bars, by series and by row; rows are those of the ring's board.
 
-    ``series`` numbers the memory's ``intervals``. Every method raises ValueError for a series or a row that isn't there.
+    ``series`` numbers the memory's ``intervals``. Methods raise ValueError for a series or a row that isn't there.
     """
 
     def __init__(self, memory: BarsMemory) -> None:
@@ -55,8 +55,8 @@ class BarsView:
         """The newest ``count`` records of a row's closed bars, newest first; returns how many there are.
 
         A bar that late ticks changed comes several times, its newest revision first, and revisions stand where they
-        were published: behind, or rather before, later bars. Fewer than ``count`` are all that the ring still holds. Behind those
-        found, ``records`` may hold anything.
+        were published: behind, or rather before, later bars. Fewer than ``count`` are all that the ring still holds.
+        Behind those found, ``records`` may hold anything.
         """
         capacity, intent = self.layout.capacity, self._parts.intent
         bars, links = (ring[self._checked(series)] for ring in (self._parts.bars, self._parts.links))
@@ -101,7 +101,9 @@ class BarsView:
         return row
 
 
-def _assembled(states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int) -> NDArray[np.void]:
+def _assembled(
+    states: NDArray[np.void], hot: NDArray[np.void], cold: NDArray[np.void], series: int
+) -> NDArray[np.void]:
     """Forming bars as records, as if they were closed now."""
     made = np.zeros(states.size, BAR_DTYPE)
     has_volume, has_oi = states["flags"] & STATE_VOLUME != 0, states["flags"] & STATE_OI != 0

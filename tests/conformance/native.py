@@ -29,7 +29,6 @@ COMPILER = shutil.which("cc") if sys.platform != "win32" else None
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler on the path as cc")
 
 
-
 def headers() -> dict[str, str]:
     """The pass's sources by name."""
     return {path.name: path.read_text() for path in HEADERS.glob("*.h")}

@@ -74,7 +74,7 @@ Step = Ingest | Expect | Place | Gap | Sweep
 
 @dataclass(frozen=True)
 class Conditions:
-    """What bars are built of a seed's ticks, when its instruments trade, and how long ago the day was that is played."""
+    """What bars are built of a seed's ticks, when its instruments trade, and how long ago that was."""
 
     intervals: tuple[Interval, ...]
     grace_ms: int

@@ -121,5 +121,4 @@ def test_a_step_outside_would_be_seen(tmp_path: Path):
         (tmp_path / name).write_text(lenient)
     program = built(tmp_path, tmp_path, "-fsanitize=address")
     with pytest.raises(AssertionError, match="AddressSanitizer"):
-        for seed in range(4):
-            fed(program, seed, bar_steps(seed, 400))
+        fed(program, 0, bar_steps(0, 400))

@@ -86,7 +86,7 @@ def test_bars_attached_for_reading_have_no_writer(tmp_path: Path):
     ids=["descending", "twice", "of no kind", "short", "of other integers"],
 )
 def test_a_damaged_timeline_is_refused(damaged: Timeline):
-    with pytest.raises(ValueError, match="timeline|fit"):
+    with pytest.raises(ValueError, match=r"timeline|fit"):
         _hot.FramePass(ring(), bars(), (EMPTY, damaged))
 
 
