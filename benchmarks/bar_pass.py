@@ -48,14 +48,14 @@ def run(scale: Scale) -> list[Table]:
     notes = (
         "ours: `FramePass.ingest`, called from Python; CPU time is held against the targets",
         "copying the frame into the receive buffer is taken off already",
-        (
-            f"a round is a minute of market: every instrument's bar of a minute is closed and begun once, after"
-            f" {scale.pick(200_000, 200_000, 9_000) // INSTRUMENTS} ticks; longer ones in every fifth and fifteenth"
-            " round"
-        ),
+        f"a round is a minute of market: every bar of a minute ends once in it, after {_ticks(scale) // INSTRUMENTS} ticks",
         "added: the mean over all rounds, so that those in which longer bars end count too",
     )
     return [Table("bars", "The whole compiled pass with bars, a tick", "ns a tick", "", rows, notes)]
+
+
+def _ticks(scale: Scale) -> int:
+    return scale.pick(200_000, 200_000, 9_000)
 
 
 class Minute:
@@ -108,7 +108,7 @@ def _fields(messages: NDArray[np.uint8], mode: int, per_frame: int) -> NDArray[n
 
 
 def _rows(what: str, mode: int, per_frame: int, limit_ns: float, scale: Scale) -> Iterator[Row]:
-    minute = Minute(scale.pick(200_000, 200_000, 9_000), mode, per_frame)
+    minute = Minute(_ticks(scale), mode, per_frame)
     costs = _costs(minute, scale)
     wall, cpu = costs[NO_BARS].per(minute.ticks, costs["copy"])
     yield Row(f"{what}: without bars", wall, cpu)

@@ -23,8 +23,7 @@ _MOST: Final = 0xFFFFFFFF
 class BarsView:
     """Read access to one feed's bars, by series and by row; rows are those of the ring's board.
 
-    ``series`` numbers the memory's ``intervals``. Every method raises ValueError for a series or a row that isn't
-    there.
+    ``series`` numbers the memory's ``intervals``. Methods raise ValueError for a series or a row that isn't there.
     """
 
     def __init__(self, memory: BarsMemory) -> None:

@@ -35,11 +35,13 @@ MORE_READERS = (*READERS, {"batch": 100, "depth": True}, {"batch": 10_000, "dept
 
 
 class Process:
-    """A role of ring_processes; its first word is "ready", its last its result."""
+    """A role of its module; its first word is "ready", its last its result."""
+
+    module = "tests.conformance.ring_processes"
 
     def __init__(self, role: str, folder: Path, **how: object) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.conformance.ring_processes", role, str(folder), json.dumps(how)],
+            [sys.executable, "-m", self.module, role, str(folder), json.dumps(how)],
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
