@@ -228,7 +228,7 @@ static kite_bar_traded kite_bars_traded(const kite_bar_state *state, const kite_
 /* Where cumulative volume jumps by other than what was traded, forming bars keep what they have. */
 static void kite_bars_shift(kite_bars *bars, const kite_bar_row *at, const kite_bar_traded *told)
 {
-    uint32_t jump = told->volume - at->state->volume - told->amount;
+    uint32_t former = at->state->volume, jump = told->volume - former - told->amount;
     int s;
     if (told->began_anew) {
         bars->counters[COUNT_RESETS]++;

@@ -6,12 +6,14 @@ import ctypes
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 import kitecli.hot
+from kitecli.bars.memory import BarsMemory
+from kitecli.bars.timeline import EMPTY, Timeline
 from kitecli.market.modes import MODES
 from kitecli.ring.layout import (
     BOARD_ROWS_OFFSET,
@@ -63,8 +65,36 @@ void native_expect(kite_pass *pass, uint32_t token, uint32_t wanted)
 {
     kite_pass_expect(pass, token, wanted);
 }
+void native_add_bars(kite_pass *pass, uint8_t *base, uint32_t timelines)
+{
+    pass->bars = calloc(1, sizeof *pass->bars);
+    kite_bars_over(pass->bars, base);
+    pass->bars->tokens = &pass->meta->token;
+    pass->bars->timelines = calloc(timelines, sizeof(kite_timeline));
+    pass->bars->timeline_count = timelines;
+}
+void native_timeline(kite_pass *pass, uint32_t index, const int64_t *starts_ms, const uint8_t *kinds, int64_t count)
+{
+    kite_timeline timeline = {starts_ms, kinds, count, 0};
+    pass->bars->timelines[index] = timeline;
+}
+void native_place(kite_pass *pass, uint32_t token, uint16_t timeline)
+{
+    kite_pass_place(pass, token, timeline);
+}
+void native_mark_gap(kite_pass *pass, uint32_t token)
+{
+    kite_pass_mark_gap(pass, token);
+}
+int native_sweep(kite_pass *pass, int64_t now_ms, int64_t limit)
+{
+    return kite_bars_sweep(pass->bars, *pass->board_rows, now_ms, limit);
+}
 void native_close(kite_pass *pass)
 {
+    if (pass->bars)
+        free(pass->bars->timelines);
+    free(pass->bars);
     free(pass->table);
     free(pass);
 }
@@ -93,6 +123,13 @@ def load_pass(built: Path) -> ctypes.CDLL:
         ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint32
     ]  # fmt: skip
     library.native_expect.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32]
+    library.native_add_bars.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
+    library.native_timeline.argtypes = [
+        ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
+    ]  # fmt: skip
+    library.native_place.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint16]
+    library.native_mark_gap.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
+    library.native_sweep.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
     library.native_close.argtypes = [ctypes.c_void_p]
     return library
 
@@ -100,7 +137,13 @@ def load_pass(built: Path) -> ctypes.CDLL:
 class NativePass:
     """``FramePass`` over such a library."""
 
-    def __init__(self, library: ctypes.CDLL, memory: RingMemory) -> None:
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        memory: RingMemory,
+        bars: BarsMemory | None = None,
+        timelines: Sequence[Timeline] = (),
+    ) -> None:
         layout = memory.layout
         parts = ("ticks", "links", "depth", "meta", "board_ticks", "board_depth")
         offsets = [
@@ -111,6 +154,16 @@ class NativePass:
         self._memory = (ctypes.c_char * layout.total_bytes).from_buffer(memory.buffer)
         self._library = library
         self._state = library.native_open(ctypes.addressof(self._memory), (ctypes.c_uint64 * len(offsets))(*offsets))
+        if bars is not None:
+            self._add_bars(bars, tuple(timelines) or (EMPTY,))
+
+    def _add_bars(self, bars: BarsMemory, timelines: Sequence[Timeline]) -> None:
+        self._bars = (ctypes.c_char * bars.layout.total_bytes).from_buffer(bars.buffer)
+        self._timelines = timelines
+        self._library.native_add_bars(self._state, ctypes.addressof(self._bars), len(timelines))
+        for index, one in enumerate(timelines):
+            at = (one.starts_ms.ctypes.data, one.kinds.ctypes.data, one.kinds.size)
+            self._library.native_timeline(self._state, index, *at)
 
     def ingest(self, message: bytes, ts_recv_ns: int, connection: int) -> int:
         written: int = self._library.native_ingest(self._state, message, len(message), ts_recv_ns, connection)
@@ -119,6 +172,17 @@ class NativePass:
     def expect_snapshots(self, modes: Mapping[int, str]) -> None:
         for token, mode in modes.items():
             self._library.native_expect(self._state, token, MODES.index(mode) + 1)
+
+    def place(self, timelines_of: Mapping[int, int]) -> None:
+        for token, timeline in timelines_of.items():
+            self._library.native_place(self._state, token, timeline)
+
+    def mark_gap(self, tokens: Iterable[int]) -> None:
+        for token in tokens:
+            self._library.native_mark_gap(self._state, token)
+
+    def close_bars(self, now_ns: int, limit: int) -> bool:
+        return bool(self._library.native_sweep(self._state, now_ns // 1_000_000, limit))
 
     def __del__(self) -> None:
         self._library.native_close(self._state)

@@ -23,6 +23,7 @@ SEGMENTS: Final = (1, 2, 4, 7, 9, 12, 13)
 INTERVALS: Final = ("100ms", "250ms", "1s", "2s", "5s", "1m", "5m", "15m", "1h", "day", "1t", "7t", "300v", "20000v")
 _HOUR_MS: Final = 3_600_000
 _INDICES: Final = 9
+_OUTSIDE: Final = 4
 _MOST: Final = 0xFFFFFFFF
 
 
@@ -73,32 +74,42 @@ Step = Ingest | Expect | Place | Gap | Sweep
 
 @dataclass(frozen=True)
 class Conditions:
-    """What bars are built of a seed's ticks, and when its instruments trade."""
+    """What bars are built of a seed's ticks, when its instruments trade, and how long ago the day was that is played."""
 
     intervals: tuple[Interval, ...]
     grace_ms: int
     timelines: tuple[Timeline, ...]
+    behind_ms: int
 
     @classmethod
     def of(cls, seed: int) -> Conditions:
         draw = Random(seed)
         names = draw.sample(INTERVALS, draw.choice((1, 2, 3, 3, 4, 5, 8)))
-        shared = tuple(_hours(draw) for _ in range(draw.choice((0, 3, 9, 11))))
+        behind_ms = draw.choice((0, 0, 0, 700_000, 86_400_000, 7 * 86_400_000 + 3_000))
+        shared = tuple(_hours(draw, START_MS - behind_ms) for _ in range(draw.choice((0, 3, 9, 11))))
         timelines = (EMPTY, *shared) if shared else ()
-        return cls(tuple(map(Interval.parse, names)), draw.choice((0, 700, 1500, 1500, 4000)), timelines)
+        grace_ms = draw.choice((0, 700, 1500, 1500, 4000))
+        return cls(tuple(map(Interval.parse, names)), grace_ms, timelines, behind_ms)
 
 
-def _hours(draw: Random) -> Timeline:
+def _hours(draw: Random, start_ms: int) -> Timeline:
     """Spans of any kind, from seconds to hours, from before the first tick to some time after it; midnights as ever."""
-    starts, kinds, at = [], [], START_MS - draw.randrange(20) * 60_000
-    while at < START_MS + 30 * _HOUR_MS:
+    if draw.random() < 0.5:
+        starts, kinds, at = [_midnight_ms(start_ms)], [_OUTSIDE], start_ms + draw.randrange(20) * 1_000
+    else:
+        starts, kinds, at = [], [], start_ms - draw.randrange(20) * 60_000
+    while at < start_ms + 30 * _HOUR_MS:
         starts.append(at)
-        kinds.append(draw.choice((0, 0, 0, 0, 1, 2, 3, 4, 4, 4, 5)))
-        at += draw.choice((5_000, 30_000, 61_000, 300_000, _HOUR_MS)) + draw.randrange(2) * 500
-        midnight = (at + 19_800_000) // 86_400_000 * 86_400_000 - 19_800_000
-        if midnight > starts[-1]:
-            at = midnight
+        kinds.append(draw.choice((0, 0, 0, 0, 1, 2, 3, _OUTSIDE, _OUTSIDE, _OUTSIDE, 5)))
+        at += draw.choice((5_000, 5_000, 30_000, 61_000, 300_000)) + draw.randrange(2) * 500
+        if _midnight_ms(at) > starts[-1]:
+            at = _midnight_ms(at)
     return Timeline(np.array(starts, np.int64), np.array(kinds, np.uint8))
+
+
+def _midnight_ms(at_ms: int) -> int:
+    """The last one in India."""
+    return (at_ms + 19_800_000) // 86_400_000 * 86_400_000 - 19_800_000
 
 
 @dataclass
@@ -116,11 +127,11 @@ class _Instrument:
 class _Market:
     """``behind_ms``: how far the day that is played lies behind our clock."""
 
-    def __init__(self, draw: Random) -> None:
+    def __init__(self, draw: Random, behind_ms: int) -> None:
         self._draw = draw
         self.now_ms = START_MS
-        self.behind_ms = draw.choice((0, 0, 0, 86_400_000, 7 * 86_400_000 + 3_000))
-        self._pace = draw.choice(((0, 40), (0, 300), (100, 2_500)))
+        self.behind_ms = behind_ms
+        self._pace = draw.choice(((0, 40), (0, 300), (0, 300), (100, 2_500)))
         self._delayed = draw.choice((0.0, 0.05, 0.3))
         numbers = draw.sample(range(1, 500), draw.choice((1, 4, 12)))
         self.instruments = [self._instrument(number) for number in numbers]
@@ -193,8 +204,10 @@ class _Market:
 
 def bar_steps(seed: int, frames: int) -> Iterator[Step]:
     """So many messages and, between them, sweeps, gaps, subscriptions and instruments that are given other hours."""
-    draw = Random(seed)
-    market, places = _Market(draw), max(1, len(Conditions.of(seed).timelines))
+    draw, how = Random(seed), Conditions.of(seed)
+    market, places = _Market(draw, how.behind_ms), max(1, len(how.timelines))
+    if draw.random() < 0.5:
+        yield Expect({one.token: draw.choice(("ltp", "quote", "full")) for one in market.instruments})
     while frames:
         market.pass_time()
         for _ in range(draw.choice((0, 1, 1, 2, 5))):

@@ -19,6 +19,7 @@ from kitecli.bars.record import BAR_DTYPE
 from kitecli.bars.timeline import EMPTY, Timeline
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
+from tests.bars.stage import Stage
 from tests.ring.implementations import message, quote
 
 _hot = pytest.importorskip("kitecli.hot._hot", reason="the extension isn't built")
@@ -116,6 +117,17 @@ def test_sweeps_of_no_rows_look_at_none():
     assert memory.cursor(0) == 0
     assert one.close_bars(NOW_NS + 10**12, 1 << 60) is False
     assert memory.cursor(0) == 1
+
+
+def test_a_bar_whose_stamps_have_stopped_is_closed_by_our_clock():
+    """A sweep has nothing to do before the first bar is due; a bar's clock may change while it forms."""
+    one = Stage(_hot.FramePass, "1h")
+    one.tick("2026-08-04 10:50:00", 7, 100, stamp="2026-08-04 10:35:00")
+    one.tick("2026-08-04 10:51:00", 8)
+    one.sweep("2026-08-04 11:00:01")
+    assert one.records("1h").size == 0
+    one.sweep("2026-08-04 11:00:02")
+    assert one.records("1h")["close"].tolist() == [8]
 
 
 def test_memory_and_hours_live_as_long_as_somebody_looks_at_them():
