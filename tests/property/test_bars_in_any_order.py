@@ -114,7 +114,7 @@ GRACES = st.sampled_from([0, 400, 1500, 3000])
 
 
 @BOTH
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(steps=STEPS, grace_ms=GRACES, sweep_every_ms=SWEEPS, token=TOKENS)
 def test_after_any_delays_bars_are_those_of_the_exchange_s_order(
     frame_pass: Any, steps: list[Step], grace_ms: int, sweep_every_ms: int, token: int
@@ -127,7 +127,7 @@ def test_after_any_delays_bars_are_those_of_the_exchange_s_order(
 
 
 @BOTH
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(steps=STEPS, grace_ms=GRACES, sweep_every_ms=SWEEPS, token=TOKENS)
 def test_no_tick_and_no_volume_is_lost_or_counted_twice(
     frame_pass: Any, steps: list[Step], grace_ms: int, sweep_every_ms: int, token: int
@@ -158,7 +158,7 @@ def late_by_series(ticks: list[Sent], interval: str) -> list[int]:
 
 
 @BOTH
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(steps=STEPS, token=TOKENS)
 def test_revisions_are_exactly_where_a_tick_came_late(frame_pass: Any, steps: list[Step], token: int):
     stage, ticks = Stage(frame_pass, " ".join(BY_STAMP)), arrivals(steps, token)
@@ -218,7 +218,7 @@ EVENTS = st.lists(st.builds(Event, SELDOM, SELDOM, STEP), min_size=5, max_size=4
 
 
 @BOTH
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(events=EVENTS)
 def test_resets_and_gaps_are_flagged_and_lose_nothing_that_was_told(frame_pass: Any, events: list[Event]):
     stage = Stage(frame_pass, INTERVALS)
