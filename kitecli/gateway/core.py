@@ -425,8 +425,4 @@ def _bars(spec: GatewaySpec, ring: RingMemory) -> BarsMemory | None:
     layout = BarsLayout(ring.layout.board_capacity, round_up(spec.bar_capacity), len(intervals))
     if spec.folder is None:
         return BarsMemory.private(layout, intervals, spec.bar_grace_ms)
-    try:
-        return BarsMemory.create(FeedPlace(Path(spec.folder), spec.name).bars, layout, intervals, spec.bar_grace_ms)
-    except EnvironmentProblem:
-        ring.remove()
-        raise
+    return BarsMemory.create(FeedPlace(Path(spec.folder), spec.name).bars, layout, intervals, spec.bar_grace_ms)

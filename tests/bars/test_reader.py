@@ -78,20 +78,24 @@ def test_of_a_revised_bar_the_newest_record_counts(read):
     assert bars["revision"].tolist() == [1, 0]
 
 
-def test_a_bar_known_by_its_revision_alone_is_left_out_where_its_neighbours_are_missing(read):
-    stage = read("1m", capacity=64)
-    for minute in range(20, 40):
+def test_a_bar_known_by_its_revision_alone_is_left_out_where_its_neighbours_are_missing():
+    records = np.zeros(4, BAR_DTYPE)
+    records["start_ms"], records["revision"] = [9, 2, 8, 7], [0, 1, 0, 0]
+    minute = Interval.parse("1m")
+    assert newest_of_each(records, minute, whole=False)["start_ms"].tolist() == [7, 8, 9]
+    assert newest_of_each(records, minute, whole=True)["start_ms"].tolist() == [2, 7, 8, 9]
+    assert newest_of_each(records[1:2], minute, whole=False).size == 0
+
+
+def test_more_is_read_until_there_are_enough(read):
+    stage = read("1m")
+    for minute in range(15, 59):
         stage.at(f"09:{minute}:00", 100)
-    stage.tick(f"{DAY} 09:39:01", 500, 0, stamp=f"{DAY} 09:21:30")
-    assert starts(stage.read("1m", 10)) == [f"09:{minute}" for minute in range(29, 39)]
-    for other in range(50):
-        stage.at(f"09:{other // 10 + 40}:{other % 10 + 1:02}", token=256 * (500 + other // 30) + 1)
-    for minute in range(40, 59):
-        stage.at(f"09:{minute}:30", 100)
-        for other in range(3):
-            stage.at(f"09:{minute}:31", 100, token=256 * (600 + other) + 1)
-    kept = stage.read("1m", 100)
-    assert starts(kept) == [f"09:{minute}" for minute in range(58 - kept.size, 58)]
+    for second in range(20):
+        stage.tick(f"{DAY} 09:58:{second + 1:02}", 500 + second, 0, stamp=f"{DAY} 09:57:30")
+    bars = stage.read("1m", 20)
+    assert starts(bars) == [f"09:{minute}" for minute in range(38, 58)]
+    assert bars["revision"].tolist() == [0] * 19 + [20]
 
 
 def test_the_forming_bar_is_there_if_wanted_and_only_once(read):
