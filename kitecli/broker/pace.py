@@ -21,8 +21,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-from kitecli.broker.rest import BrokerSession
+from kitecli.broker.rest import LOOPBACK_HOSTS, BrokerSession
 from kitecli.clock import NS_PER_S
 from kitecli.errors import EnvironmentProblem
 from kitecli.ring.locks import lock
@@ -114,6 +115,11 @@ def _write(descriptor: int, calls: Sequence[int]) -> None:
 
 
 def pace_file(folder: Path, session: BrokerSession) -> Path:
-    """Where the calls for candles of an api_key are counted: the limit is its, not a machine's or a server's."""
+    """Where the calls for candles of an api_key are counted: the limit is its, not a machine's or a server's.
+
+    All simulated exchanges share one: each has a key of its own, and would leave a file behind.
+    """
+    if urlsplit(session.api_root).hostname in LOOPBACK_HOSTS:
+        return folder / "historical-sim.pace"
     account = hashlib.sha256(f"{session.api_root}\n{session.api_key}".encode()).hexdigest()[:12]
     return folder / f"historical-{account}.pace"

@@ -149,3 +149,5 @@ def test_each_account_has_its_own_count_and_its_name_hides_the_key(tmp_path: Pat
     names = {pace_file(tmp_path, session).name for session in accounts}
     assert len(names) == 4
     assert not any("secret" in name for name in names)
+    simulated = {pace_file(tmp_path, BrokerSession("http://127.0.0.1:99", key)).name for key in ("k1", "k2")}
+    assert simulated == {"historical-sim.pace"}
