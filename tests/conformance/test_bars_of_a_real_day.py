@@ -15,13 +15,22 @@ from numpy.typing import NDArray
 
 from kitecli.hot import uncompiled
 from kitecli.sim.table import read_table
-from tests.bars.stage import PASSES, Sent, Stage, ms
+from tests.bars.stage import PASSES, Stage, ms
 
 FILE = "ticks/DERIVED_kitelike_quote_2024-06-27.parquet"
 SIZES_MS = {"1s": 1000, "5s": 5000, "1m": 60_000, "15m": 900_000, "1h": 3_600_000}
 OPENING_MS = ms("2024-06-27 09:15:00")
 FOR_THE_REFERENCE = 3_000
 COLUMNS = ("token", "start_ms", "open", "high", "low", "close", "volume", "ticks")
+
+MESSAGE_DTYPE = np.dtype(
+    {
+        "names": ["count", "length", "token", "price", "volume"],
+        "formats": [">u2", ">u2", ">u4", ">i4", ">u4"],
+        "offsets": [0, 2, 4, 8, 20],
+        "itemsize": 48,
+    }
+)
 
 Columns = dict[str, NDArray[np.int64]]
 
@@ -52,12 +61,22 @@ def quietest(day: Columns, count: int) -> Columns:
     return {name: column[np.isin(day["token"], chosen)] for name, column in day.items()}
 
 
+def quotes(ticks: Columns) -> NDArray[np.void]:
+    """Each tick as a message of one quote packet."""
+    made = np.zeros(len(ticks["token"]), MESSAGE_DTYPE)
+    made["count"], made["length"] = 1, 44
+    for name in ("token", "price", "volume"):
+        made[name] = ticks[name]
+    return made
+
+
 @pytest.fixture(scope="module", params=PASSES)
 def fed(day: Columns, request: pytest.FixtureRequest) -> Fed:
     ticks = quietest(day, FOR_THE_REFERENCE) if request.param is uncompiled.FramePass else day
     stage = Stage(request.param, " ".join(SIZES_MS), hours=True, capacity=1 << 19, rows=128)
-    for token, at_ms, volume, price in zip(*(ticks[name].tolist() for name in ticks), strict=True):
-        stage.send(Sent(token, at_ms, price, volume))
+    messages = quotes(ticks).tobytes()
+    for number, at_ms in enumerate(ticks["at_ms"].tolist()):
+        stage.frame_pass.ingest(messages[48 * number : 48 * (number + 1)], at_ms * 1_000_000)
     stage.sweep("2024-06-27 15:30:02")
     return Fed(ticks, stage)
 

@@ -33,10 +33,12 @@ class Step:
     again_after_ms: int | None
 
 
+# Only the slowest among quick ones come when two later bars are closed already.
+DELAY = st.one_of(st.just(0), st.integers(0, 3000), st.integers(2800, 3000))
 STEP = st.builds(
     Step,
     wait_ms=st.sampled_from([0, 40, 300, 500, 700, 999, 1000, 1001, 1400, 2500, 9000, 70_000]),
-    delay_ms=st.integers(0, 3000),
+    delay_ms=DELAY,
     volume=st.sampled_from([0, 1, 5, 60]),
     price=st.integers(90, 110),
     again_after_ms=st.one_of(st.none(), st.none(), st.integers(0, 3000)),
@@ -112,7 +114,7 @@ GRACES = st.sampled_from([0, 400, 1500, 3000])
 
 
 @BOTH
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(steps=STEPS, grace_ms=GRACES, sweep_every_ms=SWEEPS, token=TOKENS)
 def test_after_any_delays_bars_are_those_of_the_exchange_s_order(
     frame_pass: Any, steps: list[Step], grace_ms: int, sweep_every_ms: int, token: int
@@ -125,7 +127,7 @@ def test_after_any_delays_bars_are_those_of_the_exchange_s_order(
 
 
 @BOTH
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(steps=STEPS, grace_ms=GRACES, sweep_every_ms=SWEEPS, token=TOKENS)
 def test_no_tick_and_no_volume_is_lost_or_counted_twice(
     frame_pass: Any, steps: list[Step], grace_ms: int, sweep_every_ms: int, token: int
@@ -156,7 +158,7 @@ def late_by_series(ticks: list[Sent], interval: str) -> list[int]:
 
 
 @BOTH
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(steps=STEPS, token=TOKENS)
 def test_revisions_are_exactly_where_a_tick_came_late(frame_pass: Any, steps: list[Step], token: int):
     stage, ticks = Stage(frame_pass, " ".join(BY_STAMP)), arrivals(steps, token)
@@ -216,7 +218,7 @@ EVENTS = st.lists(st.builds(Event, SELDOM, SELDOM, STEP), min_size=5, max_size=4
 
 
 @BOTH
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(events=EVENTS)
 def test_resets_and_gaps_are_flagged_and_lose_nothing_that_was_told(frame_pass: Any, events: list[Event]):
     stage = Stage(frame_pass, INTERVALS)
