@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # What a change of makes the compiled pass and the installed package out of date.
-SOURCES := pyproject.toml setup.py $(wildcard kitecli/hot/*.p[yx][xd] kitecli/hot/*.h kitecli/market/*.pyx kitecli/market/*.h)
+SOURCES := pyproject.toml setup.py $(wildcard kitecli/hot/*.pyx kitecli/hot/*.pxd kitecli/hot/*.h kitecli/market/*.pyx kitecli/market/*.h)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test check bench soak coverage clean
