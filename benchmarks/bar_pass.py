@@ -48,7 +48,7 @@ def run(scale: Scale) -> list[Table]:
     notes = (
         "ours: `FramePass.ingest`, called from Python; CPU time is held against the targets",
         "copying the frame into the receive buffer is taken off already",
-        f"a round is a minute of market: each such bar ends once, after {_ticks(scale) // INSTRUMENTS} ticks",
+        f"a round is a minute: every bar of a minute ends once in it, after {_ticks(scale) // INSTRUMENTS} ticks",
         "added: the mean over all rounds, so that those in which longer bars end count too",
     )
     return [Table("bars", "The whole compiled pass with bars, a tick", "ns a tick", "", rows, notes)]
