@@ -187,7 +187,7 @@ class _Plot:
     def _candle(self, bar: Bar) -> str:
         high, low = self._half(bar.high), self._half(bar.low)
         first, last = sorted((self._half(bar.open), self._half(bar.close)))
-        if "synthetic" in bar.flags or bar.open == bar.close:
+        if bar.open == bar.close:
             return self._flat(bar, high, low, first)
         shapes = _RISING if bar.close > bar.open else _FALLING
         halves = [2 if first <= at <= last else 1 if high <= at <= low else 0 for at in range(2 * self._rows)]

@@ -100,7 +100,7 @@ def csv_writer(out: TextIO, labels: Mapping[int, str], interval: Interval) -> Wr
         for bar in bars_of(table):
             document = bar_dict(bar, labels[bar.instrument_token], interval)
             document["flags"] = " ".join(bar.flags)
-            rows.writerow(["" if value is None else value for value in document.values()])
+            rows.writerow(document.values())  # None becomes nothing
         out.flush()
 
     return write

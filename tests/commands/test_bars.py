@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +19,8 @@ from typer.testing import CliRunner
 
 from kitecli.bars.intervals import Interval
 from kitecli.cli import app
-from kitecli.commands._bars import BarsWanted, suited
+from kitecli.clock import IST
+from kitecli.commands._bars import BarsWanted, closed_until, suited
 from kitecli.errors import UsageError
 from kitecli.hot import COMPILED
 
@@ -126,6 +128,15 @@ def test_what_there_is_is_shown_at_once(run_kite, background):
     assert "estimated" not in first[-1]["flags"]
 
 
+def test_the_bar_at_work_is_followed_as_it_moves(run_kite, background):
+    asked = ("bars", "INFY", "--sim", "--interval", "4s", "--count", "0", "--follow", "--forming", "--json")
+    found = rows(run_kite(*asked, "--duration", "6", env=background))
+    at_work = [(row["start"], row["ticks"]) for row in found if "open" in row["flags"]]
+    closed = {row["start"] for row in found if "open" not in row["flags"]}
+    assert len(set(at_work)) == len(at_work) > 1, "printed again where a tick came, and only there"
+    assert closed & {start for start, _ in at_work}
+
+
 def test_none_in_time_is_an_error_that_says_so(run_kite, background):
     asked = ("bars", "INFY", "RELIANCE", "--sim", "--interval", "12h", "--duration", "2", "--json")
     done = run_kite(*asked, env=background)
@@ -231,6 +242,26 @@ def _on_a_terminal(arguments, env, columns, lines):
                 break
     os.close(terminal)
     return written.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+# which exchange is closed
+
+
+@pytest.mark.parametrize(
+    ("label", "now", "words"),
+    [
+        ("NSE:INFY", "2026-11-22 12:00", "NSE opens Mon 23 Nov 09:15 IST"),
+        ("NSE:INFY", "2026-11-23 12:00", ""),
+        ("NSE:INFY", "2026-11-23 20:00", "NSE opens Wed 25 Nov 09:15 IST"),
+        ("MCX:GOLD", "2026-11-23 20:00", ""),
+        ("NSE:INFY", "2031-01-01 12:00", ""),
+        ("LME:GOLD", "2026-11-22 12:00", ""),
+    ],
+)
+def test_until_when_an_exchange_is_closed(monkeypatch, label, now, words):
+    moment = datetime.fromisoformat(now).replace(tzinfo=IST)
+    monkeypatch.setattr(time, "time", moment.timestamp)
+    assert closed_until(label) == words
 
 
 # what suits

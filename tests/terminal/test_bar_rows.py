@@ -84,6 +84,14 @@ def test_later_rows_stand_below_the_heads():
     assert (first[:end][-8:], second[:end][-8:]) == ("1,572.45", "1,572.50")
 
 
+def test_what_fits_is_settled_once():
+    narrow, wide = bars((1, 1, 1, 1)), bars((12_345_678, 12_345_678, 1, 1))
+    lines = written(table_writer, narrow, wide, labels={INFY: "NSE:INFY"}, width=60).splitlines()
+    assert lines[0].split() == ["start,", "IST", "open", "high", "low", "close", "volume", "notes"]
+    assert lines[2].split()[3:7] == ["1,23,45,678.00", "1,23,45,678.00", "1.00", "1.00"]
+    assert len(lines[2]) <= 60, "what is too long now is cut off"
+
+
 def test_the_heads_wait_for_the_first_bar():
     empty = bars()
     assert written(table_writer, empty, width=60) == ""
