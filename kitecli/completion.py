@@ -22,6 +22,8 @@ TAKES_VALUE: Final = {
         {"--mode", "--universe", "--watchlist", "--duration", "--connections", "--source"}
         | {"--speed", "--start", "--instruments"}
     ),
+    "bars": frozenset({"--count", "--duration", "--interval", "--mode", "--source", "--speed", "--start"}),
+    "audit-bars": frozenset({"--from", "--interval", "--to"}),
     "instruments show": frozenset({"--master"}),
     "instruments search": frozenset({"--master", "--limit"}),
 }
