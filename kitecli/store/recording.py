@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
-from kitecli.store.folder import PACKED_SUFFIX, segment_paths
+from kitecli.store.folder import PACKED_SUFFIX
 from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, SUBSCRIBED, UNRECORDED
 from kitecli.store.payloads import Lost, Unrecorded, decode_gap
 from kitecli.store.recovery import Hole, damage, examine
 from kitecli.store.scanning import Stop
-from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk
+from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk, born_paths
 from kitecli.store.ticks import TickBatch, TickReader
 
 OPEN_FILES: Final = 8
@@ -71,7 +71,7 @@ class Recording:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """The recording in a day's folder, as far as it has come. Raises :class:`DataError` where there is none."""
-        paths = segment_paths(folder)
+        paths = born_paths(folder)
         if not paths:
             raise DataError(f"There is no recording in {folder}", hint="kite data list shows what there is")
         return cls(folder, paths)

@@ -15,10 +15,9 @@ from kitecli.errors import DataError, RecordingDamaged
 from kitecli.store.disk import Disk
 from kitecli.store.folder import SUFFIX, segment_paths
 from kitecli.store.framing import Framer
-from kitecli.store.header import MAX_HEADER_BYTES
-from kitecli.store.layout import FIRST_STRUCTURAL, HEADER, LOST, LOST_PAYLOAD, MAGIC
+from kitecli.store.layout import FIRST_STRUCTURAL, LOST, LOST_PAYLOAD
 from kitecli.store.scanning import Place, Stop, find_record, synced_by
-from kitecli.store.segment import SegmentReader
+from kitecli.store.segment import SegmentReader, born_paths, is_stillborn
 from kitecli.store.writer import Start
 
 
@@ -103,7 +102,7 @@ class Verdict:
 def verify(folder: Path) -> Iterator[Verdict]:
     """Look at every byte of a day's recording, a file at a time."""
     reached = 0
-    for path in segment_paths(folder):
+    for path in born_paths(folder):
         try:
             with SegmentReader(path) as reader:
                 found, first = examine(reader), reader.header.first_record
@@ -137,7 +136,7 @@ def recover(folder: Path, disk: Disk | None = None) -> Start:
     """
     disk = disk or Disk()
     paths = segment_paths(folder)
-    while paths and _is_stillborn(paths[-1]):
+    while paths and is_stillborn(paths[-1]):
         disk.remove(paths.pop())
     if not paths:
         return Start()
@@ -201,21 +200,6 @@ def _reached(paths: list[Path], believed: int) -> int:
             if reached >= believed or reader.header.former_end <= first:
                 break
     return reached
-
-
-def _is_stillborn(path: Path) -> bool:
-    """A file whose header never came to be whole, and behind which nothing stands."""
-    if path.suffix != SUFFIX:
-        return False
-    raw = path.read_bytes()[: MAX_HEADER_BYTES + 1] if path.stat().st_size <= MAX_HEADER_BYTES else MAGIC
-    claimed = max(HEADER.size, int.from_bytes(raw[12:16], "little"))
-    if len(raw) > claimed or (len(raw) == len(MAGIC) and raw == MAGIC):
-        return False
-    try:
-        SegmentReader(path).close()
-    except DataError:
-        return True
-    return False
 
 
 def _cut(path: Path, reader: SegmentReader, found: Examination, disk: Disk) -> None:

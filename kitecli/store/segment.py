@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import DataError, KiteError
-from kitecli.store.folder import PACKED_SUFFIX
+from kitecli.store.folder import PACKED_SUFFIX, SUFFIX, segment_paths
 from kitecli.store.header import MAX_HEADER_BYTES, SegmentHeader, parse_header
 from kitecli.store.layout import (
     BLOCK_BYTES,
     END,
     END_BYTES,
+    HEADER,
     MARK,
     MARK_BYTES,
     MARK_PAYLOAD,
@@ -196,6 +197,29 @@ class Walk:
                 return
             else:
                 size *= 2  # a record longer than what was read
+
+
+def born_paths(folder: Path) -> list[Path]:
+    """A day's segments, without a last one whose header isn't there yet: its writer was killed, or is writing it."""
+    paths = segment_paths(folder)
+    return paths[:-1] if paths and is_stillborn(paths[-1]) else paths
+
+
+def is_stillborn(path: Path) -> bool:
+    """Whether a file's header never came to be whole, and nothing stands behind it."""
+    try:
+        raw = path.read_bytes() if path.suffix == SUFFIX and path.stat().st_size <= MAX_HEADER_BYTES else None
+    except FileNotFoundError:
+        return True  # who goes on recording has just removed it
+    if raw is None:
+        return False
+    if len(raw) > max(HEADER.size, int.from_bytes(raw[12:16], "little")):
+        return False
+    try:
+        parse_header(raw, str(path))
+    except DataError:
+        return True
+    return False
 
 
 def _to_block_end(offset: int, size: int) -> int:

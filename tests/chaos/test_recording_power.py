@@ -19,7 +19,8 @@ from kitecli.store.writer import DayWriter, StoreSettings
 from tests.store.days import Day, numbers_in
 from tests.store.disks import PowerlessDisk
 
-SETTINGS = StoreSettings(segment_bytes=100_000, buffer_bytes=1 << 18, floor_bytes=0, sync_interval_s=0.1)
+# Room for all of a run: with less, a disk that fails for long leaves messages out, and says so.
+SETTINGS = StoreSettings(segment_bytes=100_000, buffer_bytes=1 << 23, floor_bytes=0, sync_interval_s=0.1)
 UNITS = (4096, 512)
 SYNC_FAILS = 0.1
 
@@ -50,6 +51,7 @@ def images(root: Path, count: int, unit: int, seed: int) -> Iterator[tuple[Path,
         for _ in range(30):
             day.send(draw.randrange(12), draw.choice([40, 186, 1_862, 9_302]))
             day.step(draw.choice([0.02, 0.05, 0.3]), sync=draw.random() < 0.1)
+            assert not day.stage.unrecorded
             if draw.random() < 0.5 and made < count:
                 (after := root / f"after-{made}").mkdir()
                 disk.cut_power(after, unit, draw)
