@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,9 @@ from hypothesis import settings as hypothesis_settings
 CHECKOUT = Path(__file__).resolve().parent.parent
 # What decides how the suite itself runs stays; everything else of ours would be somebody's own settings.
 OF_THE_SUITE = {"KITE_PURE", "KITE_REQUIRE_C", "KITE_MARKET_DATA"}
+
+# A shell's background job ignores Ctrl-C, and so would all we start: what a process ignores, its children do too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Deadlines measure the machine, and ours is shared.
 hypothesis_settings.register_profile("kite", deadline=None, print_blob=True)

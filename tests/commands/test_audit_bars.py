@@ -28,8 +28,11 @@ ROWS = 120
 LATE_AFTER = 37
 """The row after which a tick of the minute before comes late: the second one of 09:48."""
 DAY_OPEN = 1498.0
-SPEED = 100
-CUT_AFTER_S = 2.8
+SPEED = 60
+CUT_AFTER = 57
+"""The row after which nobody gets in for a while: one of 09:49."""
+DARK_S = 1.2
+"""Over a minute of the played day, so that the outage takes ticks from two bars, however quick the feed is back."""
 
 
 def day():
@@ -62,8 +65,8 @@ def played(tmp_path_factory):
             "KITE_ACCESS_TOKEN": sim.access_token,
         }
         assert kite(env, "feed", "--daemon", "INFY", "--mode", "full").returncode == 0
-        time.sleep(CUT_AFTER_S)
-        sim.fault("rst")
+        _wait(lambda: sim.status()["live"] > CUT_AFTER)
+        sim.fault("refuse", for_s=DARK_S)
         _wait(lambda: sim.status()["state"] == "ended")
         yield env, sim
         kite(env, "stop", "--all")
