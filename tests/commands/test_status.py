@@ -73,7 +73,7 @@ def test_readers_are_told_that_a_feed_was_stopped(kite, tmp_path):
     )
     assert json.loads(reader.stdout.readline())["instrument"] == "NSE:INFY"
     kite("stop")
-    _, said = reader.communicate(timeout=30)
+    _, said = reader.communicate(timeout=60)
     assert reader.returncode == 5
     assert "was stopped" in said
     assert "kite stop" in said

@@ -51,7 +51,7 @@ def open_sockets(exchange):
 
 
 def end_of(handle):
-    while (event := handle.events.get(timeout=20)).kind not in ("stopped", "failed"):
+    while (event := handle.events.get(timeout=60)).kind not in ("stopped", "failed"):
         pass
     return event
 
