@@ -18,6 +18,7 @@ The index repeats what a seek looks at, so that finding an instant unpacks one s
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -83,6 +84,10 @@ class PackedFile:
             self._file.close()
             raise
         self._unpacked: tuple[int, bytes] = (-1, b"")
+
+    @property
+    def file_bytes(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         self._file.close()
