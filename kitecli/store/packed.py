@@ -33,9 +33,8 @@ from kitecli.store.scanning import Place
 
 MAGIC: Final = b"KITEPAK\n"
 VERSION: Final = 1
-STRETCH_BYTES: Final = 4 * BLOCK_BYTES
-"""Of the simulator's full ticks, 10 a message: 62 bytes each at one block, 55 at two, 49 at four, 44 at eight; a seek
-unpacks one, which takes 15 ms a block."""
+STRETCH_BYTES: Final = BLOCK_BYTES
+"""Of the simulator's full ticks, 10 a message: 45 bytes each at one block, 42 at two. A seek unpacks one."""
 HEAD: Final = struct.Struct("<8sII")
 TRAILER: Final = struct.Struct("<Q32sQI16xI4s")
 _PART: Final = struct.Struct("<QII")

@@ -68,7 +68,7 @@ def seal_steps(path: Path, disk: Disk | None = None) -> Iterator[int]:
             _check(reader)
             yield from _write(reader, partial, disk)
             _compare(reader, partial)
-        partial.replace(path.with_suffix(PACKED_SUFFIX))
+        disk.rename(partial, path.with_suffix(PACKED_SUFFIX))
         disk.sync_folder(path.parent)
         disk.remove(path)
     except OSError as error:
@@ -83,16 +83,28 @@ def seal_ended(store: Path, disk: Disk | None = None) -> Iterator[SealProgress]:
     What is being written isn't ended, and is left alone. May be stopped or killed anywhere.
 
     :raises RecordingHeld: another process seals there.
+    :raises DataError: there is no such store.
+    :raises EnvironmentProblem: nothing can be written there.
     """
-    lock = LockFile.take(store / LOCK)
-    if lock is None:
-        raise RecordingHeld(f"Another process seals the recordings in {store}", hint="let it finish")
+    lock = _held(store)
     try:
         waiting = [path for folder in day_folders(store) for path in _ended(folder, disk or Disk())]
         for left, path in zip(reversed(range(len(waiting))), waiting, strict=True):
             yield from _sealed(path, left, disk)
     finally:
         lock.release()
+
+
+def _held(store: Path) -> LockFile:
+    if not store.is_dir():
+        raise DataError(f"There is no store at {store}", hint="kite data list shows what there is")
+    try:
+        lock = LockFile.take(store / LOCK)
+    except OSError as error:
+        raise EnvironmentProblem(f"{store} can't be written", why=error.strerror or str(error)) from error
+    if lock is None:
+        raise RecordingHeld(f"Another process seals the recordings in {store}", hint="let it finish")
+    return lock
 
 
 def _sealed(path: Path, left: int, disk: Disk | None) -> Iterator[SealProgress]:
