@@ -9,8 +9,8 @@
     +--------+---------+------+------+--------+--------+-------+-----+------------------------------
 
 ``seed`` and ``size`` are the segment's, packed or not; ``crc`` is CRC-32 of the 36 bytes before it and what follows.
-The bits: for each block ceil(tokens / 8) bytes, bit i % 8 of byte i / 8 set where token i has a packet or a subscription in
-it. A record longer than a block hides the marks it runs over; the blocks up to the next mark then share their bits.
+The bits: for each block ceil(tokens / 8) bytes, bit i % 8 of byte i / 8 set where token i has a packet or a
+subscription in it. Where a long record hides marks, the blocks up to the next mark share their bits.
 
 It only says where nothing is. What is read is checked as ever; where it is missing, damaged or another file's, all is.
 """

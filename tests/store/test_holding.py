@@ -66,7 +66,7 @@ def test_every_tick_the_decoder_finds_is_named(tokens_of, seed):
     for number, one in enumerate(messages):
         count = ring.ingest(one, 1, 0)
         ticks = np.empty(count, TICK_DTYPE)
-        view.copy(read, count, ticks)
+        view.copy(read, count, ticks, None)
         read += count
         owner = np.flatnonzero(rows["kind"] == FRAME)[number]
         assert set(ticks["token"].tolist()) <= set(tokens[owners == owner].tolist())
