@@ -36,10 +36,13 @@ _FIRST_READ: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some of a segment: ``rows`` of ROW_DTYPE, whose ``at`` counts in ``data``."""
+    """Some of a segment: ``rows`` of ROW_DTYPE, whose ``at`` counts in ``data``, which stands at ``offset``;
+    ``high_ns``: the latest stamp before it."""
 
     data: Buffer
     rows: NDArray[np.void]
+    offset: int
+    high_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ class RawFile:
     @property
     def size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
+
+    @property
+    def file_bytes(self) -> int:
+        return self.size
 
     def map(self, size: int) -> None:
         self._map = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)
@@ -88,7 +95,7 @@ class SegmentReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._source: RawFile | PackedFile = PackedFile(path) if path.suffix == PACKED_SUFFIX else RawFile(path)
+        self._source = _source_of(path)
         self.read = self._source.read
         """``read(offset, size)``: up to ``size`` bytes from ``offset``: fewer where the file ends."""
         try:
@@ -112,6 +119,11 @@ class SegmentReader:
     def size(self) -> int:
         """The segment's bytes now."""
         return self._source.size
+
+    @property
+    def file_bytes(self) -> int:
+        """What it takes on disk: less, where it is packed."""
+        return self._source.file_bytes
 
     def close(self) -> None:
         """Let go of the file. Chunks that were mapped stay readable for as long as somebody holds them."""
@@ -150,8 +162,9 @@ class SegmentReader:
             return safe.place if safe is not None else self.start
         return self.start
 
-    def walk(self, place: Place | None = None) -> Walk:
-        return Walk(self, place or self.start)
+    def walk(self, place: Place | None = None, wanted: NDArray[np.bool_] | None = None) -> Walk:
+        """The records from ``place`` (the first) on, or, of an ended segment, those of the ``wanted`` blocks."""
+        return Walk(self, place or self.start, wanted)
 
     def _mark_at_or_before(self, block: int, above: int) -> Mark | None:
         found = (self.mark_at(each * BLOCK_BYTES) for each in range(block, above, -1))
@@ -179,24 +192,39 @@ class SegmentReader:
 class Walk:
     """The chunks of a segment from a place on; ``place`` and ``stop`` say where it has come to, and why no further."""
 
-    def __init__(self, reader: SegmentReader, place: Place) -> None:
+    def __init__(self, reader: SegmentReader, place: Place, wanted: NDArray[np.bool_] | None = None) -> None:
         self.place = place
         self.stop = Stop.SHORT
         self._reader = reader
+        self._wanted = wanted
 
     def __iter__(self) -> Iterator[Chunk]:
         size = BLOCK_BYTES
+        self._pass_over()
         while self.stop is Stop.SHORT:
-            data = self._reader.read(self.place.offset, _to_block_end(self.place.offset, size))
-            found: Scan = scan(data, self.place, self._reader.seed)
+            here = self.place
+            data = self._reader.read(here.offset, _to_block_end(here.offset, size))
+            found: Scan = scan(data, here, self._reader.seed)
             self.place, self.stop = found.place, found.stop
             if found.rows.size:
                 size = BLOCK_BYTES
-                yield Chunk(data, found.rows)
+                yield Chunk(data, found.rows, here.offset, here.high_ns)
+                self._pass_over()
             elif self.stop is Stop.SHORT and self.place.offset + size > self._reader.size:
                 return
             else:
                 size *= 2  # a record longer than what was read
+
+    def _pass_over(self) -> None:
+        """Go to the next block that is wanted, if we stand at the beginning of one that isn't."""
+        block, within = divmod(self.place.offset, BLOCK_BYTES)
+        if self._wanted is None or self.stop is not Stop.SHORT or (within and self.place != self._reader.start):
+            return
+        ahead = np.flatnonzero(self._wanted[block:])
+        if not ahead.size and self._reader.end is not None:
+            self.place, self.stop = self._reader.end, Stop.ENDED
+        elif ahead.size and ahead[0] and (mark := self._reader.mark_at((block + int(ahead[0])) * BLOCK_BYTES)):
+            self.place = mark.place  # where it is damaged, everything up to there is read, and the damage met
 
 
 def born_paths(folder: Path) -> list[Path]:
@@ -210,7 +238,7 @@ def is_stillborn(path: Path) -> bool:
     try:
         raw = path.read_bytes() if path.suffix == SUFFIX and path.stat().st_size <= MAX_HEADER_BYTES else None
     except FileNotFoundError:
-        return True  # who goes on recording has just removed it
+        return not path.with_suffix(PACKED_SUFFIX).exists()  # else it has just been packed
     if raw is None:
         return False
     if len(raw) > max(HEADER.size, int.from_bytes(raw[12:16], "little")):
@@ -220,6 +248,18 @@ def is_stillborn(path: Path) -> bool:
     except DataError:
         return True
     return False
+
+
+def _source_of(path: Path) -> RawFile | PackedFile:
+    if path.suffix == PACKED_SUFFIX:
+        return PackedFile(path)
+    try:
+        return RawFile(path)
+    except DataError:
+        packed = path.with_suffix(PACKED_SUFFIX)
+        if path.exists() or not packed.exists():
+            raise
+        return PackedFile(packed)  # packed since it was listed
 
 
 def _to_block_end(offset: int, size: int) -> int:

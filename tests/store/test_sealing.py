@@ -39,7 +39,7 @@ def test_a_packed_day_reads_as_it_did(day):
         span = [frame.ts_recv_ns for frame in recording.frames(1_100, 1_300)]
     packed = seal_all(day.folder)
     assert segment_paths(day.folder) == packed
-    assert {path.suffix for path in day.folder.iterdir()} == {".kpak"}
+    assert {path.suffix for path in day.folder.iterdir()} == {".kpak", ".kidx"}
     with Recording.open(day.folder) as recording:
         assert [(r.number, r.kind, r.ts_recv_ns, bytes(r.payload)) for r in recording.records()] == before
         assert [frame.ts_recv_ns for frame in recording.frames(1_100, 1_300)] == span
