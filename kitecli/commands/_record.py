@@ -110,7 +110,8 @@ class _Run:
             figures = {"state": event.state} if event.kind == "recording" else figures
         self._first = self._last = self._sample()
         self._stream(selection)
-        say(f"Recording {len(selection):,} instruments to {self._first.figures['path']}; Ctrl-C ends it.")
+        count = f"{len(selection):,} instrument{'' if len(selection) == 1 else 's'}"
+        say(f"Recording {count} to {plan.store}; Ctrl-C ends it.")
 
     def watch(self, seconds: float | None) -> None:
         """Until so many seconds have passed, or all there is has come. Raises what ended the feed."""
@@ -235,9 +236,7 @@ class _View:
 def _today_at(text: str) -> float:
     now = ist(time.time())
     try:
-        moment = datetime.strptime(text, "%H:%M").replace(
-            year=now.year, month=now.month, day=now.day, tzinfo=now.tzinfo
-        )
+        moment = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time(), now.tzinfo)
     except ValueError:
         raise UsageError(f"--until {text!r} is no time of the day", hint="write it as 15:40, Indian time") from None
     if moment <= now:

@@ -26,12 +26,10 @@ StartLimitIntervalSec=0
 # KITE_API_KEY=… and KITE_ACCESS_TOKEN_FILE=… go into this file, which nobody else may read (chmod 600).
 EnvironmentFile=-{environment}
 ExecStart={command}
-WorkingDirectory=%h
+WorkingDirectory={folder}
 KillSignal=SIGINT
 KillMode=mixed
 TimeoutStopSec=60
-# 130: it was ended by systemctl stop
-SuccessExitStatus=130
 Restart=always
 RestartSec=10
 
@@ -40,7 +38,7 @@ WantedBy=default.target
 """
 
 
-def install(context: typer.Context, *, print_only: bool, as_json: bool) -> None:
+def install(*, print_only: bool, as_json: bool) -> None:
     """Write the unit that runs this very command line without the options about the service; or print it."""
     unit = unit_of(sys.executable, sys.argv[1:])
     if print_only:
@@ -55,8 +53,9 @@ def install(context: typer.Context, *, print_only: bool, as_json: bool) -> None:
 
 def unit_of(python: str, arguments: list[str]) -> str:
     """The unit's text. systemd reads % and $ as its own, and a word with blanks in quotes."""
-    words = [python, "-m", "kitecli", *_absolute(arguments)]
-    return _UNIT.format(environment=_ENVIRONMENT_FILE, command=" ".join(map(_quoted, words)))
+    words = [python, "-m", "kitecli", *(word for word in arguments if word not in _OWN_OPTIONS)]
+    command = " ".join(map(_quoted, words))
+    return _UNIT.format(environment=_ENVIRONMENT_FILE, command=command, folder=str(Path.cwd()).replace("%", "%%"))
 
 
 def write_unit(unit: str) -> Path:
@@ -84,12 +83,6 @@ def next_steps(path: Path) -> list[str]:
         "3. loginctl enable-linger, so that it runs while nobody is logged in.",
         f"Then: kite status, and journalctl --user -u {NAME} -f. Each morning's token goes into its file; no restart.",
     ]
-
-
-def _absolute(arguments: list[str]) -> list[str]:
-    """Without the service's own options; paths that exist are named from the root, for it runs elsewhere."""
-    kept = [word for word in arguments if word not in _OWN_OPTIONS]
-    return [str(Path(word).absolute()) if os.sep in word and Path(word).exists() else word for word in kept]
 
 
 def _quoted(word: str) -> str:

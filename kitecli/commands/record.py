@@ -51,7 +51,7 @@ def record(
 
     _refuse_idle_options(print_only and not install_service, bool(instruments) and not sim)
     if install_service:
-        install(context, print_only=print_only, as_json=as_json)
+        install(print_only=print_only, as_json=as_json)
         return
     end = Until.of(duration, until, session=session)
     wanted = Wanted(tuple(symbols or ()), tuple(universe or ()), watchlist, mode.value if mode else None)

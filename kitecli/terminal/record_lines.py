@@ -26,7 +26,7 @@ class Sample:
         passed_s = self.at_s - former.at_s if former else 0.0
         if former is None or passed_s <= 0 or former.figures.get("day") != self.figures.get("day"):
             return {"ticks_per_s": None, "bytes_per_s": None, "left_s": None}
-        bytes_per_s = (self._bytes() - former._bytes()) / passed_s
+        bytes_per_s = (self.size - former.size) / passed_s
         room = self.figures.get("free_bytes", 0) - self.figures.get("floor_bytes", 0)
         return {
             "ticks_per_s": round((self.ticks - former.ticks) / passed_s, 1),
@@ -34,7 +34,9 @@ class Sample:
             "left_s": round(max(0, room) / bytes_per_s) if bytes_per_s > 0 else None,
         }
 
-    def _bytes(self) -> int:
+    @property
+    def size(self) -> int:
+        """Bytes written."""
         return int(self.figures.get("bytes", 0))
 
 
@@ -48,7 +50,7 @@ def live_line(sample: Sample, former: Sample | None) -> str:
         str(figures.get("day", "starting")),
         f"{grouped(pace['ticks_per_s'], 0)} ticks/s" if pace["ticks_per_s"] is not None else "",
         f"{size(pace['bytes_per_s'])}/s" if pace["bytes_per_s"] is not None else "",
-        f"{size(sample._bytes())} written",
+        f"{size(sample.size)} written",
         _disk(figures, pace["left_s"]),
         _unrecorded(figures),
     ]
