@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from datetime import time as clock_time
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -236,7 +238,7 @@ class _View:
 def _today_at(text: str) -> float:
     now = ist(time.time())
     try:
-        moment = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time(), now.tzinfo)
+        moment = datetime.combine(now.date(), clock_time.fromisoformat(text), now.tzinfo)
     except ValueError:
         raise UsageError(f"--until {text!r} is no time of the day", hint="write it as 15:40, Indian time") from None
     if moment <= now:

@@ -48,6 +48,7 @@ from kitecli.gateway.messages import (
 )
 from kitecli.gateway.recording import FeedRecording, Standing
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, told
+from kitecli.gateway.sweep import Sweep
 from kitecli.hot import COMPILED, WHY_NOT, BarsView, FramePass, RingView
 from kitecli.market.gap import Gap
 from kitecli.market.tick import TICK_DTYPE
@@ -58,11 +59,7 @@ from kitecli.ring.seats import SeatKeeper
 SEATS_LOOK_S: Final = 0.05
 """How soon a new reader is noticed; until then it looks at the ring every millisecond."""
 SWEEP_S: Final = 0.025 if COMPILED else 0.25
-SWEEP_ROWS: Final = 500 if COMPILED else 4
-"""How often bars are closed that no tick closes, and after how many instruments the sockets get their turn.
-
-500 take 0.3 ms where each has two bars to close; the reference takes 3 ms for four.
-"""
+"""How often bars are closed that no tick closes."""
 GAPS_SHOWN: Final = 100
 ITSELF: Final = 0
 """The client number of the gateway, as holder of what shall stream whoever leaves."""
@@ -112,7 +109,6 @@ class Gateway:
         self._recording = FeedRecording(self._say, self._standing, _about(spec), now_ns)
         if spec.record is not None:
             self._recording.want(ITSELF, spec.record, lasting=True)
-        self._sweeping = self._noting = False
         self._placed: dict[int, int] = {}
         self._pool = self._new_pool(transport or PicowsTransport())
         self._claims = Claims(spec.limit)
@@ -395,22 +391,11 @@ class Gateway:
         await asyncio.Event().wait()
 
     async def _close_bars(self) -> None:
-        """Close what no tick has closed, a slice at a time: frames wait for none of it."""
+        sweep = Sweep(self._pass, lambda: self._recording.on, self._recording.timer)
         while self.bars is not None:
-            more = self._sweep(self._now_ns())
+            more = sweep.step(self._now_ns())
             await asyncio.sleep(0 if more else SWEEP_S)
         await asyncio.Event().wait()
-
-    def _sweep(self, now_ns: int) -> bool:
-        """One slice; whether more are left. Where nothing is due there is none, and nothing to record."""
-        if not self._sweeping:
-            if not self._pass.bars_due(now_ns):
-                return False
-            self._noting = self._recording.on
-        if self._noting:  # from a sweep's beginning on: who plays it back goes through the same instruments
-            self._recording.timer(now_ns, SWEEP_ROWS)
-        self._sweeping = self._pass.close_bars(now_ns, SWEEP_ROWS)
-        return self._sweeping
 
     async def _watch_ages(self) -> None:
         """Name the liquid instruments that have stopped ticking while their connection streams on."""

@@ -167,7 +167,8 @@ class FeedRecording:
         """Until what was wanted at the start records, or doesn't: the first messages are worth waiting a little for."""
         if self._holders:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), BEGIN_S)
+                async with asyncio.timeout(BEGIN_S):
+                    await self._settled.wait()
 
     @property
     def on(self) -> bool:
@@ -183,7 +184,8 @@ class FeedRecording:
                 self._failed(told(cause))
             self._settled.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._changed.wait()
             self._changed.clear()
 
     def close(self) -> None:
