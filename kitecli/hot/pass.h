@@ -263,7 +263,7 @@ KITE_INLINE void kite_put_words(kite_tick *KITE_RESTRICT a, kite_tick *KITE_REST
 {
     kite_put_be32x4(a->words, b->words, p);
     kite_put_be32x4(a->words + 4, b->words + 4, p + 16);
-    kite_put_be32x4(a->words + 7, b->words + 7, p + 28); /* the seventh again, as all eleven are not of fours */
+    kite_put_be32x4(a->words + 7, b->words + 7, p + 28); /* the eighth a second time: they are eleven */
 }
 
 KITE_INLINE void kite_put_tail(kite_tick *a, int64_t ts_recv_ns, uint32_t oi, uint32_t ts_event_s, uint32_t tail)
