@@ -37,7 +37,7 @@ from kitecli.bars.intervals import MAX_SERIES
 from kitecli.bars.record import BAR_DTYPE
 
 MAGIC: Final = b"KITEBARS"
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_BYTES: Final = 4096
 PAGE_BYTES: Final = 4096
 
@@ -95,7 +95,7 @@ STATE_DTYPE: Final = np.dtype(
         ("version", "<u4"),
         ("timeline", "<u2"),
         ("flags", "<u2"),
-        ("pad", "<u4"),
+        ("sure_ms", "<u4"),  # from floor_ms on: a stamp within it ends no bar, and is of the day that volume is of
     ]
 )
 

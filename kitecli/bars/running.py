@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kitecli.bars.arrival import Arrival
+from kitecli.bars.forming import clip_u32
 from kitecli.bars.intervals import DAY_MS
 from kitecli.bars.layout import STATE_OI, STATE_SEEN, STATE_VOLUME
-from kitecli.bars.timeline import Phase, Timeline, day_of_ms, midnight_ms, span_of
+from kitecli.bars.timeline import IST_OFFSET_MS, Phase, Timeline, day_of_ms, midnight_ms, span_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,18 @@ def traded(state: np.void, arrival: Arrival) -> Traded:
     if cumulative < former // 2:
         return Traded(newest, 0, cumulative, day, began_anew=True)
     return Traded(newest, max(0, cumulative - former), max(former, cumulative), day)
+
+
+def sure_ms_of(state: np.void, end_ms: int) -> int:
+    """For how long from its floor on a tick is late for no bar, ends none and is of the day that volume is of.
+
+    ``end_ms``: when the first of the stamped bars ends; 0 where one isn't forming. The pass asks no more of most ticks.
+    """
+    floor_ms = int(state["floor_ms"])
+    if state["flags"] & STATE_VOLUME:
+        midnight = int(state["day"]) * DAY_MS - IST_OFFSET_MS
+        end_ms = min(end_ms, midnight + DAY_MS) if floor_ms >= midnight else 0
+    return clip_u32(end_ms - floor_ms)
 
 
 def add(state: np.void, arrival: Arrival, told: Traded) -> None:

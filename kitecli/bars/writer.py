@@ -21,7 +21,7 @@ from kitecli.bars.layout import STATE_GAP, STATE_PARTIAL, STATE_SEEN, STATE_UNST
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.parts import BarsParts
 from kitecli.bars.record import AUCTIONS, FLAG_ESTIMATED, FLAG_GAP, FLAG_PARTIAL
-from kitecli.bars.running import Traded, add, differs, join, note_contents, traded
+from kitecli.bars.running import Traded, add, differs, join, note_contents, sure_ms_of, traded
 from kitecli.bars.timeline import EMPTY, Bucket, Timeline, bucket_of, timeline_of
 
 _NS_PER_MS = 1_000_000
@@ -94,8 +94,10 @@ class BarsWriter:
         state: np.void = self._parts.states[row]
         state["version"] += np.uint32(1)
         yield state
-        floors = [self._floor(row, series) for series in range(len(self._intervals)) if self._by_stamp(series)]
-        state["floor_ms"] = max(floors, default=0)
+        stamped = list(filter(self._by_stamp, range(len(self._intervals))))
+        state["floor_ms"] = max((self._floor(row, series) for series in stamped), default=0)
+        ends = [int(self._parts.hot[row, series]["until_ms"]) for series in stamped]
+        state["sure_ms"] = sure_ms_of(state, min(ends, default=0))
         state["version"] += np.uint32(1)
 
     def _count(self, row: int, state: np.void, arrival: Arrival) -> None:

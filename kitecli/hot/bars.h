@@ -3,8 +3,9 @@
  * The specification is kitecli/bars/writer.py, and docs/bars.md in words; memory must come out the same, byte for byte.
  *
  * Nearly every tick is newer than all before it, ends no bar and carries what its predecessor did. Such a tick costs its
- * instrument's state and one line of highs and lows, both asked for before they are needed, in kite_bars_put; all else is
- * out of line. What closes bars of instruments that nothing comes for is in bars_idle.h.
+ * instrument's state, which says until when bars go on, and one line of highs and lows, both asked for before they are
+ * needed, in kite_bars_put; all else is out of line. What closes bars of instruments that nothing comes for is in
+ * bars_idle.h.
  */
 #ifndef KITE_BARS_H
 #define KITE_BARS_H
@@ -65,6 +66,22 @@ static void kite_bars_set_floor(const kite_bars *bars, const kite_bar_row *at)
         if (bars->stamped[s] && kite_bars_floor(at, s) > highest_ms)
             highest_ms = kite_bars_floor(at, s);
     at->state->floor_ms = highest_ms;
+}
+
+/* For how long from its floor on a tick is late for no bar, ends none, and is of the day that volume is of. */
+static void kite_bars_set_sure(const kite_bars *bars, const kite_bar_row *at)
+{
+    kite_bar_state *state = at->state;
+    int64_t midnight_ms = kite_midnight_of(state->day), end_ms = 0;
+    int s, stamped = 0;
+    for (s = 0; s < bars->series; s++)
+        if (bars->stamped[s] && (!stamped++ || at->hot[s].until_ms < end_ms))
+            end_ms = at->hot[s].until_ms;
+    if (state->flags & STATE_VOLUME) {
+        end_ms = end_ms < midnight_ms + KITE_DAY_MS ? end_ms : midnight_ms + KITE_DAY_MS;
+        end_ms = state->floor_ms < midnight_ms ? 0 : end_ms;
+    }
+    state->sure_ms = kite_clip_u32(end_ms - state->floor_ms);
 }
 
 /* The whole market's bars begin within a second, so the bucket found last is most often the one asked for. */
@@ -320,66 +337,31 @@ static void kite_bars_take(kite_bars *bars, const kite_bar_row *at, kite_bar_tic
             kite_late_take(bars, at, s, tick);
     if (bars->counted)
         kite_bars_close_counted(bars, at, tick);
+    kite_bars_set_sure(bars, at);
     kite_bars_end(state);
 }
 
-/* An ordinary tick with which bars end. */
-static void kite_bars_roll(kite_bars *bars, const kite_bar_row *at, kite_bar_tick *tick)
-{
-    int s, series = bars->series;
-    tick->newest = 1;
-    for (s = 0; s < series; s++)
-        kite_bars_put_series(bars, at, s, tick);
-}
-
-/* What is out of line of kite_bars_put. */
-KITE_NOINLINE static void kite_bars_put_other(kite_bars *bars, int64_t row, const kite_tick *from, int64_t event_ms,
-                                              int64_t recv_ms, uint32_t kind, int ordinary)
-{
-    kite_bar_row at = kite_bars_row(bars, row, from->words[WORD_TOKEN]);
-    kite_bar_tick tick;
-    tick.event_ms = event_ms;
-    tick.recv_ms = recv_ms;
-    tick.price = (int32_t)from->words[WORD_LAST_PRICE];
-    tick.volume = kind & STATE_VOLUME ? from->words[WORD_VOLUME] : 0;
-    tick.oi = kind & STATE_OI ? from->oi : 0;
-    tick.kind = (uint16_t)(kind & (STATE_VOLUME | STATE_OI | STATE_UNSTAMPED));
-    if (ordinary)
-        kite_bars_roll(bars, &at, &tick);
-    else if (from->tail & (uint32_t)FLAG_SNAPSHOT << 16)
-        kite_bars_snapshot(bars, &at, &tick);
-    else
-        kite_bars_take(bars, &at, &tick);
-}
-
 /* Segments whose full packets carry open interest: the derivatives, as in kitecli/market/segments.py. */
-KITE_INLINE int kite_has_oi(uint32_t token)
+KITE_INLINE uint32_t kite_has_oi(uint32_t token)
 {
-    return (token & 0xFF) < 32 && 0x11ECu >> (token & 31) & 1;
+    return 0x11ECu >> (token & 31) & !(token & 0xE0);
 }
 
-/* The flags of a state after this tick, but for its stamp. */
-KITE_INLINE uint32_t kite_bars_kind(const kite_tick *from)
+/* The flags of a state after this tick, but for its stamp. The wire tells by the length what a packet carries. */
+KITE_INLINE uint32_t kite_bars_kind(uint32_t token, uint32_t length)
 {
-    uint32_t mode = from->tail & 0xFF;
-    if (mode < MODE_QUOTE || from->tail & (uint32_t)FLAG_INDEX << 16)
+    if (length < QUOTE_LENGTH) /* indices too */
         return STATE_SEEN;
-    return mode == MODE_FULL && kite_has_oi(from->words[WORD_TOKEN]) ? STATE_SEEN | STATE_VOLUME | STATE_OI
-                                                                     : STATE_SEEN | STATE_VOLUME;
+    return length == FULL_LENGTH ? STATE_SEEN | STATE_VOLUME | kite_has_oi(token) * STATE_OI : STATE_SEEN | STATE_VOLUME;
 }
 
-/* Negative if one of the bars ends with a tick at this time. `receive`: NULL if stamps place ticks in all of them. */
-KITE_INLINE int64_t kite_bars_left(const kite_bar_hot *hot, int series, int64_t event_ms, int64_t recv_ms,
-                                   const uint8_t *receive)
+/* Negative if one of the bars ends with this tick. */
+static int64_t kite_bars_left(const kite_bars *bars, const kite_bar_row *at, const kite_bar_tick *tick)
 {
     int64_t left_ms = 0;
     int s;
-    KITE_UNROLL(8)
-    for (s = 0; s < BARS_MOST_SERIES; s++) {
-        if (s >= series)
-            break;
-        left_ms |= hot[s].until_ms - 1 - (receive != NULL && receive[s] ? recv_ms : event_ms);
-    }
+    for (s = 0; s < bars->series; s++)
+        left_ms |= at->hot[s].until_ms - 1 - kite_bars_time(bars, s, tick);
     return left_ms;
 }
 
@@ -395,45 +377,84 @@ KITE_INLINE void kite_bars_stretch(kite_bar_hot *hot, int series, int32_t price)
     }
 }
 
-/* One packet's record. An ordinary tick is newer than all before, of the same day, carries what those did, and more volume
- * or as much. Whatever else kite_bars_take would act on is told by differences that are negative then. */
-KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *from, int64_t recv_ms)
+/* An ordinary tick in its instrument's figures. */
+KITE_INLINE void kite_bars_count(kite_bars *bars, kite_bar_state *state, const kite_bar_tick *tick)
+{
+    uint32_t traded = tick->kind & STATE_VOLUME ? tick->volume - state->volume : 0;
+    state->ticks++;
+    state->turnover = kite_sum(state->turnover, tick->price * (int64_t)traded);
+    state->volume += traded;
+    state->last_price = tick->price;
+    state->last_ms = tick->event_ms;
+    if (tick->kind & STATE_OI)
+        state->oi = tick->oi;
+    kite_bars_note_clock(bars, tick->event_ms, tick->recv_ms, tick->kind);
+}
+
+/* An ordinary tick is newer than all before, of the same day, carries what those did, and more volume or as much. What
+ * else kite_bars_take would act on is told by differences that are negative then. */
+static int kite_bars_is_ordinary(const kite_bars *bars, const kite_bar_state *state, const kite_bar_tick *tick)
+{
+    int64_t before = (tick->event_ms - state->floor_ms) | (tick->event_ms - state->last_ms);
+    if (tick->kind & STATE_VOLUME) {
+        int64_t since_midnight_ms = tick->event_ms - kite_midnight_of(state->day);
+        before |= (int64_t)tick->volume - state->volume;
+        before |= since_midnight_ms | (KITE_DAY_MS - 1 - since_midnight_ms);
+    }
+    return before >= 0 && state->flags == tick->kind && !bars->counted;
+}
+
+/* An ordinary tick with which bars end, or by which they may. */
+static void kite_bars_roll(kite_bars *bars, const kite_bar_row *at, kite_bar_tick *tick)
+{
+    int s;
+    kite_bars_begin(at->state);
+    tick->newest = 1;
+    if (kite_bars_left(bars, at, tick) >= 0) {
+        kite_bars_stretch(at->hot, bars->series, tick->price);
+    } else {
+        for (s = 0; s < bars->series; s++)
+            kite_bars_put_series(bars, at, s, tick);
+        kite_bars_set_sure(bars, at);
+    }
+    kite_bars_count(bars, at->state, tick);
+    kite_bars_end(at->state);
+}
+
+/* What is out of line of kite_bars_put. */
+KITE_NOINLINE static void kite_bars_put_other(kite_bars *bars, int64_t row, const kite_tick *from, kite_bar_tick tick)
+{
+    kite_bar_row at = kite_bars_row(bars, row, from->words[WORD_TOKEN]);
+    if (from->tail & (uint32_t)FLAG_SNAPSHOT << 16)
+        kite_bars_snapshot(bars, &at, &tick);
+    else if (kite_bars_is_ordinary(bars, at.state, &tick))
+        kite_bars_roll(bars, &at, &tick);
+    else
+        kite_bars_take(bars, &at, &tick);
+}
+
+/* One packet's record. `sure_ms` tells of most ticks by one look that they are ordinary and end no bar. */
+KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *from, uint32_t length, int64_t recv_ms)
 {
     kite_bar_state *state = bars->states + row;
-    kite_bar_hot *hot = kite_bars_hot(bars, row);
-    int64_t event_ms = from->ts_event_s * (int64_t)1000, before, left_ms;
-    int32_t price = (int32_t)from->words[WORD_LAST_PRICE];
-    uint32_t kind = kite_bars_kind(from) | bars->never, traded = 0;
-    int series = bars->series;
-    if (event_ms == 0 || event_ms > recv_ms + BARS_STAMP_AHEAD_MS) {
+    uint32_t kind = kite_bars_kind(from->words[WORD_TOKEN], length), unlike;
+    kite_bar_tick tick = {from->ts_event_s * (int64_t)1000, recv_ms, 0, 0, (int32_t)from->words[WORD_LAST_PRICE], 0, 0};
+    if (tick.event_ms == 0 || tick.event_ms > recv_ms + BARS_STAMP_AHEAD_MS) {
         kind |= STATE_UNSTAMPED;
-        event_ms = recv_ms;
+        tick.event_ms = recv_ms;
     }
-    before = (event_ms - state->floor_ms) | (event_ms - state->last_ms);
-    if (kind & STATE_VOLUME) {
-        int64_t since_midnight_ms = event_ms - kite_midnight_of(state->day);
-        before |= (int64_t)from->words[WORD_VOLUME] - state->volume;
-        before |= since_midnight_ms | (KITE_DAY_MS - 1 - since_midnight_ms);
-        traded = from->words[WORD_VOLUME] - state->volume;
-    }
-    if (KITE_UNLIKELY(before < 0 || state->flags != kind || from->tail & (uint32_t)FLAG_SNAPSHOT << 16)) {
-        kite_bars_put_other(bars, row, from, event_ms, recv_ms, kind, 0);
+    tick.volume = kind & STATE_VOLUME ? from->words[WORD_VOLUME] : 0;
+    tick.oi = kind & STATE_OI ? from->oi : 0;
+    tick.kind = (uint16_t)kind;
+    unlike = (state->flags ^ kind) | bars->odd | (from->tail & (uint32_t)FLAG_SNAPSHOT << 16);
+    if (KITE_UNLIKELY(unlike || (uint64_t)(tick.event_ms - state->floor_ms) >= state->sure_ms ||
+                      tick.event_ms < state->last_ms || (kind & STATE_VOLUME && tick.volume < state->volume))) {
+        kite_bars_put_other(bars, row, from, tick);
         return;
     }
-    left_ms = bars->fine ? kite_bars_left(hot, series, event_ms, recv_ms, bars->receive)
-                         : kite_bars_left(hot, series, event_ms, recv_ms, NULL);
     kite_bars_begin(state);
-    if (KITE_UNLIKELY(left_ms < 0))
-        kite_bars_put_other(bars, row, from, event_ms, recv_ms, kind, 1);
-    else
-        kite_bars_stretch(hot, series, price);
-    state->ticks++;
-    state->turnover = kite_sum(state->turnover, price * (int64_t)traded);
-    state->volume += traded;
-    state->last_price = price;
-    state->last_ms = event_ms;
-    state->oi = kind & STATE_OI ? from->oi : state->oi;
-    kite_bars_note_clock(bars, event_ms, recv_ms, kind);
+    kite_bars_stretch(kite_bars_hot(bars, row), bars->series, tick.price);
+    kite_bars_count(bars, state, &tick);
     kite_bars_end(state);
 }
 

@@ -38,6 +38,7 @@ static void kite_bars_sweep_row(kite_bars *bars, int64_t row, const int64_t *clo
     }
     if (closed) {
         kite_bars_set_floor(bars, &at);
+        kite_bars_set_sure(bars, &at);
         kite_bars_end(at.state);
     }
 }

@@ -34,7 +34,7 @@ typedef struct {
     int32_t day;
     uint32_t version;
     uint16_t timeline, flags;
-    uint32_t pad;
+    uint32_t sure_ms;
 } kite_bar_state;
 
 typedef struct {
@@ -109,7 +109,7 @@ typedef struct {
     int64_t rows, grace_ms, sizes[BARS_MOST_SERIES];
     int series, counted;                                /* `counted`: some series counts ticks or volume */
     int fine;                                           /* 1 + the last series that goes by receive time, or 0 */
-    uint32_t never;                                     /* a flag no state has, if no tick is to count as ordinary */
+    uint32_t odd;                                       /* not 0 if stamps alone don't tell which ticks end no bar */
     uint8_t kinds[BARS_MOST_SERIES];
     uint8_t receive[BARS_MOST_SERIES];                  /* finer than stamps: placed by the receive time */
     uint8_t stamped[BARS_MOST_SERIES];                  /* of time, placed by the exchange's stamp: ticks may be late */
@@ -149,7 +149,7 @@ static void kite_bars_over(kite_bars *bars, uint8_t *base)
         bars->counted |= series[s].kind != BARS_OF_TIME;
         bars->fine = bars->receive[s] ? s + 1 : bars->fine;
     }
-    bars->never = bars->counted ? 1u << 15 : 0;
+    bars->odd = bars->counted || bars->fine;
     for (s = 0; s < 2; s++)
         bars->due_ms[s] = bars->fresh_due_ms[s] = INT64_MAX;
 }

@@ -13,7 +13,6 @@
 
 #include "bars_idle.h"
 
-enum { LTP_LENGTH = 8, INDEX_QUOTE_LENGTH = 28, INDEX_FULL_LENGTH = 32, QUOTE_LENGTH = 44, FULL_LENGTH = 184 };
 enum { DEPTH_WIRE_OFFSET = 64 };
 enum {
     COUNT_FRAMES, COUNT_BYTES, COUNT_TICKS, COUNT_HEARTBEATS,
@@ -163,7 +162,7 @@ static void kite_pass_place(kite_pass *pass, uint32_t token, uint16_t timeline)
  * The ring is longer than any cache and the board's rows come at random, so almost every store misses. So the next few
  * packets are found and looked up first, and their lines asked for, before the first of them is written. */
 
-enum { FOUND_AHEAD = 8, SLOTS_AHEAD = 8 };
+enum { FOUND_AHEAD = 8, SLOTS_AHEAD = 8, LINKS_AHEAD = 24 }; /* sixteen links are a line */
 
 typedef struct {
     const uint8_t *packet;
@@ -245,6 +244,7 @@ KITE_INLINE void kite_pass_prefetch(const kite_pass *pass, int64_t sequence, con
 {
     uint64_t ahead = (uint64_t)sequence + SLOTS_AHEAD;
     kite_prefetch_write(pass->ticks + (ahead & pass->mask));
+    kite_prefetch_write(pass->links + (((uint64_t)sequence + LINKS_AHEAD) & pass->mask));
     if (found->length == FULL_LENGTH)
         kite_prefetch_depth(pass->depth + (ahead & pass->depth_mask));
     if (KITE_UNLIKELY(found->row < 0))
@@ -261,12 +261,9 @@ KITE_INLINE void kite_pass_prefetch(const kite_pass *pass, int64_t sequence, con
 
 KITE_INLINE void kite_put_words(kite_tick *KITE_RESTRICT a, kite_tick *KITE_RESTRICT b, const uint8_t *KITE_RESTRICT p)
 {
-    int i;
-    for (i = 0; i < QUOTE_WORDS; i++) {
-        uint32_t word = kite_be32(p + 4 * i);
-        a->words[i] = word;
-        b->words[i] = word;
-    }
+    kite_put_be32x4(a->words, b->words, p);
+    kite_put_be32x4(a->words + 4, b->words + 4, p + 16);
+    kite_put_be32x4(a->words + 7, b->words + 7, p + 28); /* the eighth a second time: they are eleven */
 }
 
 KITE_INLINE void kite_put_tail(kite_tick *a, int64_t ts_recv_ns, uint32_t oi, uint32_t ts_event_s, uint32_t tail)
@@ -378,7 +375,8 @@ KITE_INLINE int64_t kite_pass_walk(kite_pass *pass, int64_t start, const uint8_t
         for (i = 0; i < found; i++, sequence++) {
             kite_pass_put(pass, sequence, ahead + i, ts_recv_ns);
             if (pass->bars != NULL && ahead[i].row >= 0)
-                kite_bars_put(pass->bars, ahead[i].row, pass->ticks + ((uint64_t)sequence & pass->mask), recv_ms);
+                kite_bars_put(pass->bars, ahead[i].row, pass->ticks + ((uint64_t)sequence & pass->mask),
+                              ahead[i].length, recv_ms);
         }
     }
     if (KITE_UNLIKELY(walk.at < walk.size))

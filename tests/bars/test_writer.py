@@ -471,6 +471,28 @@ def test_a_row_says_from_when_on_no_tick_is_late(frame_pass: Any):
 
 
 @BOTH
+def test_a_row_says_for_how_long_its_stamped_bars_go_on(frame_pass: Any):
+    stage = Stage(frame_pass, "5m 1m 100ms", hours=True)
+    sure = []
+    for clock, volume in (("10:06:20", 5), ("10:07:10", 5), ("15:29:50", None)):
+        stage.tick(f"2026-08-04 {clock}", 100, volume)
+        sure.append(int(stage.parts.states["sure_ms"][0]))
+    assert sure == [60_000, 60_000, 61_500], "its floor is the shorter bar's start, and the close has its grace"
+    stage.sweep("2026-08-04 15:30:02")
+    assert stage.parts.states["sure_ms"][0] == 0
+
+
+@BOTH
+def test_no_tick_of_another_day_than_its_volume_s_is_sure(frame_pass: Any):
+    stage = Stage(frame_pass, "1m")
+    for clock, volume in (("04 23:59:50", 1000), ("05 00:00:10", 1000), ("05 00:00:20", 1000)):
+        stage.tick(f"2026-08-{clock}", 100, volume)
+    assert stage.parts.states["sure_ms"][0] == 0, "it repeats the figure of the day before"
+    stage.tick("2026-08-05 00:00:30", 100, 10)
+    assert stage.parts.states["sure_ms"][0] == 60_000
+
+
+@BOTH
 def test_bars_need_a_row_for_each_of_the_board_s(frame_pass: Any):
     from kitecli.ring.layout import RingLayout
     from kitecli.ring.memory import RingMemory

@@ -131,14 +131,14 @@ IN_THE_COMPILED = (
     Bug(
         "open and high swapped",
         "pass.h",
-        "kite_be32(p + 4 * i);\n        a->words[i]",
-        "kite_be32(p + 4 * (i == 7 ? 8 : i == 8 ? 7 : i));\n        a->words[i]",
+        "p + 28); /*",
+        "p + 28), a->words[7] = kite_be32(p + 32), a->words[8] = kite_be32(p + 28); /*",
     ),
     Bug(
-        "a quote one word short",
+        "a quote's last words one too early",
         "pass.h",
-        "for (i = 0; i < QUOTE_WORDS; i++) {",
-        "for (i = 0; i < QUOTE_WORDS - 1; i++) {",
+        "b->words + 7, p + 28);",
+        "b->words + 7, p + 24);",
     ),
     Bug("oi at the wrong offset", "pass.h", "oi = kite_be32(p + 48)", "oi = kite_be32(p + 52)"),
     Bug(

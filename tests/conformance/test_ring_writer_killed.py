@@ -54,7 +54,7 @@ PLACES = (
         "    kite_put_packet(tick, pass->board_ticks",
         "    kite_written = sequence;\n    kite_die(0);\n    kite_put_packet(tick, pass->board_ticks",
     ),
-    ("        a->words[i] = word;\n", "        a->words[i] = word;\n        if (i == 5) kite_die(1);\n"),
+    ("    kite_put_be32x4(a->words + 4,", "    kite_die(1);\n    kite_put_be32x4(a->words + 4,"),
     ("    memcpy(a->levels, p", "    kite_die(2);\n    memcpy(a->levels, p"),
     ("    /* Released, because history", "    kite_die(3);\n    /* Released, because history"),
     (

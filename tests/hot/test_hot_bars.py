@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from kitecli.bars.intervals import Interval
-from kitecli.bars.layout import BarsLayout
+from kitecli.bars.layout import RINGS_OFFSET, BarsLayout
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.record import BAR_DTYPE
 from kitecli.bars.timeline import EMPTY, Timeline
+from kitecli.hot import uncompiled
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
 from tests.bars.stage import Stage
@@ -117,6 +118,17 @@ def test_sweeps_of_no_rows_look_at_none():
     assert memory.cursor(0) == 0
     assert one.close_bars(NOW_NS + 10**12, 1 << 60) is False
     assert memory.cursor(0) == 1
+
+
+def test_stamps_of_the_evening_of_who_joined_behind_midnight_are_taken_as_the_reference_takes_them():
+    """Volume is of a later day than the bar then, and by one look the next tick would be of both."""
+    stages = [Stage(one, "1m") for one in (_hot.FramePass, uncompiled.FramePass)]
+    for stage in stages:
+        for second, volume in ((10, 1000), (20, 1000), (30, 1100), (40, 1200)):
+            stage.tick(f"2026-08-05 00:05:{second}", 7, volume, stamp=f"2026-08-04 23:58:{second}")
+        stage.sweep("2026-08-05 00:10:00")
+    compiled, reference = (bytes(stage.memory.buffer[RINGS_OFFSET:]) for stage in stages)
+    assert compiled == reference
 
 
 def test_a_bar_whose_stamps_have_stopped_is_closed_by_our_clock():
