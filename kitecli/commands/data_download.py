@@ -1,4 +1,4 @@
-"""``kite data``: market data kept in files."""
+"""``kite data download``: historical candles into files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,10 @@ if TYPE_CHECKING:
     from kitecli.sim.options import SimOptions
     from kitecli.wiring import Market
 
-app = typer.Typer(help="Market data in files: download candles.", no_args_is_help=True)
-
 _DAY: Final = ["%Y-%m-%d"]
 WORTH_SAYING: Final = 10  # requests: three seconds
 
 
-@app.command(short_help="Download historical candles.")
 def download(
     context: typer.Context,
     symbols: Annotated[list[str], typer.Argument(help="Symbols, tokens, patterns, contracts, @FILE.")],
