@@ -1,7 +1,10 @@
-# Types of the compiled module; its contracts are kitecli.store.stage and kitecli.store.scanning.
+# Types of the compiled module; its contracts are stage, scanning, bits and unpacking of kitecli.store.
 
 import mmap
 from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kitecli.store.scanning import Place, Scan
 
@@ -35,3 +38,5 @@ class Stage:
     def held(self) -> int: ...
 
 def scan(data: _Buffer, place: Place, seed: int) -> Scan: ...
+def put_column(values: NDArray[np.uint32]) -> bytes: ...
+def unpack_columns(content: _Buffer, verbatim: bytes, lead: int, records: int, size: int) -> bytes: ...

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The Cython face of log.h; kitecli.store.stage and kitecli.store.scanning are the contract."""
+"""The Cython face of log.h and pack.h; kitecli.store's stage, scanning, bits and unpacking are the contract."""
 
 from cpython.buffer cimport (
     PyBUF_SIMPLE,
@@ -7,8 +7,10 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 import numpy as np
 
@@ -53,6 +55,20 @@ cdef extern from "log.h":
     void kite_log_scan(kite_scan *scan, const uint8_t *data, uint64_t size, uint32_t seed, kite_row *rows,
                        int64_t most) nogil
     void kite_store_release(int64_t *at, int64_t value) nogil
+
+cdef extern from "pack.h":
+    ctypedef struct kite_unpacking:
+        const uint8_t *at
+        const uint8_t *end
+        const uint8_t *verbatim
+        const uint8_t *verbatim_end
+        uint8_t *out
+        uint64_t size
+        uint64_t lead
+        uint64_t records
+    uint64_t kite_column_room(uint64_t count)
+    uint64_t kite_put_column(uint8_t *out, const uint32_t *values, uint64_t count) nogil
+    int kite_unpack_columns(kite_unpacking *work) nogil
 
 kite_crc_init()
 
@@ -177,3 +193,39 @@ def scan(data, place, uint32_t seed):
     finally:
         PyBuffer_Release(&view)
     return Scan(rows[:state.rows], Place(state.offset, state.number, state.high_ns), Stop(state.stop))
+
+
+def put_column(values):
+    """A column's bytes; ``values``: (n,) of numpy.uint32."""
+    cdef Py_buffer view
+    cdef uint64_t size
+    if values.dtype != np.uint32:
+        raise ValueError(f"a column of {values.dtype}")
+    out = bytearray(kite_column_room(len(values)))
+    cdef uint8_t *to = out
+    PyObject_GetBuffer(values, &view, PyBUF_SIMPLE)
+    size = kite_put_column(to, <const uint32_t *>view.buf, <uint64_t>view.len // 4)
+    PyBuffer_Release(&view)
+    return bytes(out[:size])
+
+
+def unpack_columns(content, bytes verbatim, uint64_t lead, uint64_t records, uint64_t size):
+    """A stretch's bytes. Raises ValueError for what never was packed."""
+    cdef Py_buffer view
+    cdef kite_unpacking work
+    cdef int done
+    found = PyBytes_FromStringAndSize(NULL, size)
+    memset(PyBytes_AS_STRING(found), 0, size)
+    work.out = <uint8_t *>PyBytes_AS_STRING(found)
+    work.size, work.lead, work.records = size, lead, records
+    work.verbatim = <const uint8_t *>PyBytes_AS_STRING(verbatim)
+    work.verbatim_end = work.verbatim + len(verbatim)
+    PyObject_GetBuffer(content, &view, PyBUF_SIMPLE)
+    work.at = <const uint8_t *>view.buf
+    work.end = work.at + view.len
+    with nogil:
+        done = kite_unpack_columns(&work)
+    PyBuffer_Release(&view)
+    if not done:
+        raise ValueError("columns that never were packed")
+    return found

@@ -55,5 +55,9 @@ class Disk:
     def remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)
 
+    def rename(self, path: Path, target: Path) -> None:
+        """Put a file in another's place, at once."""
+        path.replace(target)
+
     def free_bytes(self, folder: Path) -> int:
         return shutil.disk_usage(folder).free

@@ -1,4 +1,4 @@
-"""Framing and scanning: compiled where a compiler was, the references otherwise."""
+"""What touches every byte: compiled where a compiler was, the references otherwise."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ def _look() -> bool:
 COMPILED: Final = _look()
 
 if TYPE_CHECKING or COMPILED:
-    from kitecli.store._log import Stage, scan
+    from kitecli.store._log import Stage, put_column, scan, unpack_columns
 else:
+    from kitecli.store.bits import put_column_in_python as put_column
     from kitecli.store.scanning import scan_in_python as scan
     from kitecli.store.stage import Stage
+    from kitecli.store.unpacking import unpack_columns_in_python as unpack_columns
 
-__all__ = ["COMPILED", "Stage", "scan"]
+__all__ = ["COMPILED", "Stage", "put_column", "scan", "unpack_columns"]

@@ -18,6 +18,7 @@ The index repeats what a seek looks at, so that finding an instant unpacks one s
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -32,9 +33,8 @@ from kitecli.store.scanning import Place
 
 MAGIC: Final = b"KITEPAK\n"
 VERSION: Final = 1
-STRETCH_BYTES: Final = 4 * BLOCK_BYTES
-"""Of the simulator's full ticks, 10 a message: 62 bytes each at one block, 55 at two, 49 at four, 44 at eight; a seek
-unpacks one, which takes 15 ms a block."""
+STRETCH_BYTES: Final = BLOCK_BYTES
+"""Of the simulator's full ticks, 10 a message: 45 bytes each at one block, 42 at two. A seek unpacks one."""
 HEAD: Final = struct.Struct("<8sII")
 TRAILER: Final = struct.Struct("<Q32sQI16xI4s")
 _PART: Final = struct.Struct("<QII")
@@ -83,6 +83,10 @@ class PackedFile:
             self._file.close()
             raise
         self._unpacked: tuple[int, bytes] = (-1, b"")
+
+    @property
+    def file_bytes(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         self._file.close()

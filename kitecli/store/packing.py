@@ -1,11 +1,11 @@
 """A stretch of a segment made small, and back to the byte. Sans I/O.
 
-What lies far apart in a file and is alike is put side by side: heads by column, packets of one length in a matrix, each
-packet less the one before it of the same instrument, and all of it byte by byte. Then zlib, which every Python has: 49
-bytes a full tick on the simulator's data, where raw ones have 189, and lzma's best would be 34 at a sixth of the speed.
+What lies far apart in a file and is alike is put side by side: heads by column, the packets of one length word by word,
+each less a word of its own packet that moves with it, and that less the same instrument's packet before. What is left
+is small, and takes as many bits as it needs (``bits.py``): no entropy coder comes near the speed of undoing that.
 
 Whatever doesn't fit the picture (damaged messages, lengths nobody knows, a record that goes beyond the stretch) is kept
-as it is. Who packs looks whether it comes back the same, so that a mistake here costs room and nothing else.
+in zlib as it is. Who packs looks whether it comes back the same, so that a mistake here costs room and nothing else.
 """
 
 from __future__ import annotations
@@ -18,59 +18,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.errors import DataError
+from kitecli.store.bits import Words
 from kitecli.store.layout import FRAME, RECORD_BYTES
-from kitecli.store.log import scan
+from kitecli.store.log import put_column, scan, unpack_columns
 from kitecli.store.scanning import Place
+from kitecli.store.words import foretold, ranked
 
 PLAIN: Final = 0
 COLUMNS: Final = 1
 LEVEL: Final = 6
-_METHOD: Final = struct.Struct("<BI")
+HEAD: Final = struct.Struct("<BI")
+PARTS: Final = struct.Struct("<III")
 _WORD: Final = 4
 
 Numbers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
-Words = NDArray[np.uint32]
 
 
 def pack(data: bytes, lead: int, place: Place | None, seed: int) -> bytes:
     """``data`` smaller. Its records begin behind ``lead`` bytes, at ``place``; None where it isn't known."""
-    columns = _columns(data[lead:], place, seed) if place is not None else None
-    if columns is not None:
-        streams = [np.frombuffer(data, np.uint8, lead), *columns]
-        packed = _METHOD.pack(COLUMNS, len(data)) + zlib.compress(_joined(streams), LEVEL)
-        if unpack(packed) == data:
-            return packed
-    return _METHOD.pack(PLAIN, len(data)) + zlib.compress(data, LEVEL)
+    packed = _in_columns(data, lead, place, seed) if place is not None else None
+    if packed is not None and unpack(packed) == data:
+        return packed
+    return HEAD.pack(PLAIN, len(data)) + zlib.compress(data, LEVEL)
 
 
 def unpack(packed: bytes | memoryview) -> bytes:
     """What was packed, byte for byte. Raises :class:`DataError` for what never was."""
     try:
-        method, size = _METHOD.unpack_from(packed)
-        content = zlib.decompress(packed[_METHOD.size :], bufsize=size)
-        return content if method == PLAIN else _restored(size, _split(content))
+        method, size = HEAD.unpack_from(packed)
+        if method == PLAIN:
+            return zlib.decompress(packed[HEAD.size :], bufsize=size)
+        records, lead, zipped = PARTS.unpack_from(packed, HEAD.size)
+        at = HEAD.size + PARTS.size
+        verbatim = zlib.decompress(packed[at : at + zipped])
+        return unpack_columns(memoryview(packed)[at + zipped :], verbatim, lead, records, size)
     except (zlib.error, struct.error, ValueError, IndexError) as error:
         raise DataError("A packed part can't be unpacked", why=str(error)) from error
 
 
-def _columns(data: bytes, place: Place, seed: int) -> list[Bytes] | None:
-    """The streams of a stretch of whole records; None where it is none."""
-    found = scan(data, place, seed)
-    if found.place.offset != place.offset + len(data) or not found.rows.size:
+def _in_columns(data: bytes, lead: int, place: Place, seed: int) -> bytes | None:
+    """A stretch of whole records; None where it is none."""
+    records = data[lead:]
+    found = scan(records, place, seed)
+    if found.place.offset != place.offset + len(records) or not found.rows.size:
         return None
-    raw = np.frombuffer(data, np.uint8)
-    starts = found.rows["at"] - RECORD_BYTES
-    lengths = found.rows["length"].astype(np.int64)
-    heads = raw[starts[:, None] + np.arange(RECORD_BYTES)]
-    after = np.append(starts[1:], len(data)) - starts - _rooms(lengths)
+    raw = np.frombuffer(records, np.uint8)
     packets = _Packets(raw, found.rows)
-    rest = np.flatnonzero(~packets.clean)
-    verbatim = b"".join(
-        data[at : at + size] for at, size in zip(starts[rest] + RECORD_BYTES, lengths[rest], strict=True)
-    )
-    columns = [_shuffled(after.astype("<u4")), *_of_heads(heads), packets.clean.astype(np.uint8)]
-    return [*columns, np.frombuffer(verbatim, np.uint8), *packets.streams()]
+    rest = found.rows[~packets.clean]
+    ends = rest["at"] + rest["length"]
+    pieces = [records[at:end] for at, end in zip(rest["at"], ends, strict=True)]
+    verbatim = zlib.compress(b"".join((data[:lead], *pieces)), LEVEL)
+    columns = [*_of_heads(raw, found.rows, len(records)), packets.clean, packets.counts, packets.sizes]
+    parts = [HEAD.pack(COLUMNS, len(data)), PARTS.pack(found.rows.size, lead, len(verbatim)), verbatim]
+    return b"".join((*parts, *(put_column(column.astype(np.uint32)) for column in columns), *packets.matrices()))
+
+
+def _of_heads(raw: Bytes, rows: NDArray[np.void], size: int) -> list[Numbers | Words]:
+    """By fields: zeros behind the record's own, length, connection and kind, stamp since the one before, number
+    likewise, checksum."""
+    starts, lengths = rows["at"] - RECORD_BYTES, rows["length"].astype(np.int64)
+    heads = np.ascontiguousarray(raw[starts[:, None] + np.arange(RECORD_BYTES)]).view("<u4")
+    after = np.append(starts[1:], size) - starts - _rooms(lengths)
+    kinds = heads[:, 1] ^ np.uint32(FRAME)
+    received: Numbers = rows["ts_recv_ns"].astype(np.int64)
+    stamps: Numbers = np.append(received[:1], received[1:] - received[:-1])
+    folded = (stamps << 1 ^ stamps >> 63).view(np.uint64)
+    return [
+        after,
+        lengths,
+        kinds >> np.uint32(8) | kinds << np.uint32(24),
+        (folded & np.uint64(0xFFFFFFFF)).astype(np.uint32),
+        (folded >> np.uint64(32)).astype(np.uint32),
+        np.diff(heads[:, 4], prepend=np.uint32(0)),
+        heads[:, 5],
+    ]
 
 
 class _Packets:
@@ -83,7 +105,7 @@ class _Packets:
         counts = np.where(candidate, _be16(raw, np.where(candidate, at, 0)), 0)
         self.clean, offsets, sizes, owners = self._walk(at, ends, counts)
         kept = self.clean[owners]
-        self.counts, self.offsets, self.sizes = counts[self.clean], offsets[kept], sizes[kept]
+        self.counts, self._offsets, self.sizes = counts[self.clean], offsets[kept], sizes[kept]
 
     def _walk(self, at: Numbers, ends: Numbers, counts: Numbers) -> tuple[NDArray[np.bool_], Numbers, Numbers, Numbers]:
         """Packet after packet, of all messages at once: whether each comes out even, and where its packets are."""
@@ -107,141 +129,19 @@ class _Packets:
         order = np.argsort(offsets, kind="stable")
         return clean, offsets[order], lengths[order], owners[order]
 
-    def streams(self) -> list[Bytes]:
-        kinds = np.unique(self.sizes)
-        streams = [_shuffled(self.counts.astype("<u2")), _shuffled(self.sizes.astype("<u2"))]
-        for size in kinds:
-            rows = self.offsets[self.sizes == size]
-            packets = self._raw[rows[:, None] + np.arange(int(size))]
-            streams.append(_shuffled(_less_former(packets.view(">u4").astype(np.uint32))))
-        return streams
-
-
-def _restored(size: int, streams: list[Bytes]) -> bytes:
-    lead, *columns = streams
-    return lead.tobytes() + _Restored(size - lead.size, columns).data.tobytes()
-
-
-class _Restored:
-    """``data`` put together again from its streams."""
-
-    def __init__(self, size: int, streams: list[Bytes]) -> None:
-        self.data: Bytes = np.zeros(size, np.uint8)
-        after, *heads_parts, clean, verbatim, counts, sizes = streams[:10]
-        heads = _heads_of(heads_parts)
-        lengths = heads[:, :4].copy().view("<u4")[:, 0].astype(np.int64)
-        steps = _rooms(lengths) + _unshuffled(after, "<u4").astype(np.int64)
-        starts = np.concatenate(([0], np.cumsum(steps)[:-1]))
-        self.data[starts[:, None] + np.arange(RECORD_BYTES)] = heads
-        whole = clean.astype(np.bool_)
-        self._put_verbatim(starts[~whole] + RECORD_BYTES, lengths[~whole], verbatim)
-        packet_counts, packet_sizes = _unshuffled(counts, "<u2"), _unshuffled(sizes, "<u2")
-        self._put_packets(starts[whole] + RECORD_BYTES, packet_counts, packet_sizes, streams[10:])
-
-    def _put_verbatim(self, places: Numbers, lengths: Numbers, content: Bytes) -> None:
-        at = 0
-        for place, length in zip(places.tolist(), lengths.tolist(), strict=True):
-            self.data[place : place + length] = content[at : at + length]
-            at += length
-
-    def _put_packets(
-        self, places: Numbers, counts: NDArray[np.uint16], sizes: NDArray[np.uint16], matrices: list[Bytes]
-    ) -> None:
-        if not counts.size:
-            return
-        self._put_be16(places, counts.astype(np.int64))
-        widths = sizes.astype(np.int64) + 2
-        before = np.concatenate(([0], np.cumsum(widths)))[:-1]
-        first = np.concatenate(([0], np.cumsum(counts.astype(np.int64))))[:-1]
-        owners = np.repeat(np.arange(counts.size), counts.astype(np.int64))
-        offsets = places[owners] + 2 + before - before[first[owners]]
-        self._put_be16(offsets, sizes.astype(np.int64))
-        for size, matrix in zip(np.unique(sizes), matrices, strict=True):
-            rows = offsets[sizes == size] + 2
-            packets = _plus_former(_unshuffled(matrix, "<u4", int(size) // _WORD))
-            self.data[rows[:, None] + np.arange(int(size))] = packets.astype(">u4").view(np.uint8)
-
-    def _put_be16(self, places: Numbers, values: Numbers) -> None:
-        self.data[places], self.data[places + 1] = values >> 8, values & 0xFF
-
-
-def _of_heads(heads: Bytes) -> list[Bytes]:
-    """A record's head by fields: length, kind and connection, stamp since the one before, number likewise, checksum."""
-    stamps, numbers = _field(heads, 8, "<u8")[:, 0], _field(heads, 16, "<u4")[:, 0]
-    return [
-        _shuffled(_field(heads, 0, "<u4")),
-        _shuffled(_field(heads, 4, "<u4")),
-        _shuffled(np.diff(stamps, prepend=np.uint64(0))),
-        _shuffled(np.diff(numbers, prepend=np.uint32(0))),
-        _shuffled(_field(heads, 20, "<u4")),
-    ]
-
-
-def _heads_of(parts: list[Bytes]) -> Bytes:
-    lengths, kinds, stamps, numbers, checksums = parts
-    columns = (
-        _unshuffled(lengths, "<u4"),
-        _unshuffled(kinds, "<u4"),
-        np.cumsum(_unshuffled(stamps, "<u8"), dtype="<u8"),
-        np.cumsum(_unshuffled(numbers, "<u4"), dtype="<u4"),
-        _unshuffled(checksums, "<u4"),
-    )
-    return np.hstack([column.view(np.uint8).reshape(len(column), -1) for column in columns])
-
-
-def _field(heads: Bytes, at: int, kind: str) -> NDArray[np.unsignedinteger]:
-    column: NDArray[np.unsignedinteger] = np.ascontiguousarray(heads[:, at : at + np.dtype(kind).itemsize]).view(kind)
-    return column
-
-
-def _less_former(words: Words) -> Words:
-    """Each packet's words less those of the one before it of its instrument, small either way; its token stays."""
-    order = np.argsort(words[:, 0], kind="stable")
-    ranked = words[order]
-    steps = ranked.copy()
-    steps[1:] -= ranked[:-1]
-    first = _firsts(ranked[:, 0])
-    steps[first] = ranked[first]
-    signed = steps.view(np.int32)
-    folded: Words = (signed << 1 ^ signed >> 31).view(np.uint32)
-    folded[:, 0] = words[:, 0]
-    return folded
-
-
-def _plus_former(folded: Words) -> Words:
-    order = np.argsort(folded[:, 0], kind="stable")
-    steps: Words = folded >> np.uint32(1) ^ np.negative(folded & np.uint32(1))
-    tokens = folded[order, 0]
-    steps[:, 0] = 0
-    sums: Words = np.cumsum(steps, axis=0, dtype=np.uint32)
-    first = np.flatnonzero(_firsts(tokens))
-    before = np.zeros((first.size, folded.shape[1]), np.uint32)
-    before[1:] = sums[first[1:] - 1]
-    sums -= np.repeat(before, np.diff(np.append(first, len(tokens))), axis=0)
-    sums[:, 0] = tokens
-    words = np.empty_like(sums)
-    words[order] = sums
-    return words
-
-
-def _firsts(tokens: Words) -> NDArray[np.bool_]:
-    first = np.ones(tokens.size, np.bool_)
-    first[1:] = tokens[1:] != tokens[:-1]
-    return first
-
-
-def _shuffled(values: NDArray[np.unsignedinteger]) -> Bytes:
-    """All lowest bytes, then all next ones, column by column."""
-    width, columns = values.dtype.itemsize, values.shape[1] if values.ndim > 1 else 1
-    cube = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), columns, width)
-    return np.ascontiguousarray(cube.transpose(1, 2, 0)).reshape(-1)
-
-
-def _unshuffled(stream: Bytes, kind: str, columns: int = 1) -> NDArray[np.unsignedinteger]:
-    """(n,) of ``kind``, or (n, ``columns``) where there are several."""
-    cube = stream.reshape(columns, np.dtype(kind).itemsize, -1)
-    values: NDArray[np.unsignedinteger] = np.ascontiguousarray(cube.transpose(2, 0, 1)).reshape(-1).view(kind)
-    return values.reshape(-1, columns) if columns > 1 else values
+    def matrices(self) -> list[bytes]:
+        """The packets of each length: how many instruments, their tokens, whose each packet is, and its words."""
+        found = []
+        for size in np.unique(self.sizes):
+            places = self._offsets[self.sizes == size]
+            packets = np.ascontiguousarray(self._raw[places[:, None] + np.arange(int(size))])
+            words = packets.view(">u4").astype(np.uint32)
+            tokens, owners = np.unique(words[:, 0], return_inverse=True)
+            columns = ranked(foretold(words, int(size)), owners)
+            steps = np.diff(tokens, prepend=np.uint32(0))
+            each = [steps, owners.astype(np.uint32), *columns]
+            found.append(struct.pack("<I", tokens.size) + b"".join(map(put_column, each)))
+        return found
 
 
 def _rooms(lengths: Numbers) -> Numbers:
@@ -250,15 +150,3 @@ def _rooms(lengths: Numbers) -> Numbers:
 
 def _be16(raw: Bytes, places: Numbers) -> Numbers:
     return raw[places].astype(np.int64) << 8 | raw[places + 1]
-
-
-def _joined(streams: list[Bytes]) -> bytes:
-    sizes = struct.pack(f"<I{len(streams)}I", len(streams), *(stream.size for stream in streams))
-    return sizes + b"".join(stream.tobytes() for stream in streams)
-
-
-def _split(content: bytes) -> list[Bytes]:
-    (count,) = struct.unpack_from("<I", content)
-    sizes = struct.unpack_from(f"<{count}I", content, 4)
-    ends = np.cumsum([4 + 4 * count, *sizes])
-    return [np.frombuffer(content, np.uint8, size, int(end) - size) for size, end in zip(sizes, ends[1:], strict=True)]

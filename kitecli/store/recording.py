@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
-from kitecli.store.folder import PACKED_SUFFIX
 from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, SUBSCRIBED, UNRECORDED
 from kitecli.store.payloads import Lost, Unrecorded, decode_gap
 from kitecli.store.recovery import Hole, damage, examine
 from kitecli.store.scanning import Stop
 from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk, born_paths
-from kitecli.store.ticks import TickBatch, TickReader
+from kitecli.store.ticks import TickBatch, TickReader, joined
 
 OPEN_FILES: Final = 8
 
@@ -100,7 +99,7 @@ class Recording:
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_size for path in self._paths)
+        return sum(reader.file_bytes for reader in self.segments())
 
     def segments(self) -> Iterator[SegmentReader]:
         """The day's files in their order."""
@@ -134,6 +133,12 @@ class Recording:
             kinds = piece.rows["kind"]
             yield from reader.take(piece.data, piece.rows[(kinds == FRAME) | (kinds == SUBSCRIBED)])
         yield from reader.rest()
+
+    def array(
+        self, tokens: Collection[int] = (), from_ns: int = 0, to_ns: int | None = None, *, depth: bool = False
+    ) -> TickBatch:
+        """The same ticks as :meth:`ticks`, in one piece: 64 bytes of memory each, and 128 more with ``depth``."""
+        return joined(list(self.ticks(tokens, from_ns, to_ns, depth=depth)), depth=depth)
 
     def gaps(self, from_ns: int = 0, to_ns: int | None = None) -> list[Gap]:
         """Every outage told of in the span: of a connection (once when it begins and once when it ends), of the
@@ -213,8 +218,6 @@ class Recording:
 
     def _reader(self, at: int) -> SegmentReader:
         """A segment's reader; the few used last stay open."""
-        if at not in self._readers and not self._paths[at].exists():
-            self._paths[at] = self._paths[at].with_suffix(PACKED_SUFFIX)  # packed since it was listed
         reader = self._readers.pop(at, None) or SegmentReader(self._paths[at])
         self._readers[at] = reader
         if len(self._readers) > OPEN_FILES:

@@ -64,6 +64,10 @@ class RawFile:
     def size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
 
+    @property
+    def file_bytes(self) -> int:
+        return self.size
+
     def map(self, size: int) -> None:
         self._map = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)
 
@@ -88,7 +92,7 @@ class SegmentReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._source: RawFile | PackedFile = PackedFile(path) if path.suffix == PACKED_SUFFIX else RawFile(path)
+        self._source = _source_of(path)
         self.read = self._source.read
         """``read(offset, size)``: up to ``size`` bytes from ``offset``: fewer where the file ends."""
         try:
@@ -112,6 +116,11 @@ class SegmentReader:
     def size(self) -> int:
         """The segment's bytes now."""
         return self._source.size
+
+    @property
+    def file_bytes(self) -> int:
+        """What it takes on disk: less, where it is packed."""
+        return self._source.file_bytes
 
     def close(self) -> None:
         """Let go of the file. Chunks that were mapped stay readable for as long as somebody holds them."""
@@ -210,7 +219,7 @@ def is_stillborn(path: Path) -> bool:
     try:
         raw = path.read_bytes() if path.suffix == SUFFIX and path.stat().st_size <= MAX_HEADER_BYTES else None
     except FileNotFoundError:
-        return True  # who goes on recording has just removed it
+        return not path.with_suffix(PACKED_SUFFIX).exists()  # else it has just been packed
     if raw is None:
         return False
     if len(raw) > max(HEADER.size, int.from_bytes(raw[12:16], "little")):
@@ -220,6 +229,18 @@ def is_stillborn(path: Path) -> bool:
     except DataError:
         return True
     return False
+
+
+def _source_of(path: Path) -> RawFile | PackedFile:
+    if path.suffix == PACKED_SUFFIX:
+        return PackedFile(path)
+    try:
+        return RawFile(path)
+    except DataError:
+        packed = path.with_suffix(PACKED_SUFFIX)
+        if path.exists() or not packed.exists():
+            raise
+        return PackedFile(packed)  # packed since it was listed
 
 
 def _to_block_end(offset: int, size: int) -> int:

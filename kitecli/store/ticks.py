@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kitecli.errors import EnvironmentProblem
 from kitecli.hot import FramePass, RingView
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.ring.layout import DEFAULT_BOARD_CAPACITY, RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.store.layout import FRAME
 from kitecli.store.payloads import decode_subscribed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_OF_ONE: Final = 1 << 16
 """A message counts its packets in 16 bits."""
@@ -28,6 +33,23 @@ class TickBatch:
 
     ticks: NDArray[np.void]
     depth: NDArray[np.void] | None
+
+    def to_arrow(self) -> pa.Table:
+        """The ticks as a pyarrow.Table, a column for each field of TICK_DTYPE; prices stay the wire's integers.
+
+        :raises EnvironmentProblem: pyarrow isn't installed.
+        """
+        arrow = _pyarrow()
+        names = self.ticks.dtype.names or ()
+        return arrow.table({name: np.ascontiguousarray(self.ticks[name]) for name in names})
+
+
+def joined(batches: Sequence[TickBatch], *, depth: bool) -> TickBatch:
+    """Batches in one piece; ``depth``: whether they carry it."""
+    # concatenate() would put depth into the machine's byte order
+    ticks = b"".join(batch.ticks.tobytes() for batch in batches)
+    beside = b"".join(batch.depth.tobytes() for batch in batches if batch.depth is not None)
+    return TickBatch(np.frombuffer(ticks, TICK_DTYPE), np.frombuffer(beside, DEPTH_DTYPE) if depth else None)
 
 
 class TickReader:
@@ -67,6 +89,19 @@ class TickReader:
             ticks, depth = ticks[chosen], depth[chosen] if depth is not None else None
         if ticks.size:
             yield TickBatch(ticks, depth)
+
+
+def _pyarrow() -> ModuleType:
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise EnvironmentProblem(
+            "Arrow tables can't be made here",
+            why="they need the package pyarrow, which isn't installed",
+            hint="Run: pip install 'kitecli[arrow]', or take the NumPy arrays",
+        ) from None
+    module: ModuleType = pa
+    return module
 
 
 def _streamed(payload: memoryview) -> dict[int, str]:

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 
-U16, U32, U64 = 2, 4, 8
+MODULUS = 1 << 32
+LESS = {28: dict.fromkeys((2, 3, 4, 5), 1), 44: dict.fromkeys((3, 7, 8, 9, 10), 1)}
+LESS[32] = LESS[28]
+LESS[184] = LESS[44] | {15: 11, 17: 1, 32: 1} | {word: word - 3 for word in (20, 23, 26, 29, 35, 38, 41, 44)}
+TURNED = range(18, 46, 3)
 
 
-def by_bytes(stream: bytes, width: int, columns: int = 1) -> list[list[int]]:
-    """The columns of a matrix kept by bytes."""
-    rows = len(stream) // (width * columns)
-    planes = [stream[at * rows : (at + 1) * rows] for at in range(width * columns)]
-    return [
-        [sum(planes[column * width + byte][row] << 8 * byte for byte in range(width)) for row in range(rows)]
-        for column in range(columns)
-    ]
+class Columns:
+    """Columns, one after the other."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw, self.at = raw, 0
+
+    def bits(self, count: int, width: int) -> list[int]:
+        size = (count * width + 7) // 8
+        whole = int.from_bytes(self.raw[self.at : self.at + size], "little")
+        self.at += size
+        return [whole >> width * at & (1 << width) - 1 for at in range(count)]
+
+    def take(self, count: int) -> list[int]:
+        found: list[int] = []
+        while len(found) < count:
+            size = min(128, count - len(found))
+            width, exceptions = self.raw[self.at : self.at + 2]
+            self.at += 2
+            group = self.bits(size, width)
+            if exceptions:
+                rest, *places = self.raw[self.at : self.at + 1 + exceptions]
+                self.at += 1 + exceptions
+                for place, more in zip(places, self.bits(exceptions, rest), strict=True):
+                    group[place] += more << width
+            found += group
+        return found
+
+    def count(self) -> int:
+        self.at += 4
+        return int(struct.unpack_from("<I", self.raw, self.at - 4)[0])
+
+
+def unfolded(number: int) -> int:
+    return number >> 1 ^ -(number & 1)
 
 
 def summed(steps: list[int], modulus: int) -> list[int]:
@@ -28,67 +59,58 @@ def summed(steps: list[int], modulus: int) -> list[int]:
     return sums
 
 
-def packets_of(stream: bytes, length: int) -> Iterator[bytes]:
+def packets_of(columns: Columns, count: int, length: int) -> Iterator[bytes]:
     """Packets of one length in the order received."""
-    tokens, *folded = by_bytes(stream, U32, length // 4)
-    order = sorted(range(len(tokens)), key=lambda row: tokens[row])
-    words = [[0] * len(tokens) for _ in folded]
-    for column, steps in enumerate(folded):
-        former = None
-        for place, row in enumerate(order):
-            step = steps[place] >> 1 ^ -(steps[place] & 1)
-            above = words[column][former] if former is not None and tokens[former] == tokens[row] else 0
-            words[column][row] = (above + step) % (1 << 32)
-            former = row
-    for row, token in enumerate(tokens):
-        yield struct.pack(f">{length // 4}I", token, *(column[row] for column in words))
+    tokens = summed(columns.take(columns.count()), MODULUS)
+    owners = columns.take(count)
+    firsts = [owners.index(owner) for owner in range(len(tokens))]
+    others = sorted(set(range(count)) - set(firsts), key=lambda packet: (owners[packet], packet))
+    words = [[tokens[owner] for owner in owners]]
+    for _ in range(length // 4 - 1):
+        steps, column, last = columns.take(count), [0] * count, dict[int, int]()
+        for step, packet in zip(steps, [*firsts, *others], strict=True):
+            owner = owners[packet]
+            former = last.get(owner, last.get(owner - 1, 0))
+            column[packet] = last[owner] = (former + unfolded(step)) % MODULUS
+        words.append(column)
+    for row in zip(*words, strict=True):
+        packet = list(row)
+        for word in range(len(packet)):
+            if length == 184 and word in TURNED:
+                packet[word] = packet[word] << 16 & 0xFFFF0000 | packet[word] >> 16
+            if word in LESS.get(length, {}):
+                packet[word] = (packet[word] + packet[LESS[length][word]]) % MODULUS
+        yield struct.pack(f">{length // 4}I", *packet)
 
 
 def stretch_of(packed: bytes) -> bytes:
     method, size = struct.unpack_from("<BI", packed)
-    content = zlib.decompress(packed[5:])
     if method == 0:
-        return content
-    (count,) = struct.unpack_from("<I", content)
-    at, streams = 4 + 4 * count, []
-    for length in struct.unpack_from(f"<{count}I", content, 4):
-        streams.append(content[at : at + length])
-        at += length
-    whole = b"".join(pieces_of(streams))
+        return zlib.decompress(packed[5:])
+    records, lead, zipped = struct.unpack_from("<III", packed, 5)
+    verbatim = zlib.decompress(packed[17 : 17 + zipped])
+    whole = verbatim[:lead] + b"".join(records_of(Columns(packed[17 + zipped :]), records, verbatim[lead:]))
     assert len(whole) == size
     return whole
 
 
-def pieces_of(streams: list[bytes]) -> Iterator[bytes]:
-    lead, zeros, *heads, apart, rest, counts, lengths = streams[:11]
-    yield lead
-    records = zip(
-        by_bytes(zeros, U32)[0],
-        by_bytes(heads[0], U32)[0],
-        by_bytes(heads[1], U32)[0],
-        summed(by_bytes(heads[2], U64)[0], 1 << 64),
-        summed(by_bytes(heads[3], U32)[0], 1 << 32),
-        by_bytes(heads[4], U32)[0],
-        apart,
-        strict=True,
-    )
-    packet_lengths = iter(by_bytes(lengths, U16)[0])
-    packets = {
-        length: packets_of(stream, length)
-        for length, stream in zip(sorted(set(by_bytes(lengths, U16)[0])), streams[11:], strict=True)
-    }
-    packet_counts, at = iter(by_bytes(counts, U16)[0]), 0
-    for more, length, kind, stamp, number, crc, taken_apart in records:
-        yield struct.pack("<IIQII", length, kind, stamp, number, crc)
+def records_of(columns: Columns, records: int, verbatim: bytes) -> Iterator[bytes]:
+    zeros, lengths, kinds, low, high, numbers, crcs, apart = (columns.take(records) for _ in range(8))
+    counts = columns.take(sum(apart))
+    sizes = columns.take(sum(counts))
+    packets = {size: iter(list(packets_of(columns, sizes.count(size), size))) for size in sorted(set(sizes))}
+    stamps = summed([unfolded(a | b << 32) for a, b in zip(low, high, strict=True)], 1 << 64)
+    rest, message, each = io.BytesIO(verbatim), iter(counts), iter(sizes)
+    rows = zip(zeros, lengths, kinds, stamps, summed(numbers, MODULUS), crcs, apart, strict=True)
+    for more, length, kind, stamp, number, crc, taken_apart in rows:
+        yield struct.pack("<IIQII", length, (kind << 8 & 0xFFFFFF00 | kind >> 24) ^ 1, stamp, number, crc)
         if taken_apart:
-            count = next(packet_counts)
+            count = next(message)
             yield struct.pack(">H", count)
-            for _ in range(count):
-                size = next(packet_lengths)
+            for size in (next(each) for _ in range(count)):
                 yield struct.pack(">H", size) + next(packets[size])
         else:
-            yield rest[at : at + length]
-            at += length
+            yield rest.read(length)
         yield bytes(-(24 + length) % 8 + more)
 
 
