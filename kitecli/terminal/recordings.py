@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
     from kitecli.archive.days import Day
     from kitecli.market.gap import Gap
+    from kitecli.store.pruning import PrunePlan
     from kitecli.store.recovery import Hole, Verdict
+    from kitecli.store.sealing import SealProgress
 
 DAY_HEADS: Final = ("day", "ticks", "instruments", "from", "to", "state", "gaps", "raw", "packed", "files")
 GAP_HEADS: Final = ("from", "to", "lasted", "connection", "instruments", "cause")
+SEAL_HEADS: Final = ("day", "file", "raw", "packed", "problem")
+PRUNE_HEADS: Final = ("day", "size", "beyond", "stays because")
 VERDICT_HEADS: Final = ("file", "verdict", "records", "size", "what")
 _UNITS: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _OPEN: Final = "lasts"
@@ -117,6 +121,40 @@ def _verdict(verdict: Verdict) -> str:
     if verdict.found is None:
         return "unreadable"
     return "sound" if verdict.sound else "damaged"
+
+
+def seal_rows(done: Iterable[SealProgress]) -> Iterator[tuple[str, ...]]:
+    """A row of ``SEAL_HEADS`` for each segment."""
+    for one in done:
+        packed = size_text(one.packed.stat().st_size) if one.packed else ""
+        problem = f"{one.problem.what}: {one.problem.why}" if one.problem else ""
+        yield (one.path.parent.name, one.path.name, size_text(one.size), packed, problem)
+
+
+def seal_dict(one: SealProgress) -> dict[str, object]:
+    """A sealed segment for JSON."""
+    return {
+        "day": one.path.parent.name,
+        "file": one.path.name,
+        "raw_bytes": one.size,
+        "packed_bytes": one.packed and one.packed.stat().st_size,
+        "problem": one.problem and one.problem.as_dict(),
+    }
+
+
+def prune_rows(plan: PrunePlan) -> Iterator[tuple[str, ...]]:
+    """A row of ``PRUNE_HEADS`` for each day beyond a limit."""
+    for day in plan.days:
+        yield (str(day.day), size_text(day.size), day.why, day.kept_for)
+
+
+def prune_dict(plan: PrunePlan, *, done: bool) -> dict[str, object]:
+    """A plan for JSON; ``done``: whether it is carried out."""
+    days = [
+        {"day": str(day.day), "bytes": day.size, "beyond": day.why, "kept_for": day.kept_for or None}
+        for day in plan.days
+    ]
+    return {"removed": done, "bytes_of_all": plan.size, "bytes_freed": plan.freed, "days": days}
 
 
 def clock_text(ts_ns: int | None) -> str:
