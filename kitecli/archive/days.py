@@ -114,18 +114,19 @@ def look_at(folder: Path, step: Step = lambda _: None) -> Day:
 def count(recording: Recording, tally: Tally, step: Step = lambda _: None) -> None:
     """Add what a recording holds. Raises DataError where it can't be read, with all before it counted."""
     reader = TickReader()
-    for piece in recording.pieces():
-        rows = piece.rows
-        kinds, counts = np.unique(rows["kind"], return_counts=True)
-        tally.records.update(dict(zip(kinds.tolist(), counts.tolist(), strict=True)))
-        frames = rows[rows["kind"] == FRAME]
-        if frames.size:
-            tally.heartbeats += int((frames["length"] == HEARTBEAT_LENGTH).sum())
-            tally.first_ns = int(frames["ts_recv_ns"][0]) if tally.first_ns is None else tally.first_ns
-            tally.last_ns = max(tally.last_ns or 0, int(frames["ts_recv_ns"].max()))
-        _add(tally, reader.take(piece.data, frames))
-        step(int(rows["length"].sum()))
-    _add(tally, reader.rest())
+    try:
+        for piece in recording.pieces():
+            rows = piece.rows
+            frames = rows[rows["kind"] == FRAME]
+            tally.records.update(_counts(rows["kind"]))
+            if frames.size:
+                tally.heartbeats += int((frames["length"] == HEARTBEAT_LENGTH).sum())
+                tally.first_ns = int(frames["ts_recv_ns"][0]) if tally.first_ns is None else tally.first_ns
+                tally.last_ns = max(tally.last_ns or 0, int(frames["ts_recv_ns"].max()))
+            _add(tally, reader.take(piece.data, frames))
+            step(int(rows["length"].sum()))
+    finally:
+        _add(tally, reader.rest())
 
 
 def _add(tally: Tally, batches: Iterator[TickBatch]) -> None:

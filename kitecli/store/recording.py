@@ -129,9 +129,13 @@ class Recording:
         as a snapshot.
         """
         reader = TickReader(tokens, depth=depth)
-        for piece in self.pieces(from_ns, to_ns):
-            kinds = piece.rows["kind"]
-            yield from reader.take(piece.data, piece.rows[(kinds == FRAME) | (kinds == SUBSCRIBED)])
+        try:
+            for piece in self.pieces(from_ns, to_ns):
+                kinds = piece.rows["kind"]
+                yield from reader.take(piece.data, piece.rows[(kinds == FRAME) | (kinds == SUBSCRIBED)])
+        except RecordingDamaged:
+            yield from reader.rest()
+            raise
         yield from reader.rest()
 
     def array(
