@@ -248,8 +248,8 @@ def _parts(ticks: Records, depth: Records | None) -> Iterator[tuple[Records, Rec
     """Ticks in chunks of whole messages, each with how many came together: those of one stamp and connection."""
     differs = (np.diff(ticks["ts_recv_ns"]) != 0) | (np.diff(ticks["connection"]) != 0)
     bounds = np.concatenate([[0], np.flatnonzero(differs) + 1, [len(ticks)]])
-    starts = np.unique(np.concatenate([bounds, np.arange(0, len(ticks), MOST_PACKETS)]))
-    counts = np.diff(starts)
+    within = np.arange(len(ticks)) - np.repeat(bounds[:-1], np.diff(bounds))
+    counts = np.diff(np.append(np.flatnonzero(within % MOST_PACKETS == 0), len(ticks)))
     ends = np.cumsum(counts)
     at = first = 0
     while first < len(counts):

@@ -80,7 +80,7 @@ def take_in(path: Path, mode: str | None = None) -> Intake:
     depth = depth_records(columns, names, depth_names, ticks["token"]) if full.any() else None
     left_out.update(_without_room(columns, names, ticks))
     left_out.update(_inexact(columns, names, ticks))
-    left_out.update(_of_depth(depth_names, full, modes))
+    left_out.update(_of_depth(columns, depth_names, full, modes))
     if not is_official(path):
         left_out.update(_unknown(columns, names, depth_names, len(ticks)))
     return Intake(path.name, ticks, depth, _symbols(columns, names, ticks), names["time"], +left_out)
@@ -169,11 +169,15 @@ def _inexact(columns: Columns, names: Mapping[str, str], ticks: Records) -> dict
 
 
 def _of_depth(
-    depth_names: Mapping[tuple[str, str, int], str], full: NDArray[np.bool_], modes: NDArray[np.uint8]
+    columns: Columns,
+    depth_names: Mapping[tuple[str, str, int], str],
+    full: NDArray[np.bool_],
+    modes: NDArray[np.uint8],
 ) -> dict[str, int]:
     if not depth_names:
         return {"depth: the file has none, so these ticks' books are empty": int(np.count_nonzero(full))}
-    found = {"depth: no room in their packets": int(np.count_nonzero(modes < MODE_FULL))}
+    best = [as_numbers(columns[depth_names[side, "price", 0]]) != 0 for side in ("buy", "sell")]
+    found = {"depth: no room in their packets": int(np.count_nonzero((best[0] | best[1]) & (modes < MODE_FULL)))}
     absent = [field for field in ("quantity", "orders") if ("buy", field, 0) not in depth_names]
     return found | {f"depth: the file has no {field}, which are 0": int(np.count_nonzero(full)) for field in absent}
 
