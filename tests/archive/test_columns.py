@@ -30,7 +30,7 @@ def test_every_column_is_what_a_tick_shows(decoded):
 
 def test_depth_and_times_belong_to_full_ticks(decoded):
     columns = columns_of(decoded.ticks, decoded.depth)
-    (full, *_) = views_of(decoded.ticks, decoded.depth)
+    full, *_ = views_of(decoded.ticks, decoded.depth)
     for side in ("buy", "sell"):
         for level, shown in enumerate(full.depth[side], start=1):
             for field in ("price", "quantity", "orders"):

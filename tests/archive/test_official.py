@@ -95,7 +95,9 @@ def test_a_stream_of_calls(tmp_path: Path):
 
 def test_fields_of_older_clients_and_unknown_ones(tmp_path: Path):
     old = {"instrument_token": 5633, "last_price": 1, "volume": 9, "buy_quantity": 3, "timestamp": str(AT), "mine": 1}
-    columns, lost = read_official(saved(tmp_path, "t.json", [old, {**old, "timestamp": str(AT + timedelta(seconds=1))}]))
+    columns, lost = read_official(
+        saved(tmp_path, "t.json", [old, {**old, "timestamp": str(AT + timedelta(seconds=1))}])
+    )
     assert columns["volume"].tolist() == [9, 9]
     assert columns["timestamp"].tolist() == [AT_NS, AT_NS + 10**9]
     assert dict(lost) == {"mine: no such field in a packet": 2}

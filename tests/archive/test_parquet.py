@@ -34,18 +34,13 @@ def test_rows_are_by_instrument_and_then_as_received(path: Path):
     parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(path)
     assert table["instrument_token"].to_pylist() == [NIFTY] * 600 + [USDINR] * 200 + [INFY] * 600
-    assert table["sequence"].to_pylist() == sorted(
-        range(1400), key=lambda at: (table_tokens()[at], at)
-    )
+    tokens = [token for number in range(600) for token in ticks_of(number)[0]["token"].tolist()]
+    assert table["sequence"].to_pylist() == sorted(range(1400), key=tokens.__getitem__)
     names = dict(zip(table["instrument_token"].to_pylist(), table["instrument"].to_pylist(), strict=True))
     assert names == {INFY: "NSE:INFY", NIFTY: "NSE:NIFTY 50", USDINR: "CDS:USDINR26NOVFUT"}
     assert table["volume_traded"].to_pylist()[600:] == [None] * 200 + [10 * number for number in range(600)]
     assert table["oi"].null_count == 800
     assert table["buy_price_1"].to_pylist()[799:801] == [None, 1499.95]
-
-
-def table_tokens() -> list[int]:
-    return [token for number in range(600) for token in ticks_of(number)[0]["token"].tolist()]
 
 
 def test_duckdb_reads_it(path: Path):

@@ -7,9 +7,9 @@ import pytest
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
+from kitecli.protocol.encoder import frame
 from kitecli.store.layout import CLOCK, FRAME, GAP, TIMER
 from kitecli.store.payloads import ClockOffset, encode_gap
-from kitecli.protocol.encoder import frame
 from kitecli.store.recording import OPEN_FILES, Recording
 from kitecli.store.writer import StoreSettings
 from tests.conformance.vectors import INFY_LTP

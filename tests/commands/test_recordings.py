@@ -1,0 +1,30 @@
+"""What the verbs that read recordings share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kitecli.archive.spans import Span
+from kitecli.commands._recordings import part_of, progress, store_folder
+from tests.archive.stores import INFY, START_NS, record_day
+
+
+def test_a_part_is_a_day_its_names_and_what_was_asked_for(tmp_path: Path):
+    record_day(tmp_path, messages=5)
+    with part_of("2026-11-20", tmp_path, ["INFY"], "09:15", None) as part:
+        assert (list(part.tokens), part.span) == ([INFY], Span(START_NS, None))
+        assert part.names.why_not == ""
+    with part_of("2026-11-20", tmp_path, None, None, None) as part:
+        assert (list(part.tokens), part.span) == ([], Span())
+
+
+def test_the_store_is_the_named_one_or_the_one_there_is(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
+    assert store_folder(None) == tmp_path / "recordings"
+    assert store_folder(Path("other")) == Path("other")
+
+
+def test_progress_is_silent_where_nobody_looks(capfd):
+    with progress("reading", 10) as step:
+        step(10)
+    assert capfd.readouterr() == ("", "")
