@@ -15,7 +15,7 @@ from kitecli.archive.official import is_official, read_official
 from kitecli.clock import IST
 from kitecli.errors import DataError
 
-AT = datetime(2024, 6, 27, 9, 40, 56)
+AT = datetime(2024, 6, 27, 9, 40, 56)  # noqa: DTZ001 - as the official client gives it
 AT_NS = 1_719_461_456 * 10**9
 LEVEL = {"quantity": 75, "price": 569.9, "orders": 2}
 FULL = {
@@ -45,7 +45,7 @@ def saved(folder: Path, name: str, *things: object) -> Path:
     plain = name.removesuffix(".gz")
     if plain.endswith(".pkl"):
         data = b"".join(pickle.dumps(thing) for thing in things)
-    elif plain.endswith("l") or plain.endswith("ndjson"):
+    elif plain.endswith(("l", "ndjson")):
         data = "".join(json.dumps(thing, default=str) + "\n" for thing in things).encode()
     else:
         data = json.dumps(things[0], default=str).encode()

@@ -17,7 +17,7 @@ IST = timezone(timedelta(hours=5, minutes=30))
 PLAIN = {
     "token": 408065,
     "price": 1573.15,
-    "when": datetime(2024, 6, 27, 9, 40, 56, 305_000),
+    "when": datetime(2024, 6, 27, 9, 40, 56, 305_000),  # noqa: DTZ001 - as the official client gives it
     "zoned": datetime(2024, 6, 27, 9, 40, tzinfo=IST),
     "utc": datetime(2024, 6, 27, tzinfo=UTC),
     "day": date(2024, 6, 27),
