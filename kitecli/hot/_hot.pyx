@@ -169,6 +169,10 @@ cdef class FramePass:
         return kite_bars_sweep(&self.bars.state, self.state.board_rows[0], kite_floor_div(now_ns, 1000000),
                                max(0, limit)) == 1
 
+    def bars_due(self, int64_t now_ns):
+        """Whether a round of ``close_bars`` that begins now may have anything to close."""
+        return self.bars is not None and kite_bars_any_due(&self.bars.state, kite_floor_div(now_ns, 1000000)) == 1
+
     def wake(self, seats, list sleepers):
         """Whom to wake: (offset of the waiting flag in ``seats``, descriptor) pairs; replaces the former list."""
         cdef _Bytes held = _Bytes(seats, True)

@@ -75,6 +75,10 @@ class FramePass:
         """Close bars whose time is over, looking at ``limit`` instruments at most; True while more are left."""
         return self._bars is not None and self._bars.close_due(now_ns, limit)
 
+    def bars_due(self, now_ns: int) -> bool:  # noqa: ARG002 - to look would cost as much as to close
+        """Whether a round of ``close_bars`` that begins now may have anything to close."""
+        return self._bars is not None
+
     def close(self) -> None:
         """Tell readers that nothing will come any more."""
         self._writer.close()

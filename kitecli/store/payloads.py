@@ -16,6 +16,8 @@ from kitecli.store.layout import LOST_PAYLOAD
 _GAP: Final = struct.Struct("<qqqII")
 _CLOCK: Final = struct.Struct("<qq")
 _UNRECORDED: Final = struct.Struct("<qqQQ")
+_TIMER: Final = struct.Struct("<I")
+TIMER_ROWS: Final = 500
 _UNKNOWN: Final = -1
 
 
@@ -85,6 +87,11 @@ class ClockOffset:
         return cls(offset_ns, error_ns, bytes(payload[_CLOCK.size :]).decode())
 
 
+def encode_timer(rows: int) -> bytes:
+    """Of how many instruments bars were closed; the usual number needn't be said."""
+    return b"" if rows == TIMER_ROWS else _TIMER.pack(rows)
+
+
 def encode_gap(gap: Gap) -> bytes:
     cause, tokens = gap.cause.encode(), np.array(gap.tokens, "<u4")
     to_ns = _UNKNOWN if gap.to_ns is None else gap.to_ns
@@ -111,3 +118,12 @@ def encode_subscribed(modes: Mapping[int, str | None]) -> bytes:
 def decode_subscribed(payload: bytes | memoryview) -> dict[int, str | None]:
     pairs = np.frombuffer(payload, "<u4").reshape(-1, 2)
     return {int(token): MODES[int(code) - 1] if code else None for token, code in pairs}
+
+
+def encode_placed(timelines_of: Mapping[int, int]) -> bytes:
+    """Instruments that keep other hours than their segment: token → number of their timeline."""
+    return np.array(list(timelines_of.items()), "<u4").tobytes()
+
+
+def decode_placed(payload: bytes | memoryview) -> dict[int, int]:
+    return {int(token): int(place) for token, place in np.frombuffer(payload, "<u4").reshape(-1, 2)}

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kitecli.clock import NS_PER_S, ist
 from kitecli.terminal.numbers import age, grouped
+from kitecli.terminal.record_lines import size
 
 GAPS_SHOWN: Final = 5
 CAUSE_WIDTH: Final = 60
@@ -40,6 +41,7 @@ def _feed(status: Status) -> Section:
         ("ticks", f"{grouped(ring['produced'], 0)} in {grouped(counters['frames'], 0)} messages"),
         ("ring", f"{grouped(ring['capacity'], 0)} ticks"),
         *_bars(status),
+        *_recording(status),
         ("outages", f"{status['gaps']['total']}, {status['gaps']['open']} of them open"),
     ]
     damage = sum(counters[kind] for kind in ("empty", "truncated", "missing", "unknown_length", "trailing"))
@@ -53,6 +55,21 @@ def _bars(status: Status) -> list[tuple[str, str]]:
         return []
     closed, revisions = (grouped(bars["counters"][name], 0) for name in ("bars", "revisions"))
     return [("bars", f"{closed} closed, {revisions} revisions; {', '.join(bars['published'])}")]
+
+
+def _recording(status: Status) -> list[tuple[str, str]]:
+    """Where to, and whether all is well; nothing where it isn't recorded."""
+    said = status.get("recording")
+    if not said:
+        return []
+    rows = [("recording", f"{said['state']}, to {said['store']}")]
+    if "records" in said:
+        safe = grouped(said["acknowledged"][said["level"]], 0)
+        unsafe = "kill" if said["level"] == "process" else "power cut"
+        rows.append(("recorded", f"{size(said['bytes'])} of {said['day']}; {safe} records survive a {unsafe}"))
+    if said["error"]:
+        rows.append(("not recorded", _cause(said["error"])))
+    return rows + ([("missing", f"{grouped(said['unrecorded'], 0)} messages")] if said.get("unrecorded") else [])
 
 
 def _connections(status: Status, now_ns: int) -> Section:
