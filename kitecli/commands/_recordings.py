@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from kitecli.commands._shared import settings_of
+
 if TYPE_CHECKING:
     from kitecli.archive.naming import DayNames
     from kitecli.archive.spans import Span
     from kitecli.store.recording import Recording
 
 StoreOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--store", help="The folder of recordings.", show_default="recordings in KITE_DATA_DIR")
+    Path | None, typer.Option("--store", help="A folder of recordings, or of stores.", show_default="the settings'")
 ]
-DayArgument: TypeAlias = Annotated[str, typer.Argument(help="A day, as 2026-11-20, or its folder.", show_default=False)]
+DayArgument: TypeAlias = Annotated[
+    str, typer.Argument(help="A day, as 2026-11-20, today or newest; or its folder.", show_default=False)
+]
 FileArgument: TypeAlias = Annotated[
-    str, typer.Argument(help="A day, as 2026-11-20, its folder, or one file of it.", show_default=False)
+    str, typer.Argument(help="A day, as 2026-11-20, its folder, or one file.", show_default=False)
 ]
 SymbolsArgument: TypeAlias = Annotated[
     list[str] | None, typer.Argument(help="Instruments, as kite feed takes them; default: all.", show_default=False)
@@ -39,24 +43,25 @@ class Part:
     span: Span
 
 
-def store_folder(named: Path | None) -> Path:
-    """The store somebody named, or the one there is."""
-    from kitecli.archive.places import default_store
+def root_of(context: typer.Context, named: Path | None) -> Path:
+    """The folder of stores somebody named, or that of the settings. Raises ConfigError."""
+    from kitecli.master.folder import data_dir
 
-    return named or default_store()
+    return named or Path(settings_of(context).datafeed.store_folder or Path(data_dir(), "recordings"))
 
 
 @contextmanager
 def part_of(
-    where: str, store: Path | None, symbols: Sequence[str] | None, first: str | None, last: str | None
+    where: str, root: Path, symbols: Sequence[str] | None, first: str | None, last: str | None
 ) -> Iterator[Part]:
     """A day's recording and what of it was asked for. Raises DataError, UsageError, SubscriptionError."""
     from kitecli.archive.naming import DayNames
     from kitecli.archive.places import day_at
     from kitecli.archive.spans import span_of
+    from kitecli.catalogue import today
     from kitecli.store.recording import Recording
 
-    folder = day_at(where, store_folder(store))
+    folder = day_at(where, root, today())
     with Recording.open(folder) as recording:
         names = DayNames.of(folder, recording.day, recording.master)
         yield Part(recording, names, names.tokens(symbols or ()), span_of(recording.day, first, last))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitecli.commands._recordings import FileArgument, StoreOption, progress, store_folder
+from kitecli.commands._recordings import FileArgument, StoreOption, progress, root_of
 from kitecli.commands._shared import JsonOption, print_json, print_rows, say
 from kitecli.errors import RecordingDamaged, UsageError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kitecli.store.recovery import Examination, Verdict
 
 
-def verify(where: FileArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+def verify(context: typer.Context, where: FileArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Look at every byte of a recording; end with 6 where any is damaged, and name what is lost.
 
     Examples:
@@ -28,7 +28,7 @@ def verify(where: FileArgument, store: StoreOption = None, as_json: JsonOption =
     """
     from kitecli.terminal.recordings import VERDICT_HEADS, verdict_dict, verdict_row
 
-    verdicts = judged(where, store_folder(store))
+    verdicts = judged(where, root_of(context, store))
     if as_json:
         print_json([verdict_dict(verdict) for verdict in verdicts])
     else:
@@ -76,13 +76,14 @@ def saved(file: Path, target: Path) -> Examination:
         raise unwritable(target, error, given=True) from error
 
 
-def judged(where: str, store: Path) -> list[Verdict]:
+def judged(where: str, root: Path) -> list[Verdict]:
     """What is to be said of each file; how quick it went is said on stderr."""
     from kitecli.archive.places import files_at
+    from kitecli.catalogue import today
     from kitecli.store.recovery import verify_files
     from kitecli.store.segment import born_paths
 
-    paths, began_s = files_at(where, store), time.monotonic()
+    paths, began_s = files_at(where, root, today()), time.monotonic()
     alone = paths == [Path(where)]
     paths = paths if alone else born_paths(paths[0].parent)
     total = sum(path.stat().st_size for path in paths)

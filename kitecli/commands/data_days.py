@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from kitecli.commands._recordings import (
     DayArgument,
     FileArgument,
@@ -16,7 +18,7 @@ from kitecli.commands._recordings import (
     ToOption,
     part_of,
     progress,
-    store_folder,
+    root_of,
 )
 from kitecli.commands._shared import JsonOption, print_json, print_rows, say
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from kitecli.market.gap import Gap
 
 
-def list_days(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def list_days(context: typer.Context, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """List the days there are recordings of: ticks, instruments, times (IST), state, outages, size.
 
     Examples:
@@ -37,7 +39,8 @@ def list_days(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from kitecli.terminal.instruments import terminal_width, write_rows
     from kitecli.terminal.recordings import DAY_HEADS, day_rows
 
-    days = looked_at(store_folder(store))
+    root = root_of(context, store)
+    days = looked_at(root)
     if as_json:
         print_json([day.as_dict() for day in days])
         return
@@ -46,10 +49,10 @@ def list_days(store: StoreOption = None, as_json: JsonOption = False) -> None:
         if day.tally.problem is not None:
             say(f"kite: {day.tally.problem.what}: {day.tally.problem.why}")
     if not days:
-        say(f"kite: there are no recordings in {store_folder(store)}; kite data import takes tables in")
+        say(f"kite: there are no recordings in {root}; kite data import takes tables in")
 
 
-def info(where: FileArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+def info(context: typer.Context, where: FileArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Tell what a day's recording, or one of its files, holds: header, connections, master, settings, counts.
 
     Examples:
@@ -60,7 +63,7 @@ def info(where: FileArgument, store: StoreOption = None, as_json: JsonOption = F
     """
     from kitecli.terminal.recordings import pairs_of
 
-    facts = facts_of(where, store_folder(store))
+    facts = facts_of(where, root_of(context, store))
     if as_json:
         print_json(facts)
         return
@@ -68,6 +71,7 @@ def info(where: FileArgument, store: StoreOption = None, as_json: JsonOption = F
 
 
 def gaps(
+    context: typer.Context,
     where: DayArgument,
     symbols: SymbolsArgument = None,
     first: FromOption = None,
@@ -85,7 +89,7 @@ def gaps(
     """
     from kitecli.terminal.recordings import GAP_HEADS, gap_dict, gap_rows
 
-    with part_of(where, store, symbols, first, last) as part:
+    with part_of(where, root_of(context, store), symbols, first, last) as part:
         found = touching(part.recording.gaps(), part.tokens, part.span.from_ns, part.span.to_ns)
     if as_json:
         print_json([gap_dict(gap) for gap in found])
@@ -108,24 +112,26 @@ def touching(told: Sequence[Gap], tokens: Sequence[int], from_ns: int, to_ns: in
     ]
 
 
-def looked_at(store: Path) -> list[Day]:
-    """Every day of a store, read through; how far it has come is shown on stderr."""
+def looked_at(root: Path) -> list[Day]:
+    """Every day of the stores in a folder, read through; how far it has come is shown on stderr."""
     from kitecli.archive.days import look_at
-    from kitecli.store.folder import day_folders, segment_paths
+    from kitecli.archive.places import days_in
+    from kitecli.store.folder import segment_paths
 
-    folders = [folder for folder in day_folders(store) if segment_paths(folder)]
+    folders = days_in(root)
     total = sum(path.stat().st_size for folder in folders for path in segment_paths(folder))
     with progress("reading", total) as step:
         return [look_at(folder, step) for folder in folders]
 
 
-def facts_of(where: str, store: Path) -> dict[str, object]:
+def facts_of(where: str, root: Path) -> dict[str, object]:
     """What there is to say of a day, or of one file."""
     from kitecli.archive.days import look_at
     from kitecli.archive.headers import header_facts, readable_facts
     from kitecli.archive.places import files_at
+    from kitecli.catalogue import today
 
-    paths = files_at(where, store)
+    paths = files_at(where, root, today())
     if paths == [Path(where)]:
         return header_facts(paths[0])
     with progress("reading", sum(path.stat().st_size for path in paths)) as step:

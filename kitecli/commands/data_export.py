@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitecli.commands._recordings import DayArgument, FromOption, StoreOption, SymbolsArgument, ToOption, part_of
+from kitecli.commands._recordings import (
+    DayArgument,
+    FromOption,
+    StoreOption,
+    SymbolsArgument,
+    ToOption,
+    part_of,
+    root_of,
+)
 from kitecli.commands._shared import JsonOption, print_json, say
 
 if TYPE_CHECKING:
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 
 
 def export(
+    context: typer.Context,
     where: DayArgument,
     symbols: SymbolsArgument = None,
     first: FromOption = None,
@@ -38,7 +47,7 @@ def export(
 
       kite data export 2026-11-20 "NFO:NIFTY*" --from 09:15 --to 10:00 --out opening.csv
     """
-    with part_of(where, store, symbols, first, last) as part:
+    with part_of(where, root_of(context, store), symbols, first, last) as part:
         done = exported(part, out, form)
     if as_json:
         print_json(done.as_dict())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitecli.commands._recordings import StoreOption, store_folder
+from kitecli.commands._recordings import StoreOption, root_of
 from kitecli.commands._shared import JsonOption, print_json, print_rows, say
 from kitecli.commands.feed import Mode
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def import_files(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Tables (CSV, Parquet) or ticks (pickle, JSON, NDJSON).")],
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Take this day's ticks alone.")] = None,
     mode: Annotated[Mode | None, typer.Option(help="Packets of one mode; default: what holds all there is.")] = None,
@@ -32,8 +33,10 @@ def import_files(
 
       kite data import morning.pkl afternoon.pkl --day 2026-11-20 --master instruments.csv
     """
+    from kitecli.archive.places import IMPORTED
+
     chosen = mode.value if mode else None
-    done = imported(files, store_folder(store), day.date() if day else None, chosen, master)
+    done = imported(files, store or root_of(context, None) / IMPORTED, day.date() if day else None, chosen, master)
     if as_json:
         print_json(done.as_dict())
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kitecli.commands._recordings import StoreOption, progress, store_folder
+from kitecli.commands._recordings import StoreOption, progress, root_of
 from kitecli.commands._shared import JsonOption, print_json, print_rows, say
 from kitecli.errors import DataError, UsageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GB: Final = 1_000_000_000
 
 
-def seal(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def seal(context: typer.Context, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Pack every ended segment, after seeing that each byte comes back; what is being written is left alone.
 
     May be stopped anywhere: a raw file goes only when its packed one is whole.
@@ -31,7 +31,7 @@ def seal(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """
     from kitecli.terminal.recordings import SEAL_HEADS, seal_dict, seal_rows
 
-    done = sealed(store_folder(store))
+    done = [one for place in stores_of(root_of(context, store)) for one in sealed(place)]
     if as_json:
         print_json([seal_dict(one) for one in done])
     else:
@@ -41,6 +41,7 @@ def seal(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
 
 def prune(
+    context: typer.Context,
     older_than: Annotated[int | None, typer.Option(help="Days: what is older goes.", min=0)] = None,
     keep_gb: Annotated[float | None, typer.Option(help="GB that may stay; the oldest days go first.", min=0)] = None,
     unsealed: Annotated[bool, typer.Option("--unsealed", help="Days that aren't packed may go, too.")] = False,
@@ -60,12 +61,13 @@ def prune(
     """
     from kitecli.terminal.recordings import PRUNE_HEADS, prune_dict, prune_rows
 
-    plan = planned(store_folder(store), older_than, keep_gb, unsealed=unsealed)
+    plans = planned(stores_of(root_of(context, store)), older_than, keep_gb, unsealed=unsealed)
     if as_json:
-        print_json(prune_dict(plan, done=yes))
+        print_json([prune_dict(place, plan, done=yes) for place, plan in plans.items()])
     else:
-        print_rows(PRUNE_HEADS, prune_rows(plan))
-    say(f"kite: {carry_out(store_folder(store), plan, yes=yes)}")
+        print_rows(PRUNE_HEADS, (row for plan in plans.values() for row in prune_rows(plan)))
+    for place, plan in plans.items():
+        say(f"kite: {place}: {carry_out(place, plan, yes=yes)}")
 
 
 def sealed(store: Path) -> list[SealProgress]:
@@ -96,15 +98,33 @@ def refuse_unsealed(done: list[SealProgress]) -> None:
         )
 
 
-def planned(store: Path, older_than: int | None, keep_gb: float | None, *, unsealed: bool) -> PrunePlan:
-    """What would go. Raises :class:`UsageError` where nothing says what."""
+def stores_of(root: Path) -> list[Path]:
+    """The stores in a folder. Raises :class:`DataError` where there is none."""
+    from kitecli.archive.places import stores_in
+
+    found = stores_in(root)
+    if not found:
+        raise DataError(f"There are no recordings in {root}", hint="--store names another folder")
+    return found
+
+
+def planned(
+    stores: list[Path], older_than: int | None, keep_gb: float | None, *, unsealed: bool
+) -> dict[Path, PrunePlan]:
+    """What would go of each store. Raises :class:`UsageError` where nothing says what, or not of which store."""
     from kitecli.catalogue import today
     from kitecli.store.pruning import Retention, plan_pruning
 
     if older_than is None and keep_gb is None:
         raise UsageError("Nothing says what may go", hint="give --older-than DAYS, --keep-gb GB or both")
+    if keep_gb is not None and len(stores) > 1:
+        raise UsageError(
+            "--keep-gb is for one store, and there are several",
+            why=", ".join(map(str, stores)),
+            hint="name one with --store",
+        )
     limit = None if keep_gb is None else round(keep_gb * GB)
-    return plan_pruning(store, Retention(older_than, limit, unsealed), today())
+    return {store: plan_pruning(store, Retention(older_than, limit, unsealed), today()) for store in stores}
 
 
 def carry_out(store: Path, plan: PrunePlan, *, yes: bool) -> str:

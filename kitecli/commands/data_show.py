@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitecli.commands._recordings import DayArgument, FromOption, StoreOption, SymbolsArgument, ToOption, part_of
+from kitecli.commands._recordings import (
+    DayArgument,
+    FromOption,
+    StoreOption,
+    SymbolsArgument,
+    ToOption,
+    part_of,
+    root_of,
+)
 from kitecli.commands._shared import JsonOption, say
 
 if TYPE_CHECKING:
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def show(
+    context: typer.Context,
     where: DayArgument,
     symbols: SymbolsArgument = None,
     first: FromOption = None,
@@ -36,7 +45,7 @@ def show(
     """
     from kitecli.archive.naming import Labels
 
-    with part_of(where, store, symbols, first, last) as part:
+    with part_of(where, root_of(context, store), symbols, first, last) as part:
         (print_lines if as_json else print_table)(limited(ticks_of(part), limit), Labels(part.names))
 
 

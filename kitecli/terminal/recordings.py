@@ -10,6 +10,8 @@ from kitecli.clock import NS_PER_S, ist
 from kitecli.terminal.numbers import grouped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from kitecli.archive.days import Day
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from kitecli.store.recovery import Hole, Verdict
     from kitecli.store.sealing import SealProgress
 
-DAY_HEADS: Final = ("day", "ticks", "instruments", "from", "to", "state", "gaps", "raw", "packed", "files")
+DAY_HEADS: Final = ("day", "ticks", "instruments", "from", "to", "state", "gaps", "raw", "packed", "files", "store")
 GAP_HEADS: Final = ("from", "to", "lasted", "connection", "instruments", "cause")
 SEAL_HEADS: Final = ("day", "file", "raw", "packed", "problem")
 PRUNE_HEADS: Final = ("day", "size", "beyond", "stays because")
@@ -44,6 +46,7 @@ def day_rows(days: Iterable[Day]) -> Iterator[tuple[str, ...]]:
             size_text(day.raw_bytes),
             size_text(day.packed_bytes),
             str(day.files),
+            day.folder.parent.name,
         )
 
 
@@ -148,13 +151,13 @@ def prune_rows(plan: PrunePlan) -> Iterator[tuple[str, ...]]:
         yield (str(day.day), size_text(day.size), day.why, day.kept_for)
 
 
-def prune_dict(plan: PrunePlan, *, done: bool) -> dict[str, object]:
+def prune_dict(store: Path, plan: PrunePlan, *, done: bool) -> dict[str, object]:
     """A plan for JSON; ``done``: whether it is carried out."""
     days = [
         {"day": str(day.day), "bytes": day.size, "beyond": day.why, "kept_for": day.kept_for or None}
         for day in plan.days
     ]
-    return {"removed": done, "bytes_of_all": plan.size, "bytes_freed": plan.freed, "days": days}
+    return {"store": str(store), "removed": done, "bytes_of_all": plan.size, "bytes_freed": plan.freed, "days": days}
 
 
 def clock_text(ts_ns: int | None) -> str:

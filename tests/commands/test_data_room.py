@@ -56,7 +56,7 @@ def test_pruning_is_said_first_and_done_when_told(kite, tmp_path: Path):
     assert said.stdout.split("\t")[0] == str(old)
     assert "--yes does it" in said.stderr
     assert (tmp_path / str(old)).is_dir()
-    done = json.loads(kite("prune", "--older-than", "30", "--yes", "--json").stdout)
+    (done,) = json.loads(kite("prune", "--older-than", "30", "--yes", "--json").stdout)
     assert (done["removed"], [day["day"] for day in done["days"]]) == (True, [str(old)])
     assert not (tmp_path / str(old)).exists()
     assert (tmp_path / str(young)).is_dir()
@@ -72,7 +72,18 @@ def test_what_isnt_packed_stays_unless_that_is_said(kite, tmp_path: Path):
 
 
 def test_nothing_goes_where_nothing_says_what(kite, tmp_path: Path):
+    record_day(tmp_path, messages=20)
     done = kite("prune")
     assert done.exit_code == 2
     assert "--older-than" in done.stderr
     assert CliRunner().invoke(app, ["data", "seal", "--store", str(tmp_path / "none")]).exit_code == 6
+
+
+def test_several_stores_are_pruned_by_age_and_one_by_size(kite, tmp_path: Path):
+    for name in ("sim", "imported"):
+        record_day(tmp_path / name, messages=20, day=today() - timedelta(days=40))
+    refused = kite("prune", "--keep-gb", "0", "--unsealed")
+    assert refused.exit_code == 2
+    assert "name one with --store" in refused.stderr
+    assert kite("seal").stdout.count("0001.kseg") == 2
+    assert kite("prune", "--older-than", "30", "--yes").stderr.count("1 day removed") == 2

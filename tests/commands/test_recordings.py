@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from kitecli.archive.spans import Span
-from kitecli.commands._recordings import part_of, progress, store_folder
+from kitecli.cli import app
+from kitecli.commands._recordings import part_of, progress, root_of
+from kitecli.commands._shared import GlobalOptions
 from tests.archive.stores import INFY, START_NS, record_day
 
 
@@ -18,10 +22,16 @@ def test_a_part_is_a_day_its_names_and_what_was_asked_for(tmp_path: Path):
         assert (list(part.tokens), part.span) == ([], Span())
 
 
-def test_the_store_is_the_named_one_or_the_one_there_is(tmp_path: Path, monkeypatch):
+def test_the_folder_is_the_named_one_or_that_of_the_settings(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
-    assert store_folder(None) == tmp_path / "recordings"
-    assert store_folder(Path("other")) == Path("other")
+
+    def root(*overrides: tuple[str, str], named: Path | None = None) -> Path:
+        context = typer.Context(typer.main.get_command(app), obj=GlobalOptions(overrides=dict(overrides)))
+        return root_of(context, named)
+
+    assert root() == tmp_path / "recordings"
+    assert root(("datafeed.store_folder", "/mnt/ticks")) == Path("/mnt/ticks")
+    assert root(named=Path("other")) == Path("other")
 
 
 def test_progress_is_silent_where_nobody_looks(capfd):
