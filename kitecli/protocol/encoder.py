@@ -99,6 +99,21 @@ def encode_frames(ticks: Records, depth: Records | None, packets_per_frame: int)
     return frames
 
 
+def encode_runs(ticks: Records, depth: Records | None, counts: Sequence[int]) -> list[bytes]:
+    """All ticks, in order, as messages of ``counts`` packets each, as they came together. Arguments as above.
+
+    Raises ValueError where the counts don't add up to the ticks, or one is no message's.
+    """
+    if sum(counts) != len(ticks) or not all(1 <= count <= MAX_PACKETS for count in counts):
+        raise ValueError(f"{len(ticks)} ticks in messages of {sum(counts)}, each of 1 to {MAX_PACKETS}")
+    rows, at = _rows(ticks, depth), 0
+    frames = []
+    for count in counts:
+        frames.append(struct.pack(">H", count) + b"".join(rows[at : at + count]))
+        at += count
+    return frames
+
+
 def _kinds(ticks: Records) -> NDArray[np.uint16]:
     """(n,) uint16: the record's mode, plus 256 for an index in quote or full. One number, one layout."""
     mode = ticks["mode"]

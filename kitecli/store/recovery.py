@@ -6,7 +6,7 @@ that were known to be on disk, because a later mark vouches for them, and don't 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -101,16 +101,20 @@ class Verdict:
 
 def verify(folder: Path) -> Iterator[Verdict]:
     """Look at every byte of a day's recording, a file at a time."""
-    reached = 0
-    for path in born_paths(folder):
+    return verify_files(born_paths(folder), 0)
+
+
+def verify_files(paths: Iterable[Path], reached: int | None) -> Iterator[Verdict]:
+    """As :func:`verify`, of some files; ``reached``: the day's records before them, None where nobody knows."""
+    for path in paths:
         try:
             with SegmentReader(path) as reader:
                 found, first = examine(reader), reader.header.first_record
         except DataError as problem:
             yield Verdict(path, None, problem=problem)
             continue
-        yield Verdict(path, found, max(0, first - reached))
-        reached = max(reached, first + found.end.number)
+        yield Verdict(path, found, max(0, first - reached) if reached is not None else 0)
+        reached = max(reached or 0, first + found.end.number)
 
 
 def damage(reader: SegmentReader, hole: Hole) -> RecordingDamaged:
@@ -158,19 +162,29 @@ def salvage(path: Path, disk: Disk | None = None) -> Examination:
 
     :raises DataError: its header can't be read, or it is packed.
     """
+    disk = disk or Disk()
+    fresh = path.with_suffix(".salvaged")
+    disk.remove(fresh)
+    found = salvage_into(path, fresh, disk)
+    if found.holes:
+        path.replace(path.with_suffix(".damaged"))
+        fresh.replace(path)
+        disk.remove(path.with_suffix(INDEX_SUFFIX))
+        disk.sync_folder(path.parent)
+    return found
+
+
+def salvage_into(path: Path, fresh: Path, disk: Disk | None = None) -> Examination:
+    """Write what is whole of a damaged segment, and a record of each hole, into a new file; none where it is whole.
+
+    :raises DataError: its header can't be read, or it is packed. :raises FileExistsError: there is such a file.
+    """
     if path.suffix != SUFFIX:
         raise DataError(f"{path} is packed", why="what of it can be read can be exported")
-    disk = disk or Disk()
     with SegmentReader(path) as reader:
         found = examine(reader)
         if found.holes:
-            fresh = path.with_suffix(".salvaged")
-            disk.remove(fresh)
-            _write_whole(reader, found, fresh, disk)
-            path.replace(path.with_suffix(".damaged"))
-            fresh.replace(path)
-            disk.remove(path.with_suffix(INDEX_SUFFIX))
-            disk.sync_folder(path.parent)
+            _write_whole(reader, found, fresh, disk or Disk())
     return found
 
 

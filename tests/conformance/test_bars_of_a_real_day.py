@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kitecli.hot import uncompiled
-from kitecli.sim.table import read_table
+from kitecli.tables.reading import read_table
 from tests.bars.stage import PASSES, Stage, ms
 
 FILE = "ticks/DERIVED_kitelike_quote_2024-06-27.parquet"

@@ -5,11 +5,14 @@ from datetime import date
 
 import pytest
 
-from kitecli.errors import DataError
+from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
+from kitecli.protocol.encoder import frame
 from kitecli.store.layout import CLOCK, FRAME, GAP, TIMER
 from kitecli.store.payloads import ClockOffset, encode_gap
 from kitecli.store.recording import OPEN_FILES, Recording
+from kitecli.store.writer import StoreSettings
+from tests.conformance.vectors import INFY_LTP
 from tests.store.days import Day, message, numbers_in
 from tests.store.independent_reader import read_day
 
@@ -120,3 +123,19 @@ def test_what_it_says_of_itself(day):
         assert recording.master == bytes(32)
         assert sum(1 for _ in recording.segments()) == len(list(day.folder.iterdir()))
         assert sum(piece.rows.size for piece in recording.pieces(structural=True)) > 1_500
+
+
+def test_ticks_before_damage_are_given_too(tmp_path):
+    day = Day(tmp_path, settings=StoreSettings(buffer_bytes=1 << 20, floor_bytes=0))
+    for number in range(400):
+        day.stage.append(frame([INFY_LTP]), 1_000 + number, 0)
+    day.step(sync=True)
+    assert day.writer.close(day.now_s)
+    (path,) = tmp_path.iterdir()
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    given = []
+    with Recording.open(tmp_path) as recording, pytest.raises(RecordingDamaged):
+        given.extend(len(batch.ticks) for batch in recording.ticks())
+    assert 150 < sum(given) < 250

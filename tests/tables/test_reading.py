@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kitecli.errors import DataError
-from kitecli.sim.table import as_epoch_ms, as_numbers, as_texts, read_table
+from kitecli.tables.reading import as_epoch_ms, as_epoch_ns, as_numbers, as_texts, read_table
 
 CSV_TEXT = '\ufeffinstrument_token,name,last_price\n408065,"INFY, Ltd",1573.15\n5633,ACC,\n'
 MORNING_MS = 1_719_461_456_305  # 27 June 2024, 09:40:56.305 IST
@@ -57,6 +57,24 @@ def test_times_of_every_kind_are_one_time(column: np.ndarray):
     assert abs(int(as_epoch_ms(column)[0]) - MORNING_MS) <= 1
 
 
+def test_whole_nanoseconds_are_kept_to_the_last_digit_and_what_is_missing_is_zero():
+    exact = MORNING_MS * 1_000_000 + 123_457
+    assert as_epoch_ns(np.array([exact, exact + 1])).tolist() == [exact, exact + 1]
+    assert as_epoch_ns(np.array([str(exact), ""])).tolist() == [exact, 0]
+    assert as_epoch_ns(np.array(["2024-06-27 09:40:56.305123", ""])).tolist() == [MORNING_MS * 1_000_000 + 123_000, 0]
+    assert as_epoch_ns(np.array(["2024-06-27T09:40:56", "NaT"], "datetime64[us]")).tolist()[1] == 0
+
+
+def test_parquet_times_with_a_zone_and_without_are_the_same_moment(tmp_path: Path):
+    path = tmp_path / "t.parquet"
+    zoned = "timestamptz '2024-06-27 04:10:56.305+00'"
+    duckdb.execute(
+        f"copy (select {zoned} as zoned, timestamp '2024-06-27 09:40:56.305' as plain) to '{path}' (format parquet)"
+    )
+    columns = read_table(path)
+    assert [as_epoch_ms(columns[name]).tolist() for name in ("zoned", "plain")] == [[MORNING_MS], [MORNING_MS]]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
@@ -90,7 +108,7 @@ def test_without_duckdb_parquet_says_what_to_install(tmp_path: Path):
         "import sys; sys.modules['duckdb'] = None\n"
         "from pathlib import Path\n"
         "from kitecli.errors import EnvironmentProblem\n"
-        "from kitecli.sim.table import read_table\n"
+        "from kitecli.tables.reading import read_table\n"
         "try:\n    read_table(Path('t.parquet'))\n"
         "except EnvironmentProblem as error:\n    print(error)\n"
     )

@@ -1,0 +1,76 @@
+"""What the verbs that read recordings share: which day, which instruments, which part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from kitecli.commands._shared import settings_of
+
+if TYPE_CHECKING:
+    from kitecli.archive.naming import DayNames
+    from kitecli.archive.spans import Span
+    from kitecli.store.recording import Recording
+
+StoreOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--store", help="A folder of recordings, or of stores.", show_default="the settings'")
+]
+DayArgument: TypeAlias = Annotated[
+    str, typer.Argument(help="A day, as 2026-11-20, today or newest; or its folder.", show_default=False)
+]
+FileArgument: TypeAlias = Annotated[
+    str, typer.Argument(help="A day, as 2026-11-20, its folder, or one file.", show_default=False)
+]
+SymbolsArgument: TypeAlias = Annotated[
+    list[str] | None, typer.Argument(help="Instruments, as kite feed takes them; default: all.", show_default=False)
+]
+FromOption: TypeAlias = Annotated[str | None, typer.Option("--from", help="A time of the day, as 10:15.")]
+ToOption: TypeAlias = Annotated[str | None, typer.Option("--to", help="A time of the day, itself not included.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a day somebody asked for. ``tokens``: none for all instruments."""
+
+    recording: Recording
+    names: DayNames
+    tokens: Sequence[int]
+    span: Span
+
+
+def root_of(context: typer.Context, named: Path | None) -> Path:
+    """The folder of stores somebody named, or that of the settings. Raises ConfigError."""
+    from kitecli.master.folder import data_dir
+
+    return named or Path(settings_of(context).datafeed.store_folder or Path(data_dir(), "recordings"))
+
+
+@contextmanager
+def part_of(
+    where: str, root: Path, symbols: Sequence[str] | None, first: str | None, last: str | None
+) -> Iterator[Part]:
+    """A day's recording and what of it was asked for. Raises DataError, UsageError, SubscriptionError."""
+    from kitecli.archive.naming import DayNames
+    from kitecli.archive.places import day_at
+    from kitecli.archive.spans import span_of
+    from kitecli.catalogue import today
+    from kitecli.store.recording import Recording
+
+    folder = day_at(where, root, today())
+    with Recording.open(folder) as recording:
+        names = DayNames.of(folder, recording.day, recording.master)
+        yield Part(recording, names, names.tokens(symbols or ()), span_of(recording.day, first, last))
+
+
+def progress(what: str, total: int) -> AbstractContextManager[Callable[[int], object]]:
+    """A bar of bytes on stderr."""
+    from rich.console import Console
+
+    from kitecli.terminal.recordings import byte_progress
+
+    return byte_progress(Console(stderr=True), what, total)

@@ -1,0 +1,1 @@
+"""Tables of ticks as people have them: CSV and Parquet files into columns, columns into records."""
