@@ -96,6 +96,11 @@ class SimProcess:
         self._access_token = str(self._ask("POST", "/sim/access_token")["access_token"])
         return self._access_token
 
+    def change_app(self, **changes: object) -> dict[str, Any]:
+        """Change what the developer console says of the app: ``redirect_url``, ``linked``, ``market_data``."""
+        changed: dict[str, Any] = self._ask("POST", "/sim/app", changes)
+        return changed
+
     def fault(self, do: str, **keys: object) -> list[dict[str, Any]]:
         """Do a fault now: its kind and the keys of a script's rule, ``for_s`` for its ``for``.
 

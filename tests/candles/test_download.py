@@ -30,7 +30,9 @@ from kitecli.settings.endpoints import load_historical_limits, load_rest_limits
 from kitecli.sim.candles import Candles, load_spans
 from kitecli.sim.history import MarketHistory
 from kitecli.sim.market import SyntheticMarket
-from kitecli.sim.rest import Request, RestApi
+from kitecli.sim.calls import Request
+from kitecli.sim.login import LoginDesk
+from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Sessions
 from kitecli.sim.shipped import shipped_calendar
 from kitecli.sim.universe import build_universe
@@ -56,7 +58,7 @@ class FlakyExchange:
         tokens = iter(f"{number:032x}" for number in range(100))
         self.sessions = Sessions(lambda: next(tokens), clock.now_ns())
         candles = Candles(market.instruments, self.history, load_spans(), shipped_calendar)
-        self.api = RestApi(market, self.sessions, {}, candles, limited=True)
+        self.api = RestApi(market, self.sessions, {}, candles, LoginDesk(self.sessions, lambda: next(tokens)), limited=True)
         self.slot = [row.tradingsymbol for row in market.instruments].index("INFY")
         self.arrivals: list[int] = []
         self.answers: list[int] = []
