@@ -15,6 +15,7 @@ from typing import Annotated, Final, get_type_hints
 from kitecli.market.modes import MODES
 from kitecli.secret import Secret
 from kitecli.settings.values import (
+    Addresses,
     Choice,
     FileName,
     Fraction,
@@ -45,6 +46,9 @@ class KiteSettings:
     totp_secret: Annotated[Secret | None, Hidden()]
     access_token: Annotated[Secret | None, Hidden()]
     access_token_file: Annotated[str | None, FileName()]
+    login_url: Annotated[str | None, Root("https", "http")]
+    redirect_url: Annotated[str | None, Root("https", "http")]
+    static_ips: Annotated[tuple[str, ...], Addresses()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,19 @@ class Intervals:
 
 
 @dataclass(frozen=True, slots=True)
+class Addresses:
+    """IP addresses, as ``[203.0.113.7, 2001:db8::7]``; none twice."""
+
+    @property
+    def expects(self) -> str:
+        return "a list of IP addresses as [203.0.113.7, 2001:db8::7]"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        words = [] if text.lower() in _NOTHING else _WORD.findall(text)
+        return tuple(dict.fromkeys(str(ip_address(word)) for word in words))
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """true or false."""
 
