@@ -6,7 +6,10 @@
     ├── UsageError                  exit 2   the command line was wrong: correct it
     ├── ConfigError                 exit 3   a setting is wrong: correct the file, variable or flag it names
     ├── AuthError                   exit 4   log in again
-    │   └── HandshakeForbidden               HTTP 403 on the websocket upgrade
+    │   ├── HandshakeForbidden               HTTP 403 on the websocket upgrade
+    │   ├── NoVault                          no credentials are kept here
+    │   ├── WrongPassword                    of the vault, or the vault's header was altered
+    │   └── TooManyTries                     of the vault's password: wait
     ├── FeedError                   exit 5   the market-data connection
     │   ├── SubscriptionError                an instrument the feed can't take
     │   │   ├── UnknownInstrument
@@ -19,6 +22,7 @@
     │       ├── ConnectionStale              open, and silent for longer than a heartbeat can be late
     │       └── CertificateRefused           TLS: the server can't prove who it is
     ├── DataError                   exit 6   a file or a recording can't be read
+    │   ├── VaultDamaged                     bytes of the vault aren't what they were, whatever the password
     │   ├── RecordingDamaged                 bytes that were written aren't what they were
     │   ├── RecordingHeld                    another process records there
     │   ├── OutsideCalendar                  a day the market's calendar has no data for
@@ -81,6 +85,18 @@ class HandshakeForbidden(AuthError):
     reference = "handshake-forbidden"
 
 
+class NoVault(AuthError):
+    reference = "no-vault"
+
+
+class WrongPassword(AuthError):
+    reference = "wrong-password"
+
+
+class TooManyTries(AuthError):
+    reference = "too-many-tries"
+
+
 class FeedError(KiteError):
     exit_code = 5
     reference = "feed"
@@ -129,6 +145,10 @@ class CertificateRefused(ConnectionFailed):
 class DataError(KiteError):
     exit_code = 6
     reference = "data"
+
+
+class VaultDamaged(DataError):
+    reference = "vault-damaged"
 
 
 class RecordingDamaged(DataError):
