@@ -22,6 +22,8 @@ FD_VARIABLE: Final = "KITE_VAULT_FD"
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
 LINE_BYTES_MAX: Final = 4096
 
+_opened: dict[str, OpenVault] = {}
+
 
 def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
     """Open the account's vault without asking; None where there is none, or nothing to open it with.
@@ -36,6 +38,21 @@ def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
         return _unlocked(vault, password)
     key = keystore.kept(vault.path)
     return vault.unlock_by_key(key) if key is not None else None
+
+
+def at_hand(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
+    """The account's vault for the rest of this process, opened when first asked for: quietly, else at the terminal.
+
+    None where there is none, or no way to open it. Raises as :meth:`Vault.unlock`. Closed when the process ends.
+    """
+    if profile not in _opened:
+        opened = unlock_quietly(profile)
+        if opened is None and Vault(vault_path(profile)).exists() and sys.stdin.isatty():
+            opened = unlock_by_prompt(profile)
+        if opened is None:
+            return None
+        _opened[profile] = opened
+    return _opened[profile]
 
 
 def unlock_by_prompt(profile: str = DEFAULT_PROFILE) -> OpenVault:
