@@ -39,7 +39,7 @@ from kitecli.commands.sim import sim
 from kitecli.commands.status import status
 from kitecli.commands.stop import stop
 from kitecli.errors import EnvironmentProblem, KiteError, UsageError
-from kitecli.secret import MASK
+from kitecli.secret import MASK, redacted
 
 EXIT_INTERRUPTED: Final = 128 + 2
 EXIT_BROKEN_PIPE: Final = 128 + 13  # what a program killed by SIGPIPE answers
@@ -111,13 +111,13 @@ def _defect(raised: Exception) -> Defect:
 
 
 def _without_secrets(text: str) -> str:
-    """Exceptions of other packages may quote a URL or an environment variable."""
+    """Exceptions of other packages may quote a URL, a header or an environment variable."""
     from kitecli.settings.schema import SECRET_VARIABLES
 
     for variable in SECRET_VARIABLES:
         if value := os.environ.get(variable):
             text = text.replace(value, MASK)
-    return _SECRET_PARAMETER.sub(rf"\1={MASK}", text)
+    return _SECRET_PARAMETER.sub(rf"\1={MASK}", redacted(text))
 
 
 def _lost_output(raised: Exception) -> EnvironmentProblem | None:

@@ -12,7 +12,10 @@
     │   ├── RequestTokenRefused     exit 43  the login's request token was used before, or is too old
     │   ├── ChecksumRefused         exit 44  the api_secret isn't the app's
     │   ├── UserNotLinked           exit 45  the app isn't open to this user
-    │   └── LoginHeldBack           exit 47  not tried, because the last try was refused
+    │   ├── LoginHeldBack           exit 47  not tried, because the last try was refused
+    │   ├── NoVault                          no credentials are kept here
+    │   ├── WrongPassword                    of the vault, or the vault's header was altered
+    │   └── TooManyTries                     of the vault's password: wait
     ├── FeedError                   exit 5   the market-data connection
     │   ├── SubscriptionError                an instrument the feed can't take
     │   │   ├── UnknownInstrument
@@ -25,6 +28,7 @@
     │       ├── ConnectionStale              open, and silent for longer than a heartbeat can be late
     │       └── CertificateRefused           TLS: the server can't prove who it is
     ├── DataError                   exit 6   a file or a recording can't be read
+    │   ├── VaultDamaged                     bytes of the vault aren't what they were, whatever the password
     │   ├── RecordingDamaged                 bytes that were written aren't what they were
     │   ├── RecordingHeld                    another process records there
     │   ├── OutsideCalendar                  a day the market's calendar has no data for
@@ -118,6 +122,18 @@ class LoginHeldBack(AuthError):
     reference = "login-held-back"
 
 
+class NoVault(AuthError):
+    reference = "no-vault"
+
+
+class WrongPassword(AuthError):
+    reference = "wrong-password"
+
+
+class TooManyTries(AuthError):
+    reference = "too-many-tries"
+
+
 class FeedError(KiteError):
     exit_code = 5
     reference = "feed"
@@ -166,6 +182,10 @@ class CertificateRefused(ConnectionFailed):
 class DataError(KiteError):
     exit_code = 6
     reference = "data"
+
+
+class VaultDamaged(DataError):
+    reference = "vault-damaged"
 
 
 class RecordingDamaged(DataError):

@@ -64,14 +64,14 @@ def why_refused(now_s: float, until_s: float | None = None) -> str:
     return "another login of the same app, or a logout in Kite, has ended it"
 
 
-def session_path(folder: Path, api_root: str, api_key: str) -> Path:
-    """The file of one app's session at one server; nobody learns the key from its name."""
-    return folder / f"session-{_digest(api_root)}-{_digest(api_key)}.json"
+def session_path(folder: Path, account: str, api_root: str, api_key: str) -> Path:
+    """The file of an account's session for one app at one server; nobody learns the key from its name."""
+    return folder / f"session-{account}-{_digest(api_root)}-{_digest(api_key)}.json"
 
 
-def newest_session(folder: Path, api_root: str, now_s: float) -> DaySession | None:
-    """The session of the latest login at that server, whichever app it was of."""
-    found = (_lasting(path, now_s) for path in folder.glob(f"session-{_digest(api_root)}-*.json"))
+def newest_session(folder: Path, account: str, api_root: str, now_s: float) -> DaySession | None:
+    """The session of the account's latest login at that server, whichever app it was of."""
+    found = (_lasting(path, now_s) for path in folder.glob(f"session-{account}-{_digest(api_root)}-*.json"))
     return max((one for one in found if one is not None), key=lambda one: one.since_s, default=None)
 
 

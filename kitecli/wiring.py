@@ -370,9 +370,29 @@ def _has_ended(options: SimOptions, sim: SimProcess) -> bool:
         return False
 
 
+def with_credentials(settings: Settings) -> Settings:
+    """The settings, with what a feed needs and they lack taken from the account's vault, where there is one.
+
+    Raises :class:`AuthError` where the vault can't be opened, as :meth:`kitecli.vault.Vault.unlock`.
+    """
+    kite = settings.kite
+    if kite.api_key and (kite.access_token or kite.access_token_file):
+        return settings
+    from kitecli.vault import at_hand
+
+    opened = at_hand(kite.vault)
+    if opened is None:
+        return settings
+    api_key, user_id = kite.api_key or opened.get("api_key"), kite.user_id or opened.get("user_id")
+    if not (kite.access_token or kite.access_token_file) and (token := opened.token()):
+        kite = replace(kite, access_token=token.value)
+    return replace(settings, kite=replace(kite, api_key=api_key, user_id=user_id))
+
+
 def _configured(settings: Settings) -> Market:
     from kitecli.broker.rest import BrokerSession
 
+    settings = with_credentials(settings)
     endpoints = load_endpoints(settings.kite)
     api_key = settings.kite.api_key.reveal() if settings.kite.api_key else endpoints.shared_api_key
     token, token_file = settings.kite.access_token, settings.kite.access_token_file
@@ -380,8 +400,7 @@ def _configured(settings: Settings) -> Market:
         raise AuthError(
             f"No {'access_token' if api_key else 'api_key'} for the {settings.kite.environment} environment",
             why="streaming from the broker needs both, and neither is ever kept in YAML",
-            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN (or KITE_ACCESS_TOKEN_FILE) in the environment, "
-            "or try it without: kite feed --sim, DataFeedService(simulated=True)",
+            hint=_where_credentials_come_from(settings),
         )
     if endpoints.ws_needs_user_id and not settings.kite.user_id:
         raise AuthError(
@@ -392,3 +411,18 @@ def _configured(settings: Settings) -> Market:
     session = BrokerSession(endpoints.api_root, api_key, token or Secret(""), endpoints.route_prefix)
     user_id = settings.kite.user_id if endpoints.ws_needs_user_id else None
     return Market(endpoints.ws_root, session, user_id, None if token else token_file)
+
+
+def _where_credentials_come_from(settings: Settings) -> str:
+    from kitecli.vault import Vault, vault_path
+
+    if Vault(vault_path(settings.kite.vault)).exists():
+        return (
+            "see what the vault holds: kite creds status. It is opened by its password at a terminal, else by a file "
+            "descriptor (KITE_VAULT_FD), a systemd credential or the keyring"
+        )
+    return (
+        "keep them in a vault (kite creds setup), or set KITE_API_KEY and KITE_ACCESS_TOKEN (or "
+        "KITE_ACCESS_TOKEN_FILE) in the environment, or try it without: kite feed --sim, "
+        "DataFeedService(simulated=True)"
+    )

@@ -22,6 +22,7 @@ Value = bool | int | float | str | time | Secret | tuple[str, ...] | None
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _NOTHING: Final = frozenset({"", "null", "~", "none"})
+_ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _WORD: Final = re.compile(r"[^\s,;'\"()\[\]]+")
 
 
@@ -200,6 +201,22 @@ class FileName:
 
     def parse(self, text: str) -> str | None:
         return None if text.lower() in _NOTHING else str(Path(text).expanduser())
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The name of an account's vault, or nothing."""
+
+    @property
+    def expects(self) -> str:
+        return "a name of small letters, digits and hyphens"
+
+    def parse(self, text: str) -> str | None:
+        if text.lower() in _NOTHING:
+            return None
+        if not _ACCOUNT.fullmatch(text):
+            raise ValueError(text)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

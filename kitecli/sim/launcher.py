@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import IO, Any, Final, Self
 from urllib.error import HTTPError
 
 from kitecli.errors import ConfigError, DataError, EnvironmentProblem, KiteError, UsageError
+from kitecli.secret import without_secrets
 from kitecli.sim.options import Ready, SimOptions
 
 START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
@@ -44,6 +46,7 @@ class SimProcess:
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kitecli.sim"],
+            env=without_secrets(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,

@@ -35,7 +35,7 @@ OURS = {
 }
 
 
-WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.access_token_file")
+WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.access_token_file", "kite.account")
 
 
 def test_the_defaults_are_the_promised_ones():
