@@ -91,13 +91,16 @@ def store_of(api_root: str) -> MasterStore:
 
 def master_session(settings: Settings) -> BrokerSession:
     """A session to ask the configured environment as; the master itself needs no login."""
+    from kitecli.auth.place import todays_session
     from kitecli.broker.rest import BrokerSession
     from kitecli.settings.endpoints import load_endpoints
 
     endpoints = load_endpoints(settings.kite)
     api_key = settings.kite.api_key.reveal() if settings.kite.api_key else endpoints.shared_api_key or ""
     session = BrokerSession(endpoints.api_root, api_key, route_prefix=endpoints.route_prefix)
-    return replace(session, access_token=settings.kite.access_token) if settings.kite.access_token else session
+    logged_in = None if settings.kite.access_token else todays_session(settings.kite, time.time())
+    token = logged_in.access_token if logged_in else settings.kite.access_token
+    return replace(session, access_token=token) if token else session
 
 
 def last_prices(session: BrokerSession) -> Prices | None:

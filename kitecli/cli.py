@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
 from kitecli.commands.audit_bars import audit_bars
+from kitecli.commands.auth import app as auth_app
 from kitecli.commands.bars import EPILOG as BARS_EXAMPLES
 from kitecli.commands.bars import bars
 from kitecli.commands.calendar import EPILOG as CALENDAR_EPILOG
@@ -198,6 +199,7 @@ app.command(short_help="Write a configuration file to edit.")(init)
 app.command(short_help="Check what kite needs of this machine.")(doctor)
 app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, show and compare the instruments.")
 app.add_typer(data_app, name="data", short_help="Download historical candles.")
+app.add_typer(auth_app, name="auth", short_help="Log in at the broker, once a day.")
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")
 
 

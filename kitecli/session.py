@@ -14,7 +14,7 @@ import os
 import secrets
 import stat
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -26,8 +26,8 @@ from kitecli.secret import Secret
 
 ENDS_HOUR: Final = 6
 UNSTEADY_HOURS: Final = (5, 8)
-"""Sessions end at 06:00 IST by regulation. The broker's flush is spread: refusals were seen from 05:20 to 07:49, also of
-tokens that were minutes old (users' reports of 2026; kite-connect fact sheet, token lifetime)."""
+"""Sessions end at 06:00 IST by regulation. The broker's flush is spread: refusals were seen from 05:20 to 07:49, also
+of tokens that were minutes old (users' reports of 2026; kite-connect fact sheet, token lifetime)."""
 LOG_IN: Final = "log in: kite auth login"
 _DIGITS: Final = 8
 _FOREIGN: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -98,7 +98,8 @@ def read_token(path: Path, now_s: float) -> Secret:
 
 def write_session(path: Path, session: DaySession) -> None:
     """Put a session in the place of the one before. Raises :class:`EnvironmentProblem`."""
-    plain = {**asdict(session), "access_token": session.access_token.reveal()}
+    plain = {field.name: getattr(session, field.name) for field in fields(session)}
+    plain["access_token"] = session.access_token.reveal()
     write_whole(path, json.dumps(plain).encode())
 
 
@@ -140,7 +141,7 @@ def _private_text(path: Path) -> str:
             return file.read().strip()
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "it is no text"
-        raise _unusable(path, "can't be read", str(reason), "log in (kite auth login), or name the right file") from None
+        raise _unusable(path, "can't be read", str(reason), f"{LOG_IN}; or name the right file") from None
 
 
 def _refuse_public(path: Path, status: os.stat_result) -> None:

@@ -78,7 +78,7 @@ def test_modes_come_from_the_settings_where_none_is_given():
 def test_the_brokers_servers_need_credentials(environment, monkeypatch):
     with pytest.raises(AuthError) as refusal:
         open_market(settings(kite__environment=environment), None)
-    assert "KITE_ACCESS_TOKEN" in refusal.value.hint
+    assert "kite auth login" in refusal.value.hint
     monkeypatch.setenv("KITE_API_KEY", "key")
     monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
     if environment == "sandbox":

@@ -2,5 +2,3 @@
 
 ``steps``, ``headless`` and ``hold`` decide and know no socket; ``listener``, ``browser`` and ``web`` are the sockets.
 """
-
-from kitecli.auth.authenticator import KiteAuthenticator as KiteAuthenticator

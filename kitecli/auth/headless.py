@@ -1,7 +1,7 @@
 """The login without a browser: password and code sent as the broker's own page sends them. Sans I/O.
 
-Opt-in, because the broker's staff say that a person has to log in once a day and that automating it isn't supported; and
-undocumented, so that it may end working any day. Source: kite-connect fact sheet, the common headless TOTP login.
+Opt-in, because the broker's staff say that a person has to log in once a day and that automating it isn't supported.
+It is undocumented, too, and may end working any day. Source: kite-connect fact sheet, the common headless TOTP login.
 
 A generator: it yields what to ask, is sent the answer, and returns the request token.
 """
@@ -20,7 +20,7 @@ from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, CodeRefuse
 from kitecli.secret import Secret
 
 CLOCK_TOLERANCE_S: Final = 20.0
-"""A code changes every 30 s, and servers take one step of difference: with less than a step ours is always among them."""
+"""A code changes every 30 s, and servers take one step of difference: with less, ours is among them."""
 HOPS: Final = 8
 _BY_HAND: Final = "log in by hand: kite auth login"
 
@@ -148,16 +148,22 @@ def _data(refused: type[AuthError], answer: Answer) -> Mapping[str, object]:
     raise refused(what, why=f"{message} ({kind}, HTTP {answer.status})", hint=hint)
 
 
+_CHECK_BOTH: Final = (
+    "kite doesn't try it a second time, because the broker blocks accounts: check both in Kite itself, correct them "
+    "(kite creds set password), then kite auth login --totp --retry"
+)
+_CHECK_CODE: Final = (
+    "kite doesn't try a second time, because the broker blocks accounts: compare totp_secret with your authenticator "
+    "and the clock with kite doctor --online, then kite auth login --totp --retry"
+)
 _REFUSED: Final = {
     PasswordRefused: (
         "The broker refused user ID or password",
-        "check both in Kite itself, then kite creds set password; kite tries no second time by itself, because the "
-        "broker blocks accounts after a few",
+        _CHECK_BOTH,
     ),
     CodeRefused: (
         "The broker refused the authenticator's code",
-        "compare with the code your authenticator shows: if they differ, kite creds set totp_secret; if they don't, "
-        "this machine's clock is off (kite doctor --online)",
+        _CHECK_CODE,
     ),
 }
 

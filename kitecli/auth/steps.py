@@ -5,8 +5,8 @@
     login page ──user logs in──▶ redirect URL?request_token=…&status=success&action=login&nonce=…
                                                      └─ exchanged for the day's access token (broker/login.py)
 
-The nonce goes through the broker's ``redirect_params`` and back: a page elsewhere that sends the browser to our listener
-doesn't know it. Source: kite-connect fact sheet, official flow.
+The nonce goes through the broker's ``redirect_params`` and back: a page elsewhere that sends the browser to our
+listener doesn't know it. Source: kite-connect fact sheet, official flow.
 """
 
 from __future__ import annotations

@@ -127,10 +127,8 @@ def ltp(session: BrokerSession, names: Sequence[str]) -> dict[str, float]:
         raise not_as_documented("/quote/ltp") from error
 
 
-def ask(
-    session: BrokerSession, path: str, params: Sequence[tuple[str, str]] = (), *, method: str = "GET"
-) -> object:
-    """Ask for an enveloped answer and return its ``data``; a POST carries ``params`` as a form. Raises as :func:`ltp`."""
+def ask(session: BrokerSession, path: str, params: Sequence[tuple[str, str]] = (), *, method: str = "GET") -> object:
+    """Ask for an enveloped answer and return its ``data``; a POST has ``params`` as a form. Raises as :func:`ltp`."""
     with _calling(session, session.route_prefix + path, params, session.timeout_s, method=method) as response:
         envelope = _envelope(response)
         # The status alone won't do: the broker marks errors in the envelope, and a proxy's 200 has none.
@@ -159,7 +157,8 @@ def _calling(
             with http.request(
                 method,
                 url,
-                **{"data" if method == "POST" else "params": list(params)},
+                params=None if method == "POST" else list(params),
+                data=list(params) if method == "POST" else None,
                 auth=_authorise(session),
                 headers={"X-Kite-Version": API_VERSION, "User-Agent": "kitecli", **(headers or {})},
                 timeout=(session.timeout_s, timeout_s),
@@ -237,6 +236,10 @@ def _refusal(path: str, response: requests.Response) -> KiteError:
 
 _LOG_IN: Final = "log in: kite auth login; where KITE_ACCESS_TOKEN is set, put the new token there, or unset it"
 
+_NEEDS_PLAN: Final = (
+    "market data needs the paid Connect plan, the free Personal plan has none: see developers.kite.trade. "
+    "Between 05:00 and 08:00 IST it can also mean that the session has ended: log in again"
+)
 _KNOWN: Final = (
     (
         "/session/token",
@@ -264,8 +267,7 @@ _KNOWN: Final = (
         "Insufficient permission for that call",
         NoMarketData,
         "The app may not ask for market data",
-        "market data needs the paid Connect plan, the free Personal plan has none: see developers.kite.trade. "
-        "Between 05:00 and 08:00 IST it can also mean that the session has ended: log in again",
+        _NEEDS_PLAN,
     ),
 )
 """Where it answers so, its words, what they mean, and what helps. Source: kite-connect fact sheet, REST auth errors."""

@@ -14,8 +14,8 @@ from kitecli.secret import Secret
 class TokenAddress:
     """The ticker's URL with the access token given at the start, handed over later, or read from a file.
 
-    Of all three the latest counts; what the file says at the start is older than a token given then. Fits :class:`~kitecli.feed.address.TickerAddress`; belongs to the feed's
-    event loop.
+    The latest counts; what the file says at the start is older than a token given then. Fits
+    :class:`~kitecli.feed.address.TickerAddress`; belongs to the feed's event loop.
     """
 
     def __init__(

@@ -76,6 +76,7 @@ class Ready:
     control_url: str = ""
     ca_file: str = ""
     login_url: str = ""
+    redirect_url: str = ""
     user_id: str = ""
     password: str = ""
     totp_secret: str = ""

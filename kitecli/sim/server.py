@@ -200,6 +200,7 @@ class SimulatedExchange:
             instruments=len(self.source.instruments),
             note="the table starts with the first subscription" if waits else "ticking",
             login_url=f"{api_url}/connect/login",
+            redirect_url=self.options.redirect_url,
             user_id=USER_ID,
             password=self.login.password,
             totp_secret=self.login.totp_secret,

@@ -284,7 +284,7 @@ def test_a_feed_can_be_started_from_the_simulated_exchange():
         name = next(iter(book)).key
         assert profile(ours)["user_id"]
         assert ltp(ours, [name, "NSE:NOSUCH"])[name] > 0
-        with pytest.raises(AuthError, match="Log in again"):
+        with pytest.raises(AuthError, match="kite auth login"):
             profile(BrokerSession(exchange.api_url, exchange.api_key, Secret("expired")))
 
 
