@@ -49,9 +49,7 @@ def read_private(path: Path, most: int = FILE_BYTES_MAX) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise NoVault(
-            f"There is no vault at {path}", why="no credentials were put there", hint="make one: kite creds setup"
-        ) from None
+        raise no_vault(path) from None
     except OSError as error:
         if path.is_symlink():
             raise _refused(path, "it is a link", "move the file itself there") from error
@@ -128,6 +126,13 @@ def locked(path: Path, patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # gives the lock back
+
+
+def no_vault(path: Path) -> NoVault:
+    """The error for a vault that isn't there."""
+    return NoVault(
+        f"There is no vault at {path}", why="no credentials were put there", hint="make one: kite creds setup"
+    )
 
 
 def _check_folder(folder: Path) -> None:
