@@ -117,7 +117,9 @@ def one_value(name: str, descriptor: int | None) -> Secret:
 
     if descriptor is not None:
         return read_line(descriptor)
-    return ask(f"{_WHAT.get(name, name)}: ") if sys.stdin.isatty() else read_line(sys.stdin.fileno())
+    if sys.stdin.isatty():
+        return ask(f"{_WHAT.get(name, name)}: ")
+    return Secret(sys.stdin.readline().rstrip("\r\n"))
 
 
 def by_name(variables: Mapping[str, str]) -> dict[str, Secret]:
