@@ -28,6 +28,7 @@ from kitecli.commands.bars import bars
 from kitecli.commands.calendar import EPILOG as CALENDAR_EPILOG
 from kitecli.commands.calendar import calendar
 from kitecli.commands.config import app as config_app
+from kitecli.commands.creds import app as creds_app
 from kitecli.commands.data import app as data_app
 from kitecli.commands.decode import decode
 from kitecli.commands.demo import demo
@@ -200,6 +201,7 @@ app.command(short_help="Check what kite needs of this machine.")(doctor)
 app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, show and compare the instruments.")
 app.add_typer(data_app, name="data", short_help="Download historical candles.")
 app.add_typer(auth_app, name="auth", short_help="Log in at the broker, once a day.")
+app.add_typer(creds_app, name="creds", short_help="Keep credentials in an encrypted vault.")
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from kitecli.errors import WrongPassword
+from kitecli.errors import VaultDamaged, WrongPassword
 from kitecli.secret import wipe
 from kitecli.vault import cipher
 from kitecli.vault.entries import Entries
@@ -71,11 +71,14 @@ class Contents:
                 why="it is another one, or somebody altered the file's header and made its checksum fit",
                 hint="try again; if you are sure of it, restore a backup: kite creds restore FILE",
             )
-        body = cipher.unseal(data_key, sealed.body_nonce, sealed.body, sealed.head())
-        if body is None:
+        try:
+            body = cipher.unseal(data_key, sealed.body_nonce, sealed.body, sealed.head())
+            if body is None:
+                raise damaged("the password is right, and the contents aren't what was written")
+            return cls(sealed.kdf, sealed.salt, sealed.key_id, data_key, Entries(body))
+        except VaultDamaged:
             wipe(data_key)
-            raise damaged("the password is right, and the contents aren't what was written")
-        return cls(sealed.kdf, sealed.salt, sealed.key_id, data_key, Entries(body))
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -31,7 +31,7 @@ def refusal() -> str:
     except ImportError:
         return "the package keyring isn't installed"
     names = [type(one).__module__ for one in _chained(keyring.get_keyring())]
-    bad = [name for name in names if name not in _TRUSTED and not name.startswith(_TRUSTED)]
+    bad = [name for name in names if name not in _TRUSTED]
     if bad or not names:
         return f"{', '.join(bad) or 'none'} is no store that is known to encrypt"
     return ""

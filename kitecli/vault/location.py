@@ -25,6 +25,8 @@ DEFAULT_PROFILE: Final = "default"
 SUFFIX: Final = ".vault"
 LOCK_PATIENCE_S: Final = 10.0
 LOOK_AGAIN_S: Final = 0.02
+# A pipe put in the file's place would keep a blocking open waiting.
+_READING: Final = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 _PROFILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -47,19 +49,20 @@ def read_private(path: Path, most: int = FILE_BYTES_MAX) -> bytes:
     than ``most`` bytes.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(path, _READING)
     except FileNotFoundError:
-        raise NoVault(
-            f"There is no vault at {path}", why="no credentials were put there", hint="make one: kite creds setup"
-        ) from None
+        raise no_vault(path) from None
     except OSError as error:
         if path.is_symlink():
             raise _refused(path, "it is a link", "move the file itself there") from error
         raise EnvironmentProblem(f"{path} can't be read", why=error.strerror or str(error)) from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check_private(path, os.fstat(file.fileno()))
+    try:
+        _check_private(path, os.fstat(descriptor))
         _check_folder(path.parent)
-        content = file.read(most + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(most + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > most:
         raise VaultDamaged(f"{path} is no vault", why=f"it has more than {most:,} bytes")
     return content
@@ -128,6 +131,13 @@ def locked(path: Path, patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # gives the lock back
+
+
+def no_vault(path: Path) -> NoVault:
+    """The error for a vault that isn't there."""
+    return NoVault(
+        f"There is no vault at {path}", why="no credentials were put there", hint="make one: kite creds setup"
+    )
 
 
 def _check_folder(folder: Path) -> None:

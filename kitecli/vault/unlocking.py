@@ -12,7 +12,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Final
 
-from kitecli.errors import AuthError, UsageError
+from kitecli.errors import AuthError, UsageError, WrongPassword
 from kitecli.secret import Secret
 from kitecli.vault import keystore
 from kitecli.vault.location import DEFAULT_PROFILE, vault_path
@@ -35,9 +35,9 @@ def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
         return None
     password = _password_at_hand(profile)
     if password is not None:
-        return _unlocked(vault, password)
+        return unlocked(vault, password)
     key = keystore.kept(vault.path)
-    return vault.unlock_by_key(key) if key is not None else None
+    return _by_keyring(vault, key) if key is not None else None
 
 
 def at_hand(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
@@ -61,7 +61,7 @@ def unlock_by_prompt(profile: str = DEFAULT_PROFILE) -> OpenVault:
     """
     vault = Vault(vault_path(profile))
     vault.sealed()  # what is wrong with the file is said before anybody types
-    return _unlocked(vault, ask(f"Password of the vault {profile!r}: "))
+    return unlocked(vault, ask(f"Password of the vault {profile!r}: "))
 
 
 def ask(prompt: str) -> Secret:
@@ -72,6 +72,13 @@ def ask(prompt: str) -> Secret:
             hint=f"name a file descriptor ({FD_VARIABLE}=N), use a systemd credential or the keyring: docs/vault.md",
         )
     return Secret(getpass(prompt))
+
+
+def credential_path(profile: str) -> Path | None:
+    """What systemd put there for this service (``LoadCredential=``, ``LoadCredentialEncrypted=``), if it did."""
+    folder = os.environ.get(CREDENTIALS_VARIABLE)
+    path = Path(folder, f"kite-password-{profile}") if folder else None
+    return path if path is not None and path.is_file() else None
 
 
 def read_line(descriptor: int) -> Secret:
@@ -98,11 +105,8 @@ def _password_at_hand(profile: str) -> Secret | None:
         if not text.isdigit():
             raise UsageError(f"{FD_VARIABLE} is {text!r}", why="it is the number of an open file descriptor")
         return read_line(int(text))
-    folder = os.environ.get(CREDENTIALS_VARIABLE)
-    credential = Path(folder, f"kite-password-{profile}") if folder else None
-    if credential is None or not credential.is_file():
-        return None
-    return _first_line_of(credential)
+    credential = credential_path(profile)
+    return _first_line_of(credential) if credential else None
 
 
 def _first_line_of(credential: Path) -> Secret:
@@ -113,7 +117,19 @@ def _first_line_of(credential: Path) -> Secret:
         os.close(descriptor)
 
 
-def _unlocked(vault: Vault, password: Secret) -> OpenVault:
+def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:
+    try:
+        return vault.unlock_by_key(key)
+    except WrongPassword as error:
+        raise WrongPassword(
+            "The keyring's key doesn't open the vault",
+            why="the vault's password was changed elsewhere, or a backup was restored",
+            hint="give the keyring the new key: kite creds keyring",
+        ) from error
+
+
+def unlocked(vault: Vault, password: Secret) -> OpenVault:
+    """Open it, and overwrite the password whatever comes of it. Raises as :meth:`Vault.unlock`."""
     try:
         return vault.unlock(password)
     finally:

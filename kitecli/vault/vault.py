@@ -25,7 +25,7 @@ from kitecli.vault.contents import Contents, Entropy
 from kitecli.vault.entries import AccessToken, Entries
 from kitecli.vault.guard import guard
 from kitecli.vault.layout import ARGON2ID, DEFAULTS, SALT_BYTES, Kdf, Sealed
-from kitecli.vault.location import locked, read_private, replace_private, shred
+from kitecli.vault.location import locked, no_vault, read_private, replace_private, shred
 from kitecli.vault.tries import Tries
 
 PASSWORD_LENGTH_MIN: Final = 12
@@ -68,11 +68,7 @@ class Vault:
         key = self.derive(kdf, password, salt)
         with locked(self.path), Contents.fresh(kdf, salt, self.entropy) as contents:
             if self.exists():
-                raise UsageError(
-                    f"There is a vault at {self.path}",
-                    why="it may hold secrets that are kept nowhere else",
-                    hint="change it with kite creds set, or remove it: kite creds reset",
-                )
+                raise already_there(self.path)
             replace_private(self.path, contents.seal(key, self.entropy).to_bytes())
         return OpenVault(self, key)
 
@@ -111,15 +107,18 @@ class Vault:
     def destroy(self) -> None:
         """Overwrite and remove it, and what was noted about wrong passwords. Raises :class:`NoVault`."""
         if not self.exists():
-            raise NoVault(f"There is no vault at {self.path}")
+            raise no_vault(self.path)
         with locked(self.path):
             if not self.path.is_symlink():
                 shred(self.path)
             self.path.unlink(missing_ok=True)
             self._tries_path.unlink(missing_ok=True)
 
-    def restore(self, sealed: Sealed) -> None:
-        """Put a backup in its place."""
+    def restore(self, sealed: Sealed, password: Secret) -> None:
+        """Put a backup in its place that ``password`` opens. Raises :class:`WrongPassword`, :class:`VaultDamaged`."""
+        key = self.derive(sealed.kdf, password, sealed.salt)
+        with Contents.unseal(sealed, key):
+            wipe(key)
         with locked(self.path):
             replace_private(self.path, sealed.to_bytes())
             self._tries_path.unlink(missing_ok=True)
@@ -255,3 +254,12 @@ def check_strength(password: Secret) -> None:
             why="who copies the file can try passwords without end",
             hint="four or five words chosen by dice are easy to keep in mind",
         )
+
+
+def already_there(path: Path) -> UsageError:
+    """The error for a second vault in one place."""
+    return UsageError(
+        f"There is a vault at {path}",
+        why="it may hold secrets that are kept nowhere else",
+        hint="change it with kite creds set, or remove it: kite creds reset",
+    )
