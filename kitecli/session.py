@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
@@ -112,8 +113,9 @@ def drop_ended(path: Path, now_s: float) -> None:
         return
     try:
         session = _session_of(_private_text(aside))
-        if session is not None and now_s < session.until_s and not path.exists():
-            aside.rename(path)
+        if session is not None and now_s < session.until_s:
+            with suppress(FileExistsError):  # a link never takes the place of a newer one
+                path.hardlink_to(aside)
     finally:
         aside.unlink(missing_ok=True)
 

@@ -1,57 +1,12 @@
-"""A simulated exchange with a login page, and kite told of it as of a broker."""
+"""The folder's own modules, importable (pytest's importlib mode puts none on the path), and their fixtures."""
 
 from __future__ import annotations
 
-import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+sys.path.insert(0, str(Path(__file__).parent))
 
-from kitecli.sim.launcher import SimProcess, launch
-from kitecli.sim.options import SimOptions
+from exchanges import browsing, exchange, variables  # noqa: E402
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@pytest.fixture
-def exchange() -> Iterator[SimProcess]:
-    with launch(SimOptions(instruments=5, redirect_url=f"http://127.0.0.1:{free_port()}/kite")) as sim:
-        yield sim
-
-
-@pytest.fixture
-def variables(exchange: SimProcess, tmp_path: Path) -> dict[str, str]:
-    """The environment of a user of this exchange, with nothing but his credentials."""
-    ready = exchange.ready
-    return {
-        "KITE_ENVIRONMENT": "sim",
-        "KITE_API_ROOT": ready.api_url,
-        "KITE_WS_ROOT": ready.ws_url,
-        "KITE_REDIRECT_URL": ready.redirect_url,
-        "KITE_RUNTIME_DIR": str(tmp_path / "run"),
-        "KITE_DATA_DIR": str(tmp_path / "data"),
-        "KITE_API_KEY": ready.api_key,
-        "KITE_API_SECRET": ready.api_secret,
-        "KITE_USER_ID": ready.user_id,
-        "KITE_PASSWORD": ready.password,
-        "KITE_TOTP_SECRET": ready.totp_secret,
-    }
-
-
-@pytest.fixture
-def browsing(exchange: SimProcess) -> dict[str, str]:
-    """What makes ``webbrowser`` open the scripted one."""
-    ready = exchange.ready
-    return {
-        "BROWSER": f"{sys.executable} {HERE / 'fake_browser.py'} %s",
-        "SIM_LOGIN": f"{ready.user_id},{ready.password},{ready.totp_secret}",
-    }
+__all__ = ["browsing", "exchange", "variables"]

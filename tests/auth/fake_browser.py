@@ -1,6 +1,7 @@
 """A browser without a window: logs in at the simulated exchange's page, by its forms, and follows the redirect.
 
-``python fake_browser.py PAGE`` with USER_ID, PASSWORD and TOTP_SECRET in SIM_LOGIN, as ``$BROWSER`` is called. With
+``python fake_browser.py PAGE`` with ``user,password,totp_secret`` or nothing in SIM_LOGIN, as ``$BROWSER`` is
+called. With
 ``--stop`` it prints the address it would end at instead of going there.
 """
 
@@ -39,19 +40,24 @@ def get(http: urllib.request.OpenerDirector, url: str, form: dict[str, str] | No
             return answer.read().decode(), ""
     except HTTPError as answer:
         with answer:
-            return answer.read().decode(), urljoin(url, answer.headers.get("Location", "")) if answer.code == 302 else ""
+            where = urljoin(url, answer.headers["Location"]) if answer.code == 302 else ""
+            return answer.read().decode(), where
 
 
-def log_in(page: str, user_id: str, password: str, totp_secret: str) -> str:
-    """Where the login ends: the redirect URL with what the broker adds."""
+def log_in(page: str, who: str) -> str:
+    """Where the login ends: the redirect URL with what the broker adds. ``who`` empty: as the page itself says."""
     http = browser()
     text, where = get(http, page)
     while where:
         page = where
         text, where = get(http, page)
+    if who:
+        user_id, password, totp_secret = who.split(",")
+        code = pyotp.TOTP(totp_secret).at(int(time.time()))
+    else:
+        user_id, password, code = re.findall(r"<b>(\w+)</b>", text)
     first, _ = get(http, urljoin(page, "/api/login"), {"user_id": user_id, "password": password})
     request_id = json.loads(first)["data"]["request_id"]
-    code = pyotp.TOTP(totp_secret).at(int(time.time()))
     form = {"user_id": user_id, "request_id": request_id, "twofa_value": code, "twofa_type": "totp"}
     get(http, urljoin(page, "/api/twofa"), form)
     finish = json.loads(re.search(r"location\.href = (\".*?\");", text)[1])
@@ -61,7 +67,7 @@ def log_in(page: str, user_id: str, password: str, totp_secret: str) -> str:
 if __name__ == "__main__":
     stop = "--stop" in sys.argv
     assert not [name for name in os.environ if name.startswith("KITE_") and "SECRET" in name]
-    end = log_in(sys.argv[-1], *os.environ["SIM_LOGIN"].split(","))
+    end = log_in(sys.argv[-1], os.environ["SIM_LOGIN"])
     if stop:
         print(end)
     else:

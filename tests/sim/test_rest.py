@@ -13,8 +13,8 @@ from fakes import INSTRUMENTS, FixedHistory, FixedSource
 
 from kitecli.clock import NS_PER_S
 from kitecli.errors import ConfigError
-from kitecli.sim.candles import Candles
 from kitecli.sim.calls import Request, Response
+from kitecli.sim.candles import Candles
 from kitecli.sim.login import LoginDesk
 from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Sessions

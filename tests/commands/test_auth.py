@@ -1,0 +1,209 @@
+"""``kite auth`` in real processes, against a simulated exchange; each way's time is printed, none is asserted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kitecli.sim.launcher import SimProcess
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "auth"))
+
+from exchanges import HERE, browsing, exchange, variables  # noqa: E402
+
+__all__ = ["browsing", "exchange", "variables"]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def kite(run_kite: Run, variables: dict[str, str]) -> Run:
+    def run(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        began_s = time.perf_counter()
+        done = run_kite(*arguments, env={**variables, **(env or {})}, stdin=stdin)
+        print(f"kite {' '.join(arguments)}: {time.perf_counter() - began_s:.2f} s")
+        secret = {variables[f"KITE_{name}"] for name in ("API_SECRET", "PASSWORD", "TOTP_SECRET")}
+        if "--sim" not in arguments:
+            assert not [one for one in secret if one in done.stdout + done.stderr]
+        return done
+
+    return run
+
+
+@pytest.fixture
+def pasting(variables: dict[str, str], browsing: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., tuple]]:
+    """``kite auth login --paste`` at a pipe, with somebody at a browser elsewhere: ``change`` is what he pastes of it."""
+
+    def log_in(change: Callable[[str], str] = str) -> tuple[int, str, str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kitecli", "auth", "login", "--paste"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **variables},
+            cwd=tmp_path,
+        )
+        with process:
+            said = ""
+            while "http" not in said:
+                said += process.stderr.readline()
+            page = said[said.index("http") :].strip()
+            script = [sys.executable, str(HERE / "fake_browser.py"), "--stop", page]
+            ended = subprocess.run(script, env={**os.environ, **browsing}, capture_output=True, text=True, check=True)
+            out, err = process.communicate(change(ended.stdout), timeout=30)
+        return process.returncode, out, said + err
+
+    yield log_in
+
+
+def status_of(kite: Run) -> dict:
+    done = kite("auth", "status", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_by_browser(kite: Run, browsing: dict[str, str], exchange: SimProcess):
+    done = kite("auth", "login", env=browsing)
+    assert done.returncode == 0, done.stderr
+    assert "SIM001" in done.stdout
+    found = status_of(kite)
+    assert (found["user_id"], found["source"], found["market_data"]) == ("SIM001", "kite auth login", True)
+    assert found["until"].endswith("06:00:00+05:30")
+    assert 0 < found["remaining_s"] <= 86_400
+    hidden = kite("auth", "token")
+    assert set(hidden.stdout.strip()) == {"*"}
+    token = kite("auth", "token", "--stdout").stdout.strip()
+    assert len(token) == 32
+    assert kite("auth", "login", "--totp").returncode == 0
+    assert kite("auth", "token", "--stdout").stdout.strip() == token, "a session that lasts is used"
+
+
+def test_by_paste_over_ssh(pasting: Callable[..., tuple], kite: Run):
+    code, out, err = pasting()
+    assert code == 0, err
+    assert "SIM001" in out
+    assert "paste the address" in err
+    assert kite("auth", "status").returncode == 0
+    alone = kite("auth", "login", "--again", env={"SSH_CONNECTION": "a", "BROWSER": ""}, stdin="\n")
+    assert alone.returncode == 4
+    assert "nothing was pasted" in alone.stderr
+
+
+def test_by_password_and_code(kite: Run):
+    done = kite("auth", "login", "--totp")
+    assert done.returncode == 0, done.stderr
+    assert "neither recommended nor supported" in done.stderr
+    again = kite("auth", "login", "--totp", "--again")
+    assert again.returncode == 0
+    assert "neither" not in again.stderr, "it is said once"
+
+
+def test_at_a_simulated_exchange_of_its_own_with_no_account(
+    run_kite: Run, tmp_path: Path, browsing: dict[str, str]
+):
+    """The user reads name and password on the page itself."""
+    from exchanges import free_port
+
+    env = {
+        "KITE_RUNTIME_DIR": str(tmp_path / "run"),
+        "KITE_REDIRECT_URL": f"http://127.0.0.1:{free_port()}/kite",
+        "BROWSER": browsing["BROWSER"],
+        "SIM_LOGIN": "",
+    }
+    done = run_kite("auth", "login", "--sim", "--json", env=env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["user_id"] == "SIM001"
+    assert "for this login only" in done.stderr
+    nobody = run_kite("auth", "status", "--sim", env=env)
+    assert (nobody.returncode, "No simulated exchange" in nobody.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "said"),
+    [
+        ({"KITE_PASSWORD": "wrong-one"}, 41, "refused user ID or password"),
+        ({"KITE_TOTP_SECRET": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}, 42, "authenticator's code"),
+        ({"KITE_API_SECRET": "another"}, 44, "api_secret isn't this app's"),
+        ({"KITE_TOTP_SECRET": "no base32!"}, 4, "totp_secret is none"),
+        ({"KITE_API_KEY": "unknown"}, 7, "no login page for this app"),
+        ({"KITE_API_SECRET": ""}, 4, "developers.kite.trade"),
+    ],
+)
+def test_each_refusal_has_its_message_and_code(kite: Run, wrong: dict[str, str], code: int, said: str):
+    done = kite("auth", "login", "--totp", env=wrong)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert not [value for value in wrong.values() if value and value in done.stderr]
+    retried = kite("auth", "login", "--totp")
+    assert retried.returncode == (47 if code in (41, 42) else 0), "no second try where the broker counts them"
+    assert kite("auth", "login", "--totp", "--retry").returncode == 0
+
+
+def test_a_request_token_works_once(pasting: Callable[..., tuple], exchange: SimProcess):
+    used: list[str] = []
+    assert pasting(lambda address: used.append(address) or address)[0] == 0
+    token = used[0].partition("request_token=")[2].partition("&")[0]
+    exchange.renew_token()  # the session is over, and the same request token is pasted again
+    code, _, err = pasting(lambda _: token)
+    assert code == 43
+    assert "works one time" in err
+
+
+def test_a_user_who_is_not_linked(kite: Run, exchange: SimProcess):
+    exchange.change_app(linked=False)
+    done = kite("auth", "login", "--totp", "--json")
+    refusal = json.loads(done.stderr.splitlines()[-1])
+    assert (done.returncode, refusal["error"], refusal["exit_code"]) == (45, "user-not-linked", 45)
+
+
+def test_a_plan_without_market_data_is_said_and_the_session_kept(kite: Run, exchange: SimProcess):
+    exchange.change_app(market_data=False)
+    done = kite("auth", "login", "--totp")
+    assert done.returncode == 46
+    assert "the app's plan has none" in done.stdout
+    status = kite("auth", "status", "--json")
+    assert (status.returncode, json.loads(status.stdout)["market_data"]) == (46, False)
+    exchange.change_app(market_data=True)
+    assert status_of(kite)["market_data"] is True
+
+
+def test_another_login_is_explained_and_a_logout_ends_all(kite: Run, exchange: SimProcess, variables: dict[str, str]):
+    assert kite("auth", "login", "--totp").returncode == 0
+    exchange.renew_token()
+    ended = kite("auth", "status")
+    assert ended.returncode == 4
+    assert "login" in ended.stderr
+    assert kite("auth", "login", "--totp").returncode == 0
+    token = kite("auth", "token", "--stdout").stdout.strip()
+    assert kite("auth", "logout").returncode == 0
+    assert not list(Path(variables["KITE_RUNTIME_DIR"]).glob("session-*"))
+    refused = kite("auth", "status", env={"KITE_ACCESS_TOKEN": token})
+    assert refused.returncode == 4, "at the broker, too"
+    for verb in ("status", "logout", "token"):
+        assert kite("auth", verb).returncode == 4
+
+
+def test_a_token_in_the_environment_goes_first_and_that_is_said(kite: Run, exchange: SimProcess):
+    given = {"KITE_ACCESS_TOKEN": exchange.access_token}
+    assert json.loads(kite("auth", "status", "--json", env=given).stdout)["source"] == "KITE_ACCESS_TOKEN"
+    done = kite("auth", "login", "--totp", env=given)
+    assert "KITE_ACCESS_TOKEN is set" in done.stderr
+
+
+def test_two_ways_at_once_are_none(kite: Run):
+    assert kite("auth", "login", "--paste", "--totp").returncode == 2
+
+
+def test_feeds_and_rest_use_the_session(kite: Run):
+    assert kite("auth", "login", "--totp").returncode == 0
+    fed = kite("feed", "NSE:INFY", "--duration", "1", "--json")
+    assert fed.returncode == 0, fed.stderr
+    assert fed.stdout
