@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from kitecli.auth.headless import CLOCK_TOLERANCE_S, Answer, Ask, skew_of
 from kitecli.clock import ist
-from kitecli.errors import AuthError, KiteError, NoMarketData
+from kitecli.errors import AuthError, BrokerUnavailable, KiteError, NoMarketData
 from kitecli.machine import Check
 from kitecli.session import DaySession, read_session, why_refused
 
@@ -37,12 +37,15 @@ _LOG_IN: Final = "kite auth login"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A session by the broker's word. ``since_s`` and ``until_s``: epoch seconds, where kite made the login itself."""
+    """A session by the broker's word. ``market_data``: whether the app may have any, None where it wasn't told.
+
+    ``since_s`` and ``until_s``: epoch seconds, where kite made the login itself.
+    """
 
     user_id: str
     user_name: str
     source: str
-    market_data: bool
+    market_data: bool | None
     since_s: int | None = None
     until_s: int | None = None
 
@@ -61,7 +64,7 @@ class Standing:
     def rows(self, now_s: float) -> list[tuple[str, str]]:
         until = f"{_moment(self.until_s)}, in {_span(self.until_s - now_s)}" if self.until_s else "about 06:00 IST"
         since = [("since", _moment(self.since_s))] if self.since_s else []
-        data = "yes" if self.market_data else "no: the app's plan has none"
+        data = {True: "yes", False: "no: the app's plan has none", None: "not told"}[self.market_data]
         who = f"{self.user_id} ({self.user_name})" if self.user_name else self.user_id
         return [("user", who), ("token from", self.source), *since, ("until", until), ("market data", data)]
 
@@ -77,9 +80,11 @@ def standing(asking: BrokerSession, source: str, session: DaySession | None, now
         raise AuthError("The session isn't accepted any more", why=why, hint=_LOG_IN) from refusal
     try:
         ltp(asking, [PROBED])
-        market_data = True
+        market_data: bool | None = True
     except NoMarketData:
         market_data = False
+    except BrokerUnavailable:  # one quote a second for all programs of the app together
+        market_data = None
     times = (session.since_s or None, session.until_s) if session else (None, None)
     return Standing(str(who.get("user_id", "")), str(who.get("user_name", "")), source, market_data, *times)
 
@@ -129,7 +134,7 @@ def check_session(whose: Callable[[], Standing], now_s: float) -> Check:
     text = f"{found.user_id}, by {found.source}"
     if found.until_s:
         text += f", for {_span(found.until_s - now_s)}"
-    if not found.market_data:
+    if found.market_data is False:
         return Check("session", "warn", f"{text}; no market data", "the app needs the Connect plan to stream")
     return Check("session", "ok", text)
 

@@ -31,7 +31,7 @@ class Ask:
 
     method: str
     url: str
-    form: Mapping[str, Secret] = field(default_factory=dict)
+    form: Mapping[str, str | Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def headless(page: str, nonce: str, user: User) -> Flow:
     if "location" in answer.headers:
         return request_token_of(answer.headers["location"], nonce)
     _check_page(answer)
-    form = {"user_id": user.user_id, "password": user.password, "type": Secret("user_id")}
+    form: dict[str, str | Secret] = {"user_id": user.user_id, "password": user.password, "type": "user_id"}
     data = _data(PasswordRefused, (yield Ask("POST", urljoin(url, "/api/login"), form)))
     if "totp" not in (data.get("twofa_type"), *_words(data.get("twofa_types"))):
         raise AuthError(
@@ -78,10 +78,10 @@ def headless(page: str, nonce: str, user: User) -> Flow:
         )
     form = {
         "user_id": user.user_id,
-        "request_id": Secret(str(data.get("request_id", ""))),
+        "request_id": str(data.get("request_id", "")),
         "twofa_value": user.code(),
-        "twofa_type": Secret("totp"),
-        "skip_session": Secret("true"),
+        "twofa_type": "totp",
+        "skip_session": "true",
     }
     _data(CodeRefused, (yield Ask("POST", urljoin(url, "/api/twofa"), form)))
     answer, _ = yield from _followed(page, (yield Ask("GET", page)))

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from kitecli.auth.headless import Answer, Ask
+from kitecli.secret import Secret
 
 TIMEOUT_S: Final = 7.0
 
@@ -24,7 +25,7 @@ class Web:
 
         from kitecli.broker.rest import certificates, is_on_this_machine, unreachable
 
-        form = {name: value.reveal() for name, value in asked.form.items()}
+        form = {name: value.reveal() if isinstance(value, Secret) else value for name, value in asked.form.items()}
         self._http.trust_env = not is_on_this_machine(asked.url)
         try:
             with self._http.request(

@@ -98,7 +98,7 @@ def show(found: Standing, *, as_json: bool) -> None:
         print_json(found.as_dict(time.time()))
     else:
         print_rows(("", ""), found.rows(time.time()))
-    if not found.market_data:
+    if found.market_data is False:
         raise NoMarketData(
             "The session lasts, and has no market data",
             why="the app's plan doesn't include any",

@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from exchanges import browsing, exchange, variables  # noqa: E402
+from exchanges import browsing, exchange, running, variables  # noqa: E402
 
-__all__ = ["browsing", "exchange", "variables"]
+__all__ = ["browsing", "exchange", "running", "variables"]

@@ -40,10 +40,19 @@ def variables_of(sim: SimProcess, folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def exchange() -> Iterator[SimProcess]:
-    with launch(SimOptions(instruments=5, redirect_url=f"http://127.0.0.1:{free_port()}/kite")) as sim:
+@pytest.fixture(scope="module")
+def running() -> Iterator[SimProcess]:
+    """One exchange for all tests of a file; the pace of people is none of theirs."""
+    redirect_url = f"http://127.0.0.1:{free_port()}/kite"
+    with launch(SimOptions(instruments=5, rate_limits=False, redirect_url=redirect_url)) as sim:
         yield sim
+
+
+@pytest.fixture
+def exchange(running: SimProcess) -> SimProcess:
+    running.change_app(linked=True, market_data=True)
+    running.renew_token()
+    return running
 
 
 @pytest.fixture

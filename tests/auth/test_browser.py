@@ -32,9 +32,7 @@ def test_it_is_not_waited_for_and_learns_no_secret(tmp_path: Path, monkeypatch: 
     told = tmp_path / "told"
     script = tmp_path / "browser.py"
     script.write_text(
-        "import os, sys, time\n"
-        f"open({str(told)!r}, 'w').write(sys.argv[1] + str(sorted(os.environ)))\n"
-        "time.sleep(1)\n"
+        f"import os, sys, time\nopen({str(told)!r}, 'w').write(sys.argv[1] + str(sorted(os.environ)))\ntime.sleep(1)\n"
     )
     monkeypatch.setenv("BROWSER", f"{sys.executable} {script} %s")
     monkeypatch.setenv("KITE_API_SECRET", "canary")

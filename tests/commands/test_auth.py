@@ -11,27 +11,45 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from kitecli.cli import app
 from kitecli.sim.launcher import SimProcess
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "auth"))
 
-from exchanges import HERE, browsing, exchange, variables  # noqa: E402
+from exchanges import HERE, browsing, exchange, running, variables  # noqa: E402
 
-__all__ = ["browsing", "exchange", "variables"]
+__all__ = ["browsing", "exchange", "running", "variables"]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Kite = Callable[..., Result]
+
+
+def leaks_nothing(text: str, variables: dict[str, str]) -> None:
+    assert not [name for name in ("API_SECRET", "PASSWORD", "TOTP_SECRET") if variables[f"KITE_{name}"] in text]
 
 
 @pytest.fixture
-def kite(run_kite: Run, variables: dict[str, str]) -> Run:
+def kite(variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """``kite ARGUMENTS…`` in this process: an interpreter's start costs ten times what most commands do."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
+        done = CliRunner().invoke(app, list(arguments), env={**variables, **(env or {})})
+        leaks_nothing(done.stdout + done.stderr, variables)
+        return done
+
+    return run
+
+
+@pytest.fixture
+def kite_process(run_kite: Kite, variables: dict[str, str]) -> Run:
     def run(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
         began_s = time.perf_counter()
         done = run_kite(*arguments, env={**variables, **(env or {})}, stdin=stdin)
         print(f"kite {' '.join(arguments)}: {time.perf_counter() - began_s:.2f} s")
-        secret = {variables[f"KITE_{name}"] for name in ("API_SECRET", "PASSWORD", "TOTP_SECRET")}
-        if "--sim" not in arguments:
-            assert not [one for one in secret if one in done.stdout + done.stderr]
+        leaks_nothing(done.stdout + done.stderr, variables)
         return done
 
     return run
@@ -64,14 +82,14 @@ def pasting(variables: dict[str, str], browsing: dict[str, str], tmp_path: Path)
     yield log_in
 
 
-def status_of(kite: Run) -> dict:
+def status_of(kite: Kite) -> dict:
     done = kite("auth", "status", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_by_browser(kite: Run, browsing: dict[str, str], exchange: SimProcess):
-    done = kite("auth", "login", env=browsing)
+def test_by_browser(kite: Kite, kite_process: Run, browsing: dict[str, str]):
+    done = kite_process("auth", "login", env=browsing)
     assert done.returncode == 0, done.stderr
     assert "SIM001" in done.stdout
     found = status_of(kite)
@@ -82,33 +100,31 @@ def test_by_browser(kite: Run, browsing: dict[str, str], exchange: SimProcess):
     assert set(hidden.stdout.strip()) == {"*"}
     token = kite("auth", "token", "--stdout").stdout.strip()
     assert len(token) == 32
-    assert kite("auth", "login", "--totp").returncode == 0
+    assert kite("auth", "login", "--totp").exit_code == 0
     assert kite("auth", "token", "--stdout").stdout.strip() == token, "a session that lasts is used"
 
 
-def test_by_paste_over_ssh(pasting: Callable[..., tuple], kite: Run):
+def test_by_paste_over_ssh(pasting: Callable[..., tuple], kite: Kite, kite_process: Run):
     code, out, err = pasting()
     assert code == 0, err
     assert "SIM001" in out
     assert "paste the address" in err
-    assert kite("auth", "status").returncode == 0
-    alone = kite("auth", "login", "--again", env={"SSH_CONNECTION": "a", "BROWSER": ""}, stdin="\n")
+    assert kite("auth", "status").exit_code == 0
+    alone = kite_process("auth", "login", "--again", env={"SSH_CONNECTION": "a", "BROWSER": ""}, stdin="\n")
     assert alone.returncode == 4
     assert "nothing was pasted" in alone.stderr
 
 
-def test_by_password_and_code(kite: Run):
-    done = kite("auth", "login", "--totp")
+def test_by_password_and_code(kite: Kite, kite_process: Run):
+    done = kite_process("auth", "login", "--totp")
     assert done.returncode == 0, done.stderr
     assert "neither recommended nor supported" in done.stderr
     again = kite("auth", "login", "--totp", "--again")
-    assert again.returncode == 0
+    assert again.exit_code == 0
     assert "neither" not in again.stderr, "it is said once"
 
 
-def test_at_a_simulated_exchange_of_its_own_with_no_account(
-    run_kite: Run, tmp_path: Path, browsing: dict[str, str]
-):
+def test_at_a_simulated_exchange_of_its_own_with_no_account(run_kite: Kite, tmp_path: Path, browsing: dict[str, str]):
     """The user reads name and password on the page itself."""
     from exchanges import free_port
 
@@ -137,14 +153,14 @@ def test_at_a_simulated_exchange_of_its_own_with_no_account(
         ({"KITE_API_SECRET": ""}, 4, "developers.kite.trade"),
     ],
 )
-def test_each_refusal_has_its_message_and_code(kite: Run, wrong: dict[str, str], code: int, said: str):
+def test_each_refusal_has_its_message_and_code(kite: Kite, wrong: dict[str, str], code: int, said: str):
     done = kite("auth", "login", "--totp", env=wrong)
-    assert (done.returncode, done.stdout) == (code, "")
+    assert (done.exit_code, done.stdout) == (code, "")
     assert said in done.stderr
     assert not [value for value in wrong.values() if value and value in done.stderr]
     retried = kite("auth", "login", "--totp")
-    assert retried.returncode == (47 if code in (41, 42) else 0), "no second try where the broker counts them"
-    assert kite("auth", "login", "--totp", "--retry").returncode == 0
+    assert retried.exit_code == (47 if code in (41, 42) else 0), "no second try where the broker counts them"
+    assert kite("auth", "login", "--totp", "--retry").exit_code == 0
 
 
 def test_a_request_token_works_once(pasting: Callable[..., tuple], exchange: SimProcess):
@@ -157,53 +173,53 @@ def test_a_request_token_works_once(pasting: Callable[..., tuple], exchange: Sim
     assert "works one time" in err
 
 
-def test_a_user_who_is_not_linked(kite: Run, exchange: SimProcess):
+def test_a_user_who_is_not_linked(kite: Kite, exchange: SimProcess):
     exchange.change_app(linked=False)
     done = kite("auth", "login", "--totp", "--json")
     refusal = json.loads(done.stderr.splitlines()[-1])
-    assert (done.returncode, refusal["error"], refusal["exit_code"]) == (45, "user-not-linked", 45)
+    assert (done.exit_code, refusal["error"], refusal["exit_code"]) == (45, "user-not-linked", 45)
 
 
-def test_a_plan_without_market_data_is_said_and_the_session_kept(kite: Run, exchange: SimProcess):
+def test_a_plan_without_market_data_is_said_and_the_session_kept(kite: Kite, exchange: SimProcess):
     exchange.change_app(market_data=False)
     done = kite("auth", "login", "--totp")
-    assert done.returncode == 46
+    assert done.exit_code == 46
     assert "the app's plan has none" in done.stdout
     status = kite("auth", "status", "--json")
-    assert (status.returncode, json.loads(status.stdout)["market_data"]) == (46, False)
+    assert (status.exit_code, json.loads(status.stdout)["market_data"]) == (46, False)
     exchange.change_app(market_data=True)
     assert status_of(kite)["market_data"] is True
 
 
-def test_another_login_is_explained_and_a_logout_ends_all(kite: Run, exchange: SimProcess, variables: dict[str, str]):
-    assert kite("auth", "login", "--totp").returncode == 0
+def test_another_login_is_explained_and_a_logout_ends_all(kite: Kite, exchange: SimProcess, variables: dict[str, str]):
+    assert kite("auth", "login", "--totp").exit_code == 0
     exchange.renew_token()
     ended = kite("auth", "status")
-    assert ended.returncode == 4
+    assert ended.exit_code == 4
     assert "login" in ended.stderr
-    assert kite("auth", "login", "--totp").returncode == 0
+    assert kite("auth", "login", "--totp").exit_code == 0
     token = kite("auth", "token", "--stdout").stdout.strip()
-    assert kite("auth", "logout").returncode == 0
+    assert kite("auth", "logout").exit_code == 0
     assert not list(Path(variables["KITE_RUNTIME_DIR"]).glob("session-*"))
     refused = kite("auth", "status", env={"KITE_ACCESS_TOKEN": token})
-    assert refused.returncode == 4, "at the broker, too"
+    assert refused.exit_code == 4, "at the broker, too"
     for verb in ("status", "logout", "token"):
-        assert kite("auth", verb).returncode == 4
+        assert kite("auth", verb).exit_code == 4
 
 
-def test_a_token_in_the_environment_goes_first_and_that_is_said(kite: Run, exchange: SimProcess):
+def test_a_token_in_the_environment_goes_first_and_that_is_said(kite: Kite, exchange: SimProcess):
     given = {"KITE_ACCESS_TOKEN": exchange.access_token}
     assert json.loads(kite("auth", "status", "--json", env=given).stdout)["source"] == "KITE_ACCESS_TOKEN"
     done = kite("auth", "login", "--totp", env=given)
     assert "KITE_ACCESS_TOKEN is set" in done.stderr
 
 
-def test_two_ways_at_once_are_none(kite: Run):
-    assert kite("auth", "login", "--paste", "--totp").returncode == 2
+def test_two_ways_at_once_are_none(kite: Kite):
+    assert kite("auth", "login", "--paste", "--totp").exit_code == 2
 
 
-def test_feeds_and_rest_use_the_session(kite: Run):
-    assert kite("auth", "login", "--totp").returncode == 0
-    fed = kite("feed", "NSE:INFY", "--duration", "1", "--json")
+def test_a_feed_uses_the_session(kite: Kite, kite_process: Run):
+    assert kite("auth", "login", "--totp").exit_code == 0
+    fed = kite_process("feed", "NSE:INFY", "--duration", "1", "--json")
     assert fed.returncode == 0, fed.stderr
     assert fed.stdout
