@@ -124,7 +124,9 @@ def check_secrets(settings: Settings | None) -> Iterator[Check]:
         return
     yield check_vault(settings.kite.vault)
     if settings.exposed:
-        yield Check("secrets in the open", "warn", settings.exposed.partition(" can be read")[0], "kite creds import-env")
+        yield Check(
+            "secrets in the open", "warn", settings.exposed.partition(" can be read")[0], "kite creds import-env"
+        )
 
 
 def check_vault(account: str) -> Check:

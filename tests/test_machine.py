@@ -72,7 +72,9 @@ def test_a_vault_that_others_can_read_or_that_is_damaged_fails(vault: Vault):
 
 def test_secrets_in_the_open_are_warned_about_by_name():
     rows = list(check_secrets(settings(KITE_API_KEY="canary", KITE_PASSWORD="canary")))
-    assert [(row.state, row.found) for row in rows[1:]] == [("warn", "KITE_API_KEY, KITE_PASSWORD in the environment or .env")]
+    assert [(row.state, row.found) for row in rows[1:]] == [
+        ("warn", "KITE_API_KEY, KITE_PASSWORD in the environment or .env")
+    ]
     assert [row.name for row in check_secrets(settings())] == ["vault"]
     assert list(check_secrets(None)) == []
 

@@ -17,7 +17,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is fork
 @pytest.mark.parametrize("kills", [20, pytest.param(1000, marks=pytest.mark.soak)])
 def test_exactly_one_password_opens_after_every_kill(tmp_path: Path, kills: int):
     ran = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), str(kills)], capture_output=True, text=True, timeout=900, check=False
+        [sys.executable, str(SCRIPT), str(tmp_path), str(kills)],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)

@@ -104,5 +104,3 @@ def test_another_process_of_the_same_user_can_t_read_its_memory(tmp_path: Path):
         reading = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=False)
         process.communicate(b"", timeout=60)
     assert "PermissionError" in reading.stderr
-
-

@@ -125,7 +125,9 @@ def test_a_file_of_gigabytes_isn_t_read(path: Path):
 
 def test_who_writes_sweeps_the_drafts_of_the_dead_and_no_other_account_s(path: Path):
     replace_private(path, b"content")
-    mine, tries, other = (path.parent / name for name in (".a.vault.0011aabb", ".a.tries.0011aabb", ".ab.vault.0011aabb"))
+    mine, tries, other = (
+        path.parent / name for name in (".a.vault.0011aabb", ".a.tries.0011aabb", ".ab.vault.0011aabb")
+    )
     for draft in (mine, tries, other):
         draft.touch(0o600)
     assert sorted(drafts_of(path)) == sorted([mine, tries])
