@@ -7,15 +7,15 @@ import zlib
 from pathlib import Path
 
 import pytest
-from tests.vault.independent import read
-from tests.vault.made import PASSWORD, Counted, quick
-from tests.vault.vectors import good
 
 from kitecli.errors import KiteError, VaultDamaged, WrongPassword
 from kitecli.secret import Secret
 from kitecli.vault.cipher import derive
 from kitecli.vault.contents import Contents
 from kitecli.vault.layout import ARGON2ID, HEAD_BYTES, Sealed
+from tests.vault.independent import read
+from tests.vault.made import PASSWORD, Counted, quick
+from tests.vault.vectors import good
 
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "vault-vectors.json").read_text())
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from tests.vault.made import NOON, SIX
 
 from kitecli.clock import IST
 from kitecli.errors import UsageError, VaultDamaged
 from kitecli.secret import CREDENTIALS, Secret
 from kitecli.vault.entries import VALUE_BYTES_MAX, AccessToken, Entries, sessions_end
+from tests.vault.made import NOON, SIX
 
 
 def test_credentials_and_the_token_come_back_from_their_bytes_in_order():

@@ -11,8 +11,9 @@ import pytest
 
 from kitecli.errors import AuthError, NoVault, UsageError, WrongPassword
 from kitecli.secret import Secret
-from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly, vault_path
+from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly
 from kitecli.vault import unlocking as module
+from kitecli.vault import vault_path
 from kitecli.vault.unlocking import at_hand, read_line
 from tests.vault.made import OTHER, PASSWORD
 

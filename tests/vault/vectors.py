@@ -12,13 +12,12 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from tests.vault.made import PASSWORD, SIX, Counted  # noqa: E402
-
 from kitecli.secret import Secret  # noqa: E402
 from kitecli.vault import AccessToken, cipher  # noqa: E402
 from kitecli.vault.contents import Contents  # noqa: E402
 from kitecli.vault.entries import Entries  # noqa: E402
 from kitecli.vault.layout import ARGON2ID, ARGON2ID_ID, PBKDF2, PBKDF2_ID, Kdf, Sealed  # noqa: E402
+from tests.vault.made import PASSWORD, SIX, Counted  # noqa: E402
 
 FILE = CHECKOUT / "docs" / "vault-vectors.json"
 CHEAP = Kdf(ARGON2ID_ID, passes=2, memory_kib=19 * 1024, lanes=1)
