@@ -12,11 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from kitecli.auth.authenticator import KiteAuthenticator as KiteAuthenticator
     from kitecli.service.data_feed import DataFeedService as DataFeedService
     from kitecli.service.opening import open_feed as open_feed
     from kitecli.settings.live import config as config
 
 _EXPORTS: Final = {
+    "KiteAuthenticator": "kitecli.auth.authenticator",
     "DataFeedService": "kitecli.service.data_feed",
     "config": "kitecli.settings.live",
     "open_feed": "kitecli.service.opening",

@@ -91,7 +91,7 @@ def store_of(api_root: str) -> MasterStore:
 
 def store_folder(settings: Settings, api_root: str) -> Path:
     """Where the days of a server's feeds are recorded: a store of its own below the settings' folder."""
-    from kitecli.master.folder import data_dir
+    from kitecli.folders import data_dir
 
     root = settings.datafeed.store_folder
     return Path(root or Path(data_dir(), "recordings"), source_of(api_root))
@@ -99,13 +99,16 @@ def store_folder(settings: Settings, api_root: str) -> Path:
 
 def master_session(settings: Settings) -> BrokerSession:
     """A session to ask the configured environment as; the master itself needs no login."""
+    from kitecli.auth.place import todays_session
     from kitecli.broker.rest import BrokerSession
     from kitecli.settings.endpoints import load_endpoints
 
     endpoints = load_endpoints(settings.kite)
     api_key = settings.kite.api_key.reveal() if settings.kite.api_key else endpoints.shared_api_key or ""
     session = BrokerSession(endpoints.api_root, api_key, route_prefix=endpoints.route_prefix)
-    return replace(session, access_token=settings.kite.access_token) if settings.kite.access_token else session
+    logged_in = None if settings.kite.access_token else todays_session(settings.kite, time.time())
+    token = logged_in.access_token if logged_in else settings.kite.access_token
+    return replace(session, access_token=token) if token else session
 
 
 def last_prices(session: BrokerSession) -> Prices | None:

@@ -22,11 +22,13 @@ from typer.core import TyperGroup
 
 from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
 from kitecli.commands.audit_bars import audit_bars
+from kitecli.commands.auth import app as auth_app
 from kitecli.commands.bars import EPILOG as BARS_EXAMPLES
 from kitecli.commands.bars import bars
 from kitecli.commands.calendar import EPILOG as CALENDAR_EPILOG
 from kitecli.commands.calendar import calendar
 from kitecli.commands.config import app as config_app
+from kitecli.commands.creds import app as creds_app
 from kitecli.commands.data import app as data_app
 from kitecli.commands.decode import decode
 from kitecli.commands.demo import demo
@@ -41,7 +43,7 @@ from kitecli.commands.sim import sim
 from kitecli.commands.status import status
 from kitecli.commands.stop import stop
 from kitecli.errors import EnvironmentProblem, KiteError, UsageError
-from kitecli.secret import MASK
+from kitecli.secret import MASK, redacted
 
 EXIT_INTERRUPTED: Final = 128 + 2
 EXIT_BROKEN_PIPE: Final = 128 + 13  # what a program killed by SIGPIPE answers
@@ -113,13 +115,13 @@ def _defect(raised: Exception) -> Defect:
 
 
 def _without_secrets(text: str) -> str:
-    """Exceptions of other packages may quote a URL or an environment variable."""
+    """Exceptions of other packages may quote a URL, a header or an environment variable."""
     from kitecli.settings.schema import SECRET_VARIABLES
 
     for variable in SECRET_VARIABLES:
         if value := os.environ.get(variable):
             text = text.replace(value, MASK)
-    return _SECRET_PARAMETER.sub(rf"\1={MASK}", text)
+    return _SECRET_PARAMETER.sub(rf"\1={MASK}", redacted(text))
 
 
 def _lost_output(raised: Exception) -> EnvironmentProblem | None:
@@ -201,6 +203,8 @@ app.command(short_help="Write a configuration file to edit.")(init)
 app.command(short_help="Check what kite needs of this machine.")(doctor)
 app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, show and compare the instruments.")
 app.add_typer(data_app, name="data", short_help="Download historical candles.")
+app.add_typer(auth_app, name="auth", short_help="Log in at the broker, once a day.")
+app.add_typer(creds_app, name="creds", short_help="Keep credentials in an encrypted vault.")
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")
 
 

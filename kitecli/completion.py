@@ -13,8 +13,9 @@ from shlex import shlex
 from typing import Final
 
 from kitecli.errors import DataError
+from kitecli.folders import data_dir
 from kitecli.market.index import MasterIndex
-from kitecli.master.folder import SIMULATED, data_dir, newest_index
+from kitecli.master.folder import SIMULATED, newest_index
 
 # Verbs whose arguments are instruments, and those of their options that take a value; a test compares them with Typer.
 TAKES_VALUE: Final = {

@@ -6,7 +6,16 @@
     ├── UsageError                  exit 2   the command line was wrong: correct it
     ├── ConfigError                 exit 3   a setting is wrong: correct the file, variable or flag it names
     ├── AuthError                   exit 4   log in again
-    │   └── HandshakeForbidden               HTTP 403 on the websocket upgrade
+    │   ├── HandshakeForbidden               HTTP 403 on the websocket upgrade
+    │   ├── PasswordRefused         exit 41  the broker refused user or password
+    │   ├── CodeRefused             exit 42  the broker refused the authenticator's code
+    │   ├── RequestTokenRefused     exit 43  the login's request token was used before, or is too old
+    │   ├── ChecksumRefused         exit 44  the api_secret isn't the app's
+    │   ├── UserNotLinked           exit 45  the app isn't open to this user
+    │   ├── LoginHeldBack           exit 47  not tried, because the last try was refused
+    │   ├── NoVault                          no credentials are kept here
+    │   ├── WrongPassword                    of the vault, or the vault's header was altered
+    │   └── TooManyTries                     of the vault's password: wait
     ├── FeedError                   exit 5   the market-data connection
     │   ├── SubscriptionError                an instrument the feed can't take
     │   │   ├── UnknownInstrument
@@ -19,11 +28,13 @@
     │       ├── ConnectionStale              open, and silent for longer than a heartbeat can be late
     │       └── CertificateRefused           TLS: the server can't prove who it is
     ├── DataError                   exit 6   a file or a recording can't be read
+    │   ├── VaultDamaged                     bytes of the vault aren't what they were, whatever the password
     │   ├── RecordingDamaged                 bytes that were written aren't what they were
     │   ├── RecordingHeld                    another process records there
     │   ├── OutsideCalendar                  a day the market's calendar has no data for
     │   └── HoursUnknown                     a day that trades at hours nobody has published
     ├── BrokerError                 exit 7   the broker's REST interface answered with an error
+    │   ├── NoMarketData            exit 46  the app's plan has none
     │   └── BrokerUnavailable                it may work in a moment: no network, HTTP 429 or 5xx, an answer cut short
     └── EnvironmentProblem          exit 8   this machine lacks something: a package, memory, a compiler
 
@@ -81,6 +92,48 @@ class HandshakeForbidden(AuthError):
     reference = "handshake-forbidden"
 
 
+class PasswordRefused(AuthError):
+    exit_code = 41
+    reference = "password-refused"
+
+
+class CodeRefused(AuthError):
+    exit_code = 42
+    reference = "code-refused"
+
+
+class RequestTokenRefused(AuthError):
+    exit_code = 43
+    reference = "request-token-refused"
+
+
+class ChecksumRefused(AuthError):
+    exit_code = 44
+    reference = "checksum-refused"
+
+
+class UserNotLinked(AuthError):
+    exit_code = 45
+    reference = "user-not-linked"
+
+
+class LoginHeldBack(AuthError):
+    exit_code = 47
+    reference = "login-held-back"
+
+
+class NoVault(AuthError):
+    reference = "no-vault"
+
+
+class WrongPassword(AuthError):
+    reference = "wrong-password"
+
+
+class TooManyTries(AuthError):
+    reference = "too-many-tries"
+
+
 class FeedError(KiteError):
     exit_code = 5
     reference = "feed"
@@ -131,6 +184,10 @@ class DataError(KiteError):
     reference = "data"
 
 
+class VaultDamaged(DataError):
+    reference = "vault-damaged"
+
+
 class RecordingDamaged(DataError):
     reference = "recording-damaged"
 
@@ -150,6 +207,11 @@ class HoursUnknown(DataError):
 class BrokerError(KiteError):
     exit_code = 7
     reference = "broker"
+
+
+class NoMarketData(BrokerError):
+    exit_code = 46
+    reference = "no-market-data"
 
 
 class BrokerUnavailable(BrokerError):

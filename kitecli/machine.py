@@ -50,6 +50,7 @@ def check_machine(load_settings: Callable[[], Settings]) -> list[Check]:
         check_compiled(),
         *(check_package(name) for name in PACKAGES),
         configuration,
+        *check_secrets(settings),
         check_ring(settings),
         check_trust(ssl.create_default_context()),
         check_clock(time.time_ns()),
@@ -115,6 +116,30 @@ def check_package(name: str) -> Check:
         return Check(f"package {name}", "ok", metadata.version(name))
     except ImportError as error:  # PackageNotFoundError is one
         return Check(f"package {name}", "fail", f"can't be imported: {error}", "pip install --force-reinstall kitecli")
+
+
+def check_secrets(settings: Settings | None) -> Iterator[Check]:
+    """The account's vault and who could read it; secrets that stand in the open. No password is asked for."""
+    if settings is None:
+        return
+    yield check_vault(settings.kite.vault)
+    if settings.exposed:
+        yield Check(
+            "secrets in the open", "warn", settings.exposed.partition(" can be read")[0], "kite creds import-env"
+        )
+
+
+def check_vault(account: str) -> Check:
+    """None is no failure: the simulated exchange and the environment's secrets need none."""
+    from kitecli.vault import Vault, vault_path
+
+    try:
+        vault = Vault(vault_path(account))
+        if not vault.exists():
+            return Check("vault", "ok", "none; kite creds setup makes one")
+        return Check("vault", "ok", f"{vault.path}, private, {vault.sealed().kdf}")
+    except KiteError as error:
+        return Check("vault", "fail", ": ".join(filter(None, (error.what, error.why))), error.hint)
 
 
 def check_ring(settings: Settings | None) -> Check:

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import hmac
+from collections.abc import Mapping
+from typing import Final, NoReturn
+from weakref import WeakValueDictionary
 
-MASK = "********"
+MASK: Final = "********"
+
+CREDENTIALS: Final = ("api_key", "api_secret", "user_id", "password", "totp_secret")
+"""What a login at the broker can need; the day's access token comes out of one."""
+
+SECRET_VARIABLES: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token"))
+"""The environment variables that hold a secret."""
+
+# Shorter ones stand in ordinary words, which redaction would make unreadable.
+_REDACTED_LENGTH: Final = 4
+
+
+def wipe(buffer: bytearray) -> None:
+    """Overwrite it where it stands."""
+    buffer[:] = bytes(len(buffer))
 
 
 class Secret:
-    """Wraps a secret; :meth:`reveal` is the one way to read it, so that every use can be found by searching for it."""
+    """Wraps a secret; :meth:`reveal` and :meth:`view` are the ways to read it, so that every use can be searched for.
 
-    __slots__ = ("_value",)
+    It is kept in a buffer that :meth:`wipe` overwrites. A ``bytearray`` of UTF-8 is taken over, not copied; of a
+    ``str`` Python keeps what it likes.
+    """
 
-    def __init__(self, value: str) -> None:
-        self._value = value
+    __slots__ = ("__weakref__", "_bytes")
+
+    def __init__(self, value: str | bytearray) -> None:
+        # A variable of the environment may hold bytes that are no UTF-8; Python hands them over as surrogates.
+        self._bytes = bytearray(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else value
+        _alive[id(self)] = self
 
     def reveal(self) -> str:
-        return self._value
+        return self._bytes.decode("utf-8", "surrogatepass")
+
+    def view(self) -> memoryview:
+        """Its UTF-8 where it stands: no copy that nobody could overwrite."""
+        return memoryview(self._bytes)
+
+    def wipe(self) -> None:
+        """Overwrite it; from then on it is empty."""
+        wipe(self._bytes)
+        self._bytes = bytearray()
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(self._bytes)
 
     def __repr__(self) -> str:
         return f"Secret({MASK})"
@@ -31,10 +63,27 @@ class Secret:
         return format(MASK, spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
+        return isinstance(other, Secret) and hmac.compare_digest(other._bytes, self._bytes)
 
     def __hash__(self) -> int:
-        return hash((Secret, self._value))
+        return hash((Secret, bytes(self._bytes)))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret can't be pickled; hand it over by a pipe, deliberately")
+
+
+_alive: WeakValueDictionary[int, Secret] = WeakValueDictionary()
+
+
+def redacted(text: str) -> str:
+    """``text`` with each secret that this process holds masked: known values, whatever name they stand behind."""
+    values = {secret.reveal() for secret in list(_alive.values())}
+    for value in sorted(values, key=len, reverse=True):  # a URL goes whole, before the token in it
+        if len(value) >= _REDACTED_LENGTH:
+            text = text.replace(value, MASK)
+    return text
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a child process: what a child needs to know, it is told through a pipe."""
+    return {name: value for name, value in environ.items() if name not in SECRET_VARIABLES}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kitecli.gateway.handle import GatewayHandle
     from kitecli.gateway.spec import GatewayEvent, GatewaySpec, RecordPlan
     from kitecli.market.book import InstrumentBook
+    from kitecli.market.contracts import Prices
     from kitecli.market.selection import Selection, Wish
     from kitecli.sim.launcher import SimProcess
     from kitecli.sim.options import Ready, SimOptions
@@ -41,7 +42,9 @@ class Market:
     user_id: Secret | None = None
     """Only the sandbox's ticker asks for it."""
     token_file: str | None = None
-    """Where the access token is read, and read again, instead of being known."""
+    """A file of the user's in which the access token is read, and read again."""
+    session_file: str | None = None
+    """Where a login puts the day's session; looked at again at each connect, also where a token was given."""
     simulated: bool = False
     ended: Callable[[], bool] = lambda: False
     """Whether all ticks there are have been sent: true of a recorded table in time, never of a market."""
@@ -96,16 +99,27 @@ def open_market(settings: Settings, sim: SimOptions | None, *, stays: bool = Fal
     if sim is None:
         return nullcontext(_configured(settings))
     ready = _in_background(sim, start=stays)
-    return nullcontext(_market_of(ready)) if ready is not None else _simulated(sim)
+    return nullcontext(market_of(ready)) if ready is not None else _simulated(sim)
 
 
 def rest_session(market: Market) -> BrokerSession:
     """Whom REST is called as: a token that stands in a file is read now. Raises :class:`AuthError`."""
-    from kitecli.feed.address import read_token
+    from kitecli.session import read_token
 
-    if market.token_file is None:
+    file = market.token_file or market.session_file
+    if market.session.access_token or file is None:
         return market.session
-    return replace(market.session, access_token=read_token(Path(market.token_file)))
+    return replace(market.session, access_token=read_token(Path(file), time.time()))
+
+
+def spot_prices(market: Market) -> Prices | None:
+    """What tells the spot prices that ATM takes; None without a login, which they need."""
+    from kitecli.catalogue import last_prices
+
+    try:
+        return last_prices(rest_session(market))
+    except AuthError:
+        return None
 
 
 def load_book(
@@ -119,7 +133,7 @@ def load_book(
 
 def choose(settings: Settings, market: Market, book: InstrumentBook, wanted: Wanted) -> Selection:
     """Resolve what was asked for against the instruments and the account's limits."""
-    from kitecli.catalogue import last_prices, today
+    from kitecli.catalogue import today
     from kitecli.market.selection import Wish, read_watchlist, select, split_names
 
     limits = load_feed_limits()
@@ -136,7 +150,7 @@ def choose(settings: Settings, market: Market, book: InstrumentBook, wanted: Wan
         futures_mode=settings.datafeed.futures_mode,
         limit=limits.connections * limits.instruments_per_connection,
         today=today(),
-        prices=last_prices(market.session),
+        prices=spot_prices(market),
     )
 
 
@@ -269,7 +283,7 @@ def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
         ws_root=market.ws_root,
         api_key=market.session.api_key,
         access_token=market.session.access_token or None,
-        token_file=market.token_file,
+        token_file=market.token_file or market.session_file,
         user_id=market.user_id,
         modes={},
         ring_size=settings.performance.ring_buffer_size,
@@ -379,10 +393,17 @@ def _in_background(options: SimOptions, *, start: bool) -> Ready | None:
     return None
 
 
-def _market_of(ready: Ready) -> Market:
+def market_of(ready: Ready) -> Market:
+    """As whom it lets anybody in, unless somebody has logged in there, which has ended that session."""
+    from kitecli.auth.place import SIMULATED
     from kitecli.broker.rest import BrokerSession
+    from kitecli.ring.location import runtime_dir
+    from kitecli.session import session_path
 
-    return Market(ready.ws_url, BrokerSession(ready.api_url, ready.api_key, Secret(ready.access_token)), simulated=True)
+    file = session_path(runtime_dir(), SIMULATED, ready.api_url, ready.api_key)
+    token = Secret("" if file.exists() else ready.access_token)
+    session = BrokerSession(ready.api_url, ready.api_key, token)
+    return Market(ready.ws_url, session, session_file=str(file), simulated=True)
 
 
 @contextmanager
@@ -390,7 +411,7 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
     from kitecli.sim.launcher import launch
 
     with launch(options) as sim:
-        yield replace(_market_of(sim.ready), ended=partial(_has_ended, options, sim))
+        yield replace(market_of(sim.ready), ended=partial(_has_ended, options, sim))
 
 
 def _has_ended(options: SimOptions, sim: SimProcess) -> bool:
@@ -404,24 +425,27 @@ def _has_ended(options: SimOptions, sim: SimProcess) -> bool:
 
 
 def _configured(settings: Settings) -> Market:
+    from kitecli.auth.finding import session_file_of, where_credentials_come_from, with_credentials
     from kitecli.broker.rest import BrokerSession
 
-    endpoints = load_endpoints(settings.kite)
-    api_key = settings.kite.api_key.reveal() if settings.kite.api_key else endpoints.shared_api_key
-    token, token_file = settings.kite.access_token, settings.kite.access_token_file
-    if not api_key or not (token or token_file):
+    settings = with_credentials(settings)
+    kite, endpoints = settings.kite, load_endpoints(settings.kite)
+    api_key = kite.api_key.reveal() if kite.api_key else endpoints.shared_api_key
+    token, token_file = kite.access_token, kite.access_token_file
+    session_file = session_file_of(kite, api_key or "")
+    if not api_key or not (token or token_file or (session_file and session_file.exists())):
         raise AuthError(
-            f"No {'access_token' if api_key else 'api_key'} for the {settings.kite.environment} environment",
+            f"No {'access_token' if api_key else 'api_key'} for the {kite.environment} environment",
             why="streaming from the broker needs both, and neither is ever kept in YAML",
-            hint="set KITE_API_KEY and KITE_ACCESS_TOKEN (or KITE_ACCESS_TOKEN_FILE) in the environment, "
-            "or try it without: kite feed --sim, DataFeedService(simulated=True)",
+            hint=where_credentials_come_from(kite, api_key),
         )
-    if endpoints.ws_needs_user_id and not settings.kite.user_id:
+    if endpoints.ws_needs_user_id and not kite.user_id:
         raise AuthError(
-            f"No user_id for the {settings.kite.environment} environment",
+            f"No user_id for the {kite.environment} environment",
             why="its ticker asks for one",
             hint="set KITE_USER_ID in the environment",
         )
     session = BrokerSession(endpoints.api_root, api_key, token or Secret(""), endpoints.route_prefix)
-    user_id = settings.kite.user_id if endpoints.ws_needs_user_id else None
-    return Market(endpoints.ws_root, session, user_id, None if token else token_file)
+    user_id = kite.user_id if endpoints.ws_needs_user_id else None
+    file = str(session_file) if session_file else None
+    return Market(endpoints.ws_root, session, user_id, None if token else token_file, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,10 +22,14 @@ from kitecli.machine import (
     check_platform,
     check_python,
     check_ring,
+    check_secrets,
     check_trust,
+    check_vault,
     usable,
 )
+from kitecli.secret import Secret
 from kitecli.settings import load
+from kitecli.vault import Vault, vault_path
 
 
 def settings(**environ: str):
@@ -40,6 +45,38 @@ def test_every_check_is_made_once_and_says_what_to_do_unless_ok():
     }
     assert all(bool(check.advice) == (check.state != "ok") for check in checks)
     assert usable(checks)
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vault:
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
+    vault = Vault(vault_path())
+    vault.create(Secret("correct horse battery")).close()
+    return vault
+
+
+def test_a_vault_is_described_and_none_is_no_failure(vault: Vault):
+    assert "Argon2id" in check_vault("default").found
+    assert check_vault("second") == Check("vault", "ok", "none; kite creds setup makes one")
+
+
+def test_a_vault_that_others_can_read_or_that_is_damaged_fails(vault: Vault):
+    vault.path.chmod(0o644)
+    shown = check_vault("default")
+    assert (shown.state, "chmod 600" in shown.advice) == ("fail", True)
+    vault.path.chmod(0o600)
+    vault.path.write_bytes(b"kite")
+    damaged = check_vault("default")
+    assert (damaged.state, "restore" in damaged.advice) == ("fail", True)
+
+
+def test_secrets_in_the_open_are_warned_about_by_name():
+    rows = list(check_secrets(settings(KITE_API_KEY="canary", KITE_PASSWORD="canary")))
+    assert [(row.state, row.found) for row in rows[1:]] == [
+        ("warn", "KITE_API_KEY, KITE_PASSWORD in the environment or .env")
+    ]
+    assert [row.name for row in check_secrets(settings())] == ["vault"]
+    assert list(check_secrets(None)) == []
 
 
 def test_a_failure_makes_it_unusable_and_a_warning_does_not():

@@ -10,7 +10,7 @@ import traceback
 
 import pytest
 
-from kitecli.secret import MASK, Secret
+from kitecli.secret import MASK, Secret, redacted, without_secrets
 
 CANARY = "canary-7f3a"
 
@@ -56,3 +56,45 @@ def test_an_empty_one_is_false():
 def test_it_cant_be_carried_off_by_accident(taken):
     with pytest.raises(TypeError):
         taken(Secret(CANARY))
+
+
+def test_it_is_kept_in_a_buffer_that_is_overwritten():
+    buffer = bytearray(b"canary")
+    secret = Secret(buffer)
+    assert secret.view().obj is buffer
+    secret.wipe()
+    assert buffer == bytes(6)
+    assert not secret
+    assert secret.reveal() == ""
+
+
+@pytest.mark.parametrize("text", ["", "abc", "पासवर्ड", "\udcff from the environment"])
+def test_any_text_comes_back(text: str):
+    assert Secret(text).reveal() == text
+
+
+def test_known_secrets_are_masked_in_any_text_the_longest_first():
+    token, url = Secret("tok-4711"), Secret("wss://ws?access_token=tok-4711")
+    assert redacted("to wss://ws?access_token=tok-4711 with tok-4711") == f"to {MASK} with {MASK}"
+    del url
+    assert redacted("to wss://ws?access_token=tok-4711") == f"to wss://ws?access_token={MASK}"
+    assert token
+
+
+def test_two_equal_ones_are_masked_until_the_last_is_gone():
+    one, other = Secret("twice-0815"), Secret("twice-0815")
+    del one
+    assert redacted("twice-0815") == MASK
+    del other
+    assert redacted("twice-0815") == "twice-0815"
+
+
+def test_short_ones_would_garble_everything():
+    secret = Secret("abc")
+    assert redacted("abc of it") == "abc of it"
+    assert secret
+
+
+def test_a_child_s_environment_has_no_secret():
+    environ = {"PATH": "/bin", "KITE_PASSWORD": "x", "KITE_ACCESS_TOKEN": "x", "KITE_ENVIRONMENT": "sim"}
+    assert without_secrets(environ) == {"PATH": "/bin", "KITE_ENVIRONMENT": "sim"}

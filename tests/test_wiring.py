@@ -1,11 +1,14 @@
 """How parts are put together: which market, which instruments, as whom; and a feed of them."""
 
+import os
 from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from kitecli.broker.rest import BrokerSession
+from kitecli.clock import IST
 from kitecli.errors import AuthError, TooManyInstruments
 from kitecli.hot import COMPILED
 from kitecli.market.book import InstrumentBook
@@ -14,6 +17,7 @@ from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
 from kitecli.settings import load
 from kitecli.sim.options import SimOptions
+from kitecli.vault import AccessToken, Vault, unlocking, vault_path
 from kitecli.wiring import FeedPlan, Market, Wanted, choose, load_book, open_market, rest_session, start_feed
 
 
@@ -78,7 +82,7 @@ def test_modes_come_from_the_settings_where_none_is_given():
 def test_the_brokers_servers_need_credentials(environment, monkeypatch):
     with pytest.raises(AuthError) as refusal:
         open_market(settings(kite__environment=environment), None)
-    assert "KITE_ACCESS_TOKEN" in refusal.value.hint
+    assert "kite auth login" in refusal.value.hint
     monkeypatch.setenv("KITE_API_KEY", "key")
     monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
     if environment == "sandbox":
@@ -103,6 +107,47 @@ def test_a_token_file_serves_where_no_token_is_given(monkeypatch):
     monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
     with open_market(settings(), None) as where:
         assert (where.token_file, where.session.access_token) == (None, Secret("token"))
+
+
+@pytest.fixture
+def vault(monkeypatch, tmp_path):
+    """Open, with an api_key and today's token; its password is on a descriptor."""
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(unlocking, "_opened", {})
+    with Vault(vault_path()).create(Secret("correct horse battery")) as opened:
+        opened.update({"api_key": Secret("vault-key"), "user_id": Secret("AB1234")})
+        opened.set_token(AccessToken("AB1234", Secret("vault-token"), datetime.now(IST) + timedelta(hours=1)))
+    reading, writing = os.pipe()
+    os.write(writing, b"correct horse battery\n")
+    os.close(writing)
+    monkeypatch.setenv("KITE_VAULT_FD", str(reading))
+    yield
+    os.close(reading)
+
+
+def test_the_vault_gives_what_the_environment_lacks_and_the_environment_wins(vault, monkeypatch):
+    for _ in range(2):  # a descriptor is read once, and a process asks more than once
+        with open_market(settings(), None) as where:
+            assert (where.session.api_key, where.session.access_token) == ("vault-key", Secret("vault-token"))
+    monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
+    with open_market(settings(), None) as where:
+        assert (where.session.api_key, where.session.access_token) == ("vault-key", Secret("token"))
+    monkeypatch.delenv("KITE_ACCESS_TOKEN")
+    monkeypatch.setenv("KITE_ACCESS_TOKEN_FILE", "~/token")
+    with open_market(settings(), None) as where:
+        assert (where.session.api_key, where.token_file) == ("vault-key", str(Path("~/token").expanduser()))
+
+
+def test_the_broker_s_credentials_are_not_for_its_sandbox(vault):
+    with pytest.raises(AuthError, match="access_token"):
+        open_market(settings(kite__environment="sandbox"), None)
+
+
+def test_a_vault_that_nothing_opens_is_named(vault, monkeypatch):
+    monkeypatch.delenv("KITE_VAULT_FD")
+    with pytest.raises(AuthError) as refusal:
+        open_market(settings(), None)
+    assert "kite creds status" in refusal.value.hint
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, KiteError, UsageError
+from kitecli.errors import (
+    AuthError,
+    BrokerError,
+    BrokerUnavailable,
+    ChecksumRefused,
+    KiteError,
+    NoMarketData,
+    RequestTokenRefused,
+    UsageError,
+    UserNotLinked,
+)
 from kitecli.secret import Secret
+from kitecli.session import why_refused
 
 if TYPE_CHECKING:
     import requests
@@ -115,9 +127,9 @@ def ltp(session: BrokerSession, names: Sequence[str]) -> dict[str, float]:
         raise not_as_documented("/quote/ltp") from error
 
 
-def ask(session: BrokerSession, path: str, params: Sequence[tuple[str, str]] = ()) -> object:
-    """GET an enveloped answer and return its ``data``. Raises as :func:`ltp`."""
-    with _calling(session, session.route_prefix + path, params, session.timeout_s) as response:
+def ask(session: BrokerSession, path: str, params: Sequence[tuple[str, str]] = (), *, method: str = "GET") -> object:
+    """Ask for an enveloped answer and return its ``data``; a POST has ``params`` as a form. Raises as :func:`ltp`."""
+    with _calling(session, session.route_prefix + path, params, session.timeout_s, method=method) as response:
         envelope = _envelope(response)
         # The status alone won't do: the broker marks errors in the envelope, and a proxy's 200 has none.
         if not response.ok or envelope.get("status") != "success" or "data" not in envelope:
@@ -132,18 +144,21 @@ def _calling(
     params: Sequence[tuple[str, str]],
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
+    method: str = "GET",
 ) -> Iterator[requests.Response]:
     import requests
 
     url = session.api_root.rstrip("/") + path
     with requests.Session() as http:
         # A proxy from the environment can't reach this machine's simulator.
-        http.trust_env = urlsplit(url).hostname not in LOOPBACK_HOSTS
-        http.verify = _trusted()
+        http.trust_env = not is_on_this_machine(url)
+        http.verify = certificates()
         try:
-            with http.get(
+            with http.request(
+                method,
                 url,
-                params=list(params),
+                params=None if method == "POST" else list(params),
+                data=list(params) if method == "POST" else None,
                 auth=_authorise(session),
                 headers={"X-Kite-Version": API_VERSION, "User-Agent": "kitecli", **(headers or {})},
                 timeout=(session.timeout_s, timeout_s),
@@ -152,10 +167,14 @@ def _calling(
             ) as response:
                 yield response
         except requests.RequestException as error:
-            raise _unreachable(url, error) from error
+            raise unreachable(url, error) from error
 
 
-def _trusted() -> str | bool:
+def is_on_this_machine(url: str) -> bool:
+    return urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+def certificates() -> str | bool:
     """What the feed's TLS trusts, which asks OpenSSL: one variable for both. True: what ``requests`` brings."""
     file = os.environ.get("SSL_CERT_FILE", "")
     return file if Path(file).is_file() else True
@@ -203,26 +222,60 @@ def _refusal(path: str, response: requests.Response) -> KiteError:
     envelope = _envelope(response)
     kind, message = str(envelope.get("error_type") or ""), str(envelope.get("message") or "")
     said = f"{message} ({kind}, HTTP {response.status_code})" if message else _describe(response)
+    for where, words, known, what, hint in _KNOWN:
+        if path.startswith(where) and words in message:
+            return known(what, why=said, hint=hint)
     if kind == "TokenException" or "access_token" in message:
-        return AuthError("The broker doesn't accept this session", why=said, hint=_LOG_IN)
+        why = f"{said}: {why_refused(time.time())}"
+        return AuthError("The broker doesn't accept this session", why=why, hint=_LOG_IN)
     # A gateway's page in the place of an answer passes too, whatever its status says.
     passing = response.status_code == 429 or response.status_code >= 500 or (response.ok and not envelope)
     error = BrokerUnavailable if passing else BrokerError
     return error(f"The broker refused {path}", why=said, hint=_advice(kind, response.status_code))
 
 
-_LOG_IN: Final = (
-    "Log in again and put the new token into KITE_ACCESS_TOKEN in the environment; "
-    "a session ends at about 06:00 IST, and when the same app logs in elsewhere"
+_LOG_IN: Final = "log in: kite auth login; where KITE_ACCESS_TOKEN is set, put the new token there, or unset it"
+
+_NEEDS_PLAN: Final = (
+    "market data needs the paid Connect plan, the free Personal plan has none: see developers.kite.trade. "
+    "Between 05:00 and 08:00 IST it can also mean that the session has ended: log in again"
 )
+_KNOWN: Final = (
+    (
+        "/session/token",
+        "Token is invalid or has expired",
+        RequestTokenRefused,
+        "The broker doesn't take this request token",
+        "log in again and use the new one at once: it works one time, within minutes",
+    ),
+    (
+        "/session/token",
+        "Invalid `checksum`",
+        ChecksumRefused,
+        "The api_secret isn't this app's",
+        "compare api_key and api_secret with the developer console, then kite creds set api_secret",
+    ),
+    (
+        "",
+        "not enabled for the app",
+        UserNotLinked,
+        "This user may not use the app",
+        "enter the user ID in the app's settings at developers.kite.trade; a personal app is open to its owner only",
+    ),
+    (
+        "",
+        "Insufficient permission for that call",
+        NoMarketData,
+        "The app may not ask for market data",
+        _NEEDS_PLAN,
+    ),
+)
+"""Where it answers so, its words, what they mean, and what helps. Source: kite-connect fact sheet, REST auth errors."""
 
 
 def _advice(kind: str, status: int) -> str:
     if kind == "PermissionException":
-        return (
-            "Market data needs the paid Connect plan, the free Personal plan has none: see developers.kite.trade. "
-            "Between 05:00 and 08:00 IST it can also mean that the session has ended: log in again"
-        )
+        return "The developer console says what the app may do: developers.kite.trade"
     if status == 429:
         return "Too many calls: wait a minute; other programs may share this api_key"
     if status >= 500:
@@ -250,7 +303,8 @@ def not_as_documented(path: str) -> BrokerError:
     )
 
 
-def _unreachable(url: str, error: requests.RequestException) -> BrokerError:
+def unreachable(url: str, error: requests.RequestException) -> BrokerError:
+    """The error for a call without an answer; of the address it shows the host alone."""
     import requests
 
     host = urlsplit(url).netloc

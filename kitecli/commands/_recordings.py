@@ -45,7 +45,7 @@ class Part:
 
 def root_of(context: typer.Context, named: Path | None) -> Path:
     """The folder of stores somebody named, or that of the settings. Raises ConfigError."""
-    from kitecli.master.folder import data_dir
+    from kitecli.folders import data_dir
 
     return named or Path(settings_of(context).datafeed.store_folder or Path(data_dir(), "recordings"))
 

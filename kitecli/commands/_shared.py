@@ -48,7 +48,7 @@ def settings_of(context: typer.Context, *, quietly: bool = False) -> Settings:
     given = context.find_root().obj
     options = given if isinstance(given, GlobalOptions) else GlobalOptions()
     settings = load(path=options.config, profile=options.profile, flags=options.overrides)
-    for warning in () if quietly else settings.warnings:
+    for warning in () if quietly else filter(None, (*settings.warnings, settings.exposed)):
         say(f"kite: {warning}")
     return settings
 

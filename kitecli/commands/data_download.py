@@ -122,7 +122,8 @@ def home_of(market: Market) -> AbstractContextManager[str | Path]:
     """Where what came is kept: by server; of a simulated exchange started for the occasion, as long as that lives."""
     from kitecli.candles.order import forget_simulated
     from kitecli.catalogue import source_of
-    from kitecli.master.folder import SIMULATED, data_dir
+    from kitecli.folders import data_dir
+    from kitecli.master.folder import SIMULATED
 
     if market.simulated:
         return TemporaryDirectory()

@@ -81,6 +81,10 @@ def _print_ready(ready: Ready) -> None:
             ("api_key", ready.api_key),
             ("access_token", ready.access_token),
             ("api_secret", ready.api_secret),
+            ("login", ready.login_url),
+            ("user_id", ready.user_id),
+            ("password", ready.password),
+            ("totp_secret", ready.totp_secret),
             *([("ca_file", ready.ca_file)] if ready.ca_file else []),
         ],
     )

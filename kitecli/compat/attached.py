@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import re
 import time
@@ -24,6 +23,7 @@ from kitecli.errors import (
 from kitecli.feed.liveness import State
 from kitecli.gateway.handle import GatewayHandle, attach, open_gateway
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+from kitecli.logs import logger
 from kitecli.market.tick import DEPTH_DTYPE, FLAG_SNAPSHOT, TICK_DTYPE
 from kitecli.ring.layout import COUNTERS
 from kitecli.ring.location import runtime_dir
@@ -32,7 +32,7 @@ from kitecli.secret import Secret
 from kitecli.settings.endpoints import load_feed_limits
 from kitecli.settings.live import config
 
-log = logging.getLogger("kitecli.compat")
+log = logger("kitecli.compat")
 
 _HEARTBEATS: Final = COUNTERS.index("heartbeats")
 _STATUS: Final[Mapping[type[KiteError], int]] = {

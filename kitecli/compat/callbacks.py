@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 
+from kitecli.logs import logger
 from kitecli.service.failures import Callback, FailureLog
 
-log = logging.getLogger("kitecli.compat")
+log = logger("kitecli.compat")
 
 
 class Callbacks:

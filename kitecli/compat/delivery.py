@@ -18,10 +18,11 @@ from kitecli.compat.port import RECALLED, Down, Ended, Event, Refused, Said, Up
 from kitecli.compat.texts import Copies, payload_of
 from kitecli.compat.ticks import Message, Rows, TickDictionaries
 from kitecli.errors import KiteError
+from kitecli.logs import logger
 from kitecli.protocol.encoder import encode_packets, frame
 from kitecli.ring.reader import Batch
 
-log = logging.getLogger("kitecli.compat")
+log = logger("kitecli.compat")
 
 TURN_S: Final = 0.01
 """How long it sleeps at most when no tick comes: how late an order update or a close() is noticed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,11 +17,12 @@ from kitecli.compat.port import OpenSource, Refused, Source
 from kitecli.compat.ticks import TickDictionaries
 from kitecli.compat.wanted import sorted_out
 from kitecli.errors import KiteError, UsageError
+from kitecli.logs import logger
 from kitecli.market.segments import SEGMENTS
 from kitecli.secret import Secret
 from kitecli.settings.endpoints import load_feed_limits
 
-log = logging.getLogger("kitecli.compat")
+log = logger("kitecli.compat")
 
 Callback = Callable[..., object] | None
 _BCD: Final = 6

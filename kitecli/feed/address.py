@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
-import sys
+import time
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 from urllib.parse import urlencode
 
 from kitecli.errors import AuthError
 from kitecli.secret import Secret
+from kitecli.session import read_token
 
 POLL_S: Final = 0.25
 """How often a token file is read while its token is refused: a new one is used well within two seconds."""
-_FOREIGN: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class TickerAddress(Protocol):
@@ -44,7 +42,7 @@ class FixedAddress:
 
 
 class TokenFileAddress:
-    """The access token is what stands in ``path``, a file of the user's that nobody else may read (0600).
+    """The access token is what stands in ``path``: the day's session, or a file of the user's (0600).
 
     ``root``: as ``wss://ws.kite.trade``. ``more``: further parameters of the query.
     """
@@ -55,7 +53,7 @@ class TokenFileAddress:
         self._path = path
 
     def url(self) -> Secret:
-        token = read_token(self._path).reveal()
+        token = read_token(self._path, time.time()).reveal()
         return Secret(f"{self._root}?{urlencode({**self._query, 'access_token': token})}")
 
     async def changed(self, refused: Secret) -> None:
@@ -67,26 +65,3 @@ class TokenFileAddress:
             return self.url() != refused
         except AuthError:  # not there yet, or half written: there is nothing to try
             return False
-
-
-def read_token(path: Path) -> Secret:
-    """The access token of a file that holds nothing else and nobody else may read. Raises :class:`AuthError`."""
-    try:
-        with path.open(encoding="ascii") as file:
-            _refuse_public(path, os.fstat(file.fileno()))
-            token = file.read().strip()
-    except (OSError, UnicodeDecodeError) as cause:
-        reason = cause.strerror if isinstance(cause, OSError) else "it is no text"
-        raise _unusable(path, "can't be read", str(reason), "log in, or name the right file") from None
-    if not token or any(character.isspace() for character in token):
-        raise _unusable(path, "holds no access token", "one line with nothing but the token belongs there", "log in")
-    return Secret(token)
-
-
-def _refuse_public(path: Path, status: os.stat_result) -> None:
-    if sys.platform != "win32" and status.st_mode & _FOREIGN:  # Windows keeps these bits elsewhere
-        raise _unusable(path, "can be read by others", f"its mode is {status.st_mode & 0o777:04o}", "chmod 600 it")
-
-
-def _unusable(path: Path, what: str, why: str, hint: str) -> AuthError:
-    return AuthError(f"The token file {path} {what}", why=why, hint=hint)

@@ -34,6 +34,7 @@ from kitecli.errors import (
     KiteError,
 )
 from kitecli.secret import Secret
+from kitecli.session import why_refused
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 FAREWELL_S: Final = 1.0
@@ -257,8 +258,8 @@ def _refused(cause: WSHandshakeError) -> KiteError:
     if status == HTTPStatus.FORBIDDEN:
         return HandshakeForbidden(
             "The ticker refused the access token (HTTP 403)",
-            why="it has expired (about 06:00 IST), another login ended it, or the app has no market-data subscription",
-            hint="log in again; if REST works and quotes don't, the plan lacks market data",
+            why=f"{why_refused(time.time())}; or the app's plan has no market data",
+            hint="kite auth status tells which; kite auth login begins a new session, and a running feed takes it up",
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return HandshakeRateLimited(

@@ -14,8 +14,8 @@ from kitecli.secret import Secret
 class TokenAddress:
     """The ticker's URL with the access token given at the start, handed over later, or read from a file.
 
-    Of file and hand-over the later one counts. Fits :class:`~kitecli.feed.address.TickerAddress`; belongs to the feed's
-    event loop.
+    The latest counts; what the file says at the start is older than a token given then. Fits
+    :class:`~kitecli.feed.address.TickerAddress`; belongs to the feed's event loop.
     """
 
     def __init__(
@@ -32,7 +32,10 @@ class TokenAddress:
         self._query = {"api_key": api_key, **more}
         self._file = TokenFileAddress(ws_root, api_key, token_file, **more) if token_file else None
         self._in_file: Secret | None = None
-        self._url = self._with(access_token) if access_token else None
+        self._url: Secret | None = None
+        self._look()
+        if access_token:
+            self._url = self._with(access_token)
         self._handed_over = asyncio.Event()
 
     def url(self) -> Secret:

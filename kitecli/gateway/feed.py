@@ -12,7 +12,6 @@ One reader at a time: a batch's arrays are overwritten by the next read. Everyth
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections import Counter
@@ -38,6 +37,7 @@ from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
 from kitecli.gateway.sieve import Sieve
 from kitecli.gateway.spec import GatewayEvent
+from kitecli.logs import logger
 from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.metrics import LatencyHistogram
@@ -46,7 +46,7 @@ from kitecli.ring.reader import Batch, RingReader
 from kitecli.secret import Secret
 from kitecli.store.folder import day_folder
 
-_LOG: Final = logging.getLogger("kitecli.feed")
+_LOG: Final = logger("kitecli.feed")
 UP: Final = frozenset({State.LIVE, State.QUIET})
 """States of a connection over which ticks come, or would if there were any."""
 TURN_S: Final = 0.05

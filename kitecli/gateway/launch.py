@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import IO, Any, Final
 
 from kitecli.errors import FeedError
 from kitecli.gateway.spec import READY, TAKEN, GatewaySpec, revived
+from kitecli.secret import without_secrets
 
 START_S: Final = 30.0
 END_S: Final = 1.0
@@ -48,6 +50,7 @@ def launch(spec: GatewaySpec) -> Launched | None:
     with tempfile.TemporaryFile() as complaints:  # a pipe nobody drains would stop it
         process = subprocess.Popen(
             [sys.executable, "-m", "kitecli.gateway"],
+            env=without_secrets(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

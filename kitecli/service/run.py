@@ -9,7 +9,6 @@ feed events   the feed's own: what the gateway says; runs nothing of the user's
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import Final
 from kitecli.errors import KiteError, UsageError
 from kitecli.gateway.feed import Feed, gap_of_event
 from kitecli.gateway.spec import GatewayEvent
+from kitecli.logs import logger
 from kitecli.ring.reader import Batch
 from kitecli.service.bars import BarCalls
 from kitecli.service.callbacks import Callbacks, call
@@ -28,7 +28,7 @@ from kitecli.service.failures import FailureLog
 from kitecli.service.statistics import NOTHING, Rate, feed_statistics
 from kitecli.service.supply import Supply
 
-LOG: Final = logging.getLogger("kitecli.service")
+LOG: Final = logger("kitecli.service")
 _LOOK_S: Final = 0.5
 """Windows doesn't interrupt an endless wait for Ctrl-C."""
 

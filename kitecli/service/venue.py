@@ -7,13 +7,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from kitecli.catalogue import last_prices
 from kitecli.market.book import InstrumentBook
 from kitecli.market.contracts import Prices
 from kitecli.secret import Secret
 from kitecli.settings import Settings
 from kitecli.sim.options import SimOptions
-from kitecli.wiring import Market, load_book, open_market
+from kitecli.wiring import Market, load_book, open_market, spot_prices
 
 
 class Venue:
@@ -45,7 +44,7 @@ class Venue:
 
     def prices(self) -> Prices | None:
         """What tells the spot prices that ATM takes; None without a login, which they need."""
-        return last_prices(self.market().session)
+        return spot_prices(self.market())
 
     def close(self) -> None:
         """May be opened again by its next use."""

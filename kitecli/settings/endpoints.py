@@ -23,6 +23,7 @@ class Endpoints:
     api_root: str
     ws_root: str
     login_url: str
+    ip_url: str
     route_prefix: str
     unprefixed_routes: tuple[str, ...]
     ws_needs_user_id: bool
@@ -67,9 +68,20 @@ class HistoricalLimits:
 
 
 def load_endpoints(kite: KiteSettings) -> Endpoints:
-    """The servers of ``kite.environment``, with ``api_root`` and ``ws_root`` where the settings give them."""
+    """The servers of ``kite.environment``, at other addresses where the settings give them."""
     endpoints = _facts(Endpoints, _read("endpoints.yaml")["environments"][kite.environment])
-    return replace(endpoints, api_root=kite.api_root or endpoints.api_root, ws_root=kite.ws_root or endpoints.ws_root)
+    api_root = kite.api_root or endpoints.api_root
+    return replace(
+        endpoints,
+        api_root=api_root,
+        ws_root=kite.ws_root or endpoints.ws_root,
+        login_url=kite.login_url or _at(api_root, endpoints.login_url),
+        ip_url=_at(api_root, endpoints.ip_url),
+    )
+
+
+def _at(root: str, where: str) -> str:
+    return root + where if where.startswith("/") else where
 
 
 def load_feed_limits() -> FeedLimits:

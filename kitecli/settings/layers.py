@@ -1,7 +1,8 @@
 """Settings in layers, each with its origin: defaults < file < profile < environment < flags < code.
 
 Where the file is looked for: ``--config``, ``$KITE_CONFIG``, ``config/config.yaml`` in the current folder, then
-``config.yaml`` in the user's configuration folder. Secrets are read from the environment alone.
+``config.yaml`` in the user's configuration folder. Secrets are read from the environment, or a
+``.env`` in the current folder, alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final, Literal
 from kitecli.errors import ConfigError
 from kitecli.secret import MASK
 from kitecli.settings.document import read_document
+from kitecli.settings.dotenv import with_dotenv
 from kitecli.settings.schema import (
     ALIASES,
     CONTROL_VARIABLES,
@@ -59,7 +61,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, checked and frozen. ``given`` holds every key's value with its origin."""
+    """All settings, checked and frozen. ``given`` holds every key's value with its origin.
+
+    ``exposed``: what the command line says about secrets that stand where others can read them.
+    """
 
     kite: KiteSettings
     performance: PerformanceSettings
@@ -69,6 +74,7 @@ class Settings:
     file: Path | None = None
     profile: str | None = None
     warnings: tuple[str, ...] = ()
+    exposed: str = ""
 
 
 def load(
@@ -79,7 +85,7 @@ def load(
     flags: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read every layer. Raises :class:`ConfigError`, which names the place to correct."""
-    environ = os.environ if environ is None else environ
+    environ = with_dotenv(os.environ) if environ is None else environ
     file = find_file(path, environ)
     profile = profile or environ.get("KITE_PROFILE") or None
     given = dict.fromkeys(SECRETS, Given(None, Origin("default")))
@@ -105,6 +111,7 @@ def build(
         file=file,
         profile=profile,
         warnings=(*strangers, *_notices(given)),
+        exposed=_exposed(given),
     )
     _check_market_hours(settings)
     return settings
@@ -280,6 +287,17 @@ def _notices(given: Mapping[str, Given]) -> list[str]:
     """Said where somebody set the key himself; a ready profile's values are nobody's expectation."""
     mine = {"file", "environment", "flag", "code"}
     return [f"{key} ({given[key].origin}) {NOTICES[key]}" for key in NOTICES if given[key].origin.layer in mine]
+
+
+def _exposed(given: Mapping[str, Given]) -> str:
+    """A simulated exchange's credentials are worth nothing."""
+    found = [given[key].origin.place for key in SECRETS if given[key].origin.layer == "environment"]
+    if not found or given["kite.environment"].value != "prod":
+        return ""
+    return (
+        f"{', '.join(found)} in the environment or .env can be read by every program you run, and win over the vault; "
+        "kite creds import-env takes them into it"
+    )
 
 
 def _check_market_hours(settings: Settings) -> None:

@@ -13,8 +13,11 @@ from types import MappingProxyType
 from typing import Annotated, Final, get_type_hints
 
 from kitecli.market.modes import MODES
-from kitecli.secret import Secret
+from kitecli.secret import CREDENTIALS, Secret
+from kitecli.secret import SECRET_VARIABLES as VARIABLES_OF_SECRETS
 from kitecli.settings.values import (
+    Account,
+    Addresses,
     Choice,
     FileName,
     FolderName,
@@ -34,7 +37,7 @@ ENVIRONMENTS: Final = ("prod", "sandbox", "sim")
 
 @dataclass(frozen=True, slots=True)
 class KiteSettings:
-    """Which servers to talk to, and as whom. The secrets come from the process's environment alone."""
+    """Which servers to talk to, and as whom. The secrets come from the environment, else from the vault."""
 
     environment: Annotated[str, Choice(ENVIRONMENTS)]
     api_root: Annotated[str | None, Root("https", "http")]
@@ -46,6 +49,15 @@ class KiteSettings:
     totp_secret: Annotated[Secret | None, Hidden()]
     access_token: Annotated[Secret | None, Hidden()]
     access_token_file: Annotated[str | None, FileName()]
+    login_url: Annotated[str | None, Root("https", "http")]
+    redirect_url: Annotated[str | None, Root("https", "http")]
+    static_ips: Annotated[tuple[str, ...], Addresses()]
+    account: Annotated[str | None, Account()]
+
+    @property
+    def vault(self) -> str:
+        """The vault's name. Each environment has one of its own: the broker's token is nothing for its sandbox."""
+        return self.account or ("default" if self.environment == "prod" else self.environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +115,14 @@ SECTIONS: Final = MappingProxyType(
     }
 )
 
-SECRETS: Final = tuple(
-    f"kite.{name}" for name in ("api_key", "api_secret", "user_id", "password", "totp_secret", "access_token")
-)
-SECRET_VARIABLES: Final = MappingProxyType({f"KITE_{key.partition('.')[2].upper()}": key for key in SECRETS})
+SECRETS: Final = tuple(f"kite.{name}" for name in (*CREDENTIALS, "access_token"))
+SECRET_VARIABLES: Final = MappingProxyType(dict(zip(VARIABLES_OF_SECRETS, SECRETS, strict=True)))
 
 ALIASES: Final = MappingProxyType({"performance.store_ticks": "datafeed.store_ticks"})
 
 # Steer kite itself rather than set a value; the last two belong to the build and to the tests.
 CONTROL_VARIABLES: Final = frozenset(
-    {"KITE_CONFIG", "KITE_PROFILE", "KITE_DEBUG", "KITE_PURE", "KITE_RUNTIME_DIR", "KITE_DATA_DIR"}
+    {"KITE_CONFIG", "KITE_PROFILE", "KITE_DEBUG", "KITE_PURE", "KITE_RUNTIME_DIR", "KITE_DATA_DIR", "KITE_VAULT_FD"}
     | {"KITE_REQUIRE_C", "KITE_MARKET_DATA"}
 )
 

@@ -22,6 +22,7 @@ Value = bool | int | float | str | time | Secret | tuple[str, ...] | None
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _NOTHING: Final = frozenset({"", "null", "~", "none"})
+_ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _WORD: Final = re.compile(r"[^\s,;'\"()\[\]]+")
 
 
@@ -103,6 +104,19 @@ class Intervals:
         if len(names) > self.most:
             raise ValueError(text)
         return names
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """IP addresses, as ``[203.0.113.7, 2001:db8::7]``; none twice."""
+
+    @property
+    def expects(self) -> str:
+        return "a list of IP addresses as [203.0.113.7, 2001:db8::7]"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        words = [] if text.lower() in _NOTHING else _WORD.findall(text)
+        return tuple(dict.fromkeys(str(ip_address(word)) for word in words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +218,22 @@ class FolderName:
         if not path.is_absolute():
             raise ValueError(text)
         return str(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The name of an account's vault, or nothing."""
+
+    @property
+    def expects(self) -> str:
+        return "a name of small letters, digits and hyphens"
+
+    def parse(self, text: str) -> str | None:
+        if text.lower() in _NOTHING:
+            return None
+        if not _ACCOUNT.fullmatch(text):
+            raise ValueError(text)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

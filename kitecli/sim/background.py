@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Final
 
 from kitecli.errors import EnvironmentProblem
 from kitecli.ring.location import files_in
+from kitecli.secret import without_secrets
 from kitecli.sim.launcher import DIRECT, START_TIMEOUT_S, STOP_TIMEOUT_S, as_ready, first_line
 from kitecli.sim.options import Ready, SimOptions
 
@@ -24,6 +26,7 @@ def begin(options: SimOptions, folder: Path) -> Ready:
     """Start one that outlives this process, and leave word of it in ``folder``. Raises as launcher.launch."""
     process = subprocess.Popen(
         [sys.executable, "-m", "kitecli.sim"],
+        env=without_secrets(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ They need no session: the exchange listens on loopback, and what it holds opens 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,7 @@ class Exchange(Protocol):
     def subscriptions(self) -> Mapping[int, Mapping[int, str]]: ...
     def new_request_token(self, now_ns: int) -> str: ...
     def renew_token(self, now_ns: int) -> str: ...
+    def change_app(self, changes: Mapping[str, object]) -> dict[str, object]: ...
     @property
     def proxy(self) -> Faults | None: ...
 
@@ -50,6 +52,7 @@ def control_routes(exchange: Exchange) -> Routes:
         ("GET", "/sim/subscriptions"): lambda *_: exchange.subscriptions(),
         ("POST", "/sim/request_token"): lambda _, now_ns: {"request_token": exchange.new_request_token(now_ns)},
         ("POST", "/sim/access_token"): lambda _, now_ns: {"access_token": exchange.renew_token(now_ns)},
+        ("POST", "/sim/app"): lambda body, _: exchange.change_app(_object(body)),
         ("GET", "/sim/faults"): lambda *_: _proxy(exchange).report(),
         ("POST", "/sim/faults"): lambda body, _: _do(exchange, body),
     }
@@ -61,6 +64,16 @@ def _do(exchange: Exchange, body: bytes) -> list[dict[str, object]]:
         _proxy(exchange).expect(asked)
         return []
     return [deed.line() for deed in _proxy(exchange).do(asked)]
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise UsageError("The body is no JSON object", hint='as {"market_data": false}')
+    return said
 
 
 def _proxy(exchange: Exchange) -> Faults:

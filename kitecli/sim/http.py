@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from kitecli.sim.rest import JSON, Request, Response
+from kitecli.sim.calls import JSON, Request, Response
 from kitecli.sim.sessions import Refusal
 
 MAX_HEAD_BYTES: Final = 128 * 1024  # a thousand instruments in a query are 30 KB
@@ -69,10 +69,11 @@ def parse_head(head: bytes) -> Request:
 
 def format_response(response: Response, *, keep: bool) -> bytes:
     phrase = HTTPStatus(response.status).phrase
+    more = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
     head = (
         f"HTTP/1.1 {response.status} {phrase}\r\n"
         f"Content-Type: {response.content_type}\r\n"
-        f"Content-Length: {len(response.body)}\r\n"
+        f"Content-Length: {len(response.body)}\r\n{more}"
         f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
     )
     return head.encode() + response.body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import IO, Any, Final, Self
 from urllib.error import HTTPError
 
 from kitecli.errors import ConfigError, DataError, EnvironmentProblem, KiteError, UsageError
+from kitecli.secret import without_secrets
 from kitecli.sim.options import Ready, SimOptions
 
 START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
@@ -44,6 +46,7 @@ class SimProcess:
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kitecli.sim"],
+            env=without_secrets(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -95,6 +98,11 @@ class SimProcess:
         """A new access token; the old one is refused with 403 from now on. Open connections go on."""
         self._access_token = str(self._ask("POST", "/sim/access_token")["access_token"])
         return self._access_token
+
+    def change_app(self, **changes: object) -> dict[str, Any]:
+        """Change what the developer console says of the app: ``redirect_url``, ``linked``, ``market_data``."""
+        changed: dict[str, Any] = self._ask("POST", "/sim/app", changes)
+        return changed
 
     def fault(self, do: str, **keys: object) -> list[dict[str, Any]]:
         """Do a fault now: its kind and the keys of a script's rule, ``for_s`` for its ``for``.

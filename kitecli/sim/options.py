@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 SYNTHETIC: Final = "synthetic"
+REDIRECT_URL: Final = "http://127.0.0.1:5010/kite"
+"""What kite.redirect_url is by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class SimOptions:
     whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before
     both ports then: a file's path or YAML itself ("version: 1" is one without rules). ``fault_log``: file that its
     truth is written to as NDJSON. ``idle_s``: it outlives its starter, and ends when nobody was connected for so long.
+    ``redirect_url``: where a login ends, as it is registered for the app.
     """
 
     source: str = SYNTHETIC
@@ -37,6 +40,7 @@ class SimOptions:
     faults: str = ""
     fault_log: str = ""
     idle_s: float = 0.0
+    redirect_url: str = REDIRECT_URL
 
     @property
     def is_synthetic(self) -> bool:
@@ -55,6 +59,7 @@ class SimOptions:
 class Ready:
     """Where a running simulator is and how to get in. Its credentials open nothing but itself: they are no secrets.
 
+    ``login_url``: the page, for a browser; ``totp_secret``: base32, for an authenticator.
     ``control_url``: REST that no fault stands before. ``ca_file``: what to trust where the addresses are of TLS.
     """
 
@@ -70,6 +75,11 @@ class Ready:
     note: str
     control_url: str = ""
     ca_file: str = ""
+    login_url: str = ""
+    redirect_url: str = ""
+    user_id: str = ""
+    password: str = ""
+    totp_secret: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

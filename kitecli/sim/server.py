@@ -10,7 +10,9 @@ import json
 import os
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import asdict, replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import parse_qs
@@ -29,6 +31,7 @@ from picows import (
 
 from kitecli.clock import NS_PER_S, Clock, SystemClock, ist
 from kitecli.errors import UsageError
+from kitecli.sim.calls import JSON, Request, Response
 from kitecli.sim.candles import Candles, load_spans
 from kitecli.sim.control import control_routes
 from kitecli.sim.faults.kinds import Script
@@ -38,9 +41,10 @@ from kitecli.sim.faults.truth import Line
 from kitecli.sim.history import History, MarketHistory, TableHistory
 from kitecli.sim.http import serve_http
 from kitecli.sim.ledger import Ledger
+from kitecli.sim.login import USER_ID, LoginDesk
 from kitecli.sim.market import SyntheticMarket
 from kitecli.sim.options import Ready, SimOptions
-from kitecli.sim.rest import JSON, Request, Response, RestApi
+from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Refusal, Sessions
 from kitecli.sim.shipped import shipped_calendar
 from kitecli.sim.tape import TableSource
@@ -137,7 +141,8 @@ class SimulatedExchange:
         tokens = [instrument.instrument_token for instrument in self.source.instruments]
         self.slot_of = {token: slot for slot, token in enumerate(tokens)}
         self.ledger = Ledger(tokens)
-        self.sessions = Sessions(lambda: secrets.token_hex(16), now_ns)
+        self.sessions = Sessions(lambda: secrets.token_hex(16), now_ns, options.redirect_url)
+        self.login = LoginDesk(self.sessions, lambda: secrets.token_hex(16))
         self.clients: set[Client] = set()
         self.state = "running" if options.is_synthetic else "waiting"
         self.room = asyncio.Event()
@@ -147,7 +152,8 @@ class SimulatedExchange:
         self._script = read_script(options.faults) if options.faults else None
         self.history = history_of(self.source, options.seed)
         candles = Candles(self.source.instruments, self.history, load_spans(), shipped_calendar)
-        self._rest = RestApi(self.source, self.sessions, control_routes(self), candles, limited=options.rate_limits)
+        routes = control_routes(self)
+        self._rest = RestApi(self.source, self.sessions, routes, candles, self.login, limited=options.rate_limits)
 
     async def open(self) -> Ready:
         """Listen; with faults it is the proxy that has the ports that were asked for."""
@@ -193,6 +199,11 @@ class SimulatedExchange:
             source=self.options.source,
             instruments=len(self.source.instruments),
             note="the table starts with the first subscription" if waits else "ticking",
+            login_url=f"{api_url}/connect/login",
+            redirect_url=self.options.redirect_url,
+            user_id=USER_ID,
+            password=self.login.password,
+            totp_secret=self.login.totp_secret,
         )
 
     def status(self) -> dict[str, object]:
@@ -213,6 +224,14 @@ class SimulatedExchange:
     def new_request_token(self, now_ns: int) -> str:
         return self.sessions.new_request_token(now_ns)
 
+    def change_app(self, changes: Mapping[str, object]) -> dict[str, object]:
+        """What one does in the developer console: another redirect URL, a user let in or out, another plan."""
+        for name, value in changes.items():
+            if not isinstance(value, type(getattr(self.sessions.app, name, None))):
+                raise UsageError(f"The app has no {name} of this kind", hint="redirect_url, linked, market_data")
+            setattr(self.sessions.app, name, value)
+        return asdict(self.sessions.app)
+
     def renew_token(self, now_ns: int) -> str:
         """The old access token is refused from now on. Open connections stay, as the broker's do."""
         return self.sessions.renew(now_ns).access_token
@@ -225,7 +244,10 @@ class SimulatedExchange:
         return _refused(refusal) if refusal else Client(self)
 
     def answer(self, request: Request) -> Response:
-        return self._rest.handle(request, self.clock.now_ns())
+        now_ns = self.clock.now_ns()
+        response = self._rest.handle(request, now_ns)
+        date = formatdate(now_ns / NS_PER_S, usegmt=True)  # clients compare their clock with it
+        return replace(response, headers=(*response.headers, ("Date", date)))
 
     def open_session(self) -> TickerSession:
         packets = self.options.packets_per_frame

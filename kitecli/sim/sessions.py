@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 from kitecli.clock import NS_PER_S, ist
+from kitecli.sim.options import REDIRECT_URL
 
 MAX_CONNECTIONS: Final = 3
 EXPIRY_HOUR: Final = 6
@@ -41,6 +42,8 @@ NO_AUTHORIZATION: Final = Refusal(400, "Invalid `api_key` or `access_token`.", "
 BAD_SESSION: Final = Refusal(403, "Incorrect `api_key` or `access_token`.", "TokenException")
 BAD_REQUEST_TOKEN: Final = Refusal(403, "Token is invalid or has expired.", "TokenException")
 BAD_CHECKSUM: Final = Refusal(403, "Invalid `checksum`.", "TokenException")
+NOT_LINKED: Final = Refusal(403, "The user is not enabled for the app.", "PermissionException")
+NOT_IN_PLAN: Final = Refusal(403, "Insufficient permission for that call.", "PermissionException")
 HANDSHAKE_MISSING: Final = Refusal(400, "Missing `api_key` or `access_token`.", "InputException")
 HANDSHAKE_DENIED: Final = Refusal(403, "Authentication failed.", "TokenException")
 TOO_MANY_CONNECTIONS: Final = Refusal(429, "Too many requests", "NetworkException")
@@ -54,11 +57,21 @@ class Session:
     expires_ns: int
 
 
+@dataclass(slots=True)
+class App:
+    """What the developer console says of the app: where logins go, whether the user may use it, and its plan."""
+
+    redirect_url: str
+    linked: bool = True
+    market_data: bool = True
+
+
 class Sessions:
     """``mint``: makes a new token each time it is called."""
 
-    def __init__(self, mint: Callable[[], str], now_ns: int) -> None:
+    def __init__(self, mint: Callable[[], str], now_ns: int, redirect_url: str = REDIRECT_URL) -> None:
         self._mint = mint
+        self.app = App(redirect_url)
         self.api_key = "sim" + mint()[:13]
         self.api_secret = mint()
         self._request_tokens: dict[str, int] = {}
@@ -79,6 +92,8 @@ class Sessions:
             return BAD_REQUEST_TOKEN
         if not _equal(expected, checksum):
             return BAD_CHECKSUM
+        if not self.app.linked:
+            return NOT_LINKED
         del self._request_tokens[request_token]
         self.current = Session(self._mint(), self._mint(), now_ns, next_expiry_ns(now_ns))
         return self.current
@@ -105,7 +120,7 @@ class Sessions:
         """The ticker's handshake: None to go ahead (101), or 400, 403 or 429."""
         if not api_key or not access_token:
             return HANDSHAKE_MISSING
-        if self.check(api_key, access_token, now_ns):
+        if self.check(api_key, access_token, now_ns) or not self.app.market_data:
             return HANDSHAKE_DENIED
         return TOO_MANY_CONNECTIONS if open_connections >= MAX_CONNECTIONS else None
 

@@ -23,7 +23,7 @@ from kitecli.broker.historical import (
 )
 from kitecli.broker.rest import BrokerSession
 from kitecli.clock import IST
-from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, UsageError
+from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, NoMarketData, UsageError
 from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
@@ -138,7 +138,7 @@ def test_a_day_belongs_to_a_request_that_starts_within_it(broker: Broker):
     [
         (400, ("InputException", "interval exceeds max limit: 60 days"), BrokerError),
         (403, ("TokenException", "Incorrect `api_key` or `access_token`."), AuthError),
-        (403, ("PermissionException", "Insufficient permission for that call."), BrokerError),
+        (403, ("PermissionException", "Insufficient permission for that call."), NoMarketData),
         (429, ("NetworkException", "Too many requests"), BrokerUnavailable),
         (504, ("NetworkException", "Gateway timed out"), BrokerUnavailable),
     ],

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from kitecli.broker import rest
 from kitecli.broker.rest import BrokerSession, MasterDownload, download_master, fetch_instruments, ltp, profile
-from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, UsageError
+from kitecli.errors import AuthError, BrokerError, BrokerUnavailable, NoMarketData, UsageError
 from kitecli.market.book import InstrumentBook
 from kitecli.market.instruments import parse_instruments
 from kitecli.secret import Secret
@@ -169,7 +169,7 @@ def test_last_prices_by_name(broker: FakeBroker):
         ((403, "TokenException", "Incorrect `api_key` or `access_token`."), AuthError, "KITE_ACCESS_TOKEN"),
         ((400, "InputException", "Invalid `api_key` or `access_token`."), AuthError, "KITE_ACCESS_TOKEN"),
         ((200, "TokenException", "Token is invalid or has expired."), AuthError, "KITE_ACCESS_TOKEN"),
-        ((403, "PermissionException", "Insufficient permission for that call."), BrokerError, "Connect plan"),
+        ((403, "PermissionException", "Insufficient permission for that call."), NoMarketData, "Connect plan"),
         ((429, "NetworkException", "Too many requests"), BrokerUnavailable, "wait a minute"),
         ((400, "InputException", "Missing `i`"), BrokerError, "KITE_DEBUG"),
         ((404, "GeneralException", "Route not found"), BrokerError, "endpoints"),
@@ -284,7 +284,7 @@ def test_a_feed_can_be_started_from_the_simulated_exchange():
         name = next(iter(book)).key
         assert profile(ours)["user_id"]
         assert ltp(ours, [name, "NSE:NOSUCH"])[name] > 0
-        with pytest.raises(AuthError, match="Log in again"):
+        with pytest.raises(AuthError, match="kite auth login"):
             profile(BrokerSession(exchange.api_url, exchange.api_key, Secret("expired")))
 
 

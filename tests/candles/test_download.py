@@ -27,10 +27,12 @@ from kitecli.market.calendar import midnight_s
 from kitecli.secret import Secret
 from kitecli.settings.calendars import load_calendar
 from kitecli.settings.endpoints import load_historical_limits, load_rest_limits
+from kitecli.sim.calls import Request
 from kitecli.sim.candles import Candles, load_spans
 from kitecli.sim.history import MarketHistory
+from kitecli.sim.login import LoginDesk
 from kitecli.sim.market import SyntheticMarket
-from kitecli.sim.rest import Request, RestApi
+from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Sessions
 from kitecli.sim.shipped import shipped_calendar
 from kitecli.sim.universe import build_universe
@@ -56,7 +58,8 @@ class FlakyExchange:
         tokens = iter(f"{number:032x}" for number in range(100))
         self.sessions = Sessions(lambda: next(tokens), clock.now_ns())
         candles = Candles(market.instruments, self.history, load_spans(), shipped_calendar)
-        self.api = RestApi(market, self.sessions, {}, candles, limited=True)
+        login = LoginDesk(self.sessions, lambda: next(tokens))
+        self.api = RestApi(market, self.sessions, {}, candles, login, limited=True)
         self.slot = [row.tradingsymbol for row in market.instruments].index("INFY")
         self.arrivals: list[int] = []
         self.answers: list[int] = []

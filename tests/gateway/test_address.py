@@ -74,7 +74,9 @@ def test_a_new_token_in_the_file_is_found(tmp_path: Path):
 def test_of_file_and_hand_over_the_later_one_counts(tmp_path: Path):
     path = written(tmp_path / "token", "filed")
     address = TokenAddress("wss://x", "key", access_token=Secret("given"), token_file=path)
-    assert token_of(address) == "filed"
+    assert token_of(address) == "given", "the file is older than the start"
+    written(path, "filed-later")
+    assert token_of(address) == "filed-later"
     address.replace(Secret("handed"))
     assert token_of(address) == "handed"
     written(path, "filed-again")

@@ -39,13 +39,14 @@ OURS = {
 }
 
 
-WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.access_token_file")
+WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.access_token_file", "kite.account")
+OF_THE_LOGIN = ("kite.login_url", "kite.redirect_url", "kite.static_ips")
 
 
 def test_the_defaults_are_the_promised_ones():
     given = load(environ={}).given
     assert {key: str(given[key].value) for key in {**PROMISED, **OURS}} == {**PROMISED, **OURS}
-    assert set(kinds()) == {*PROMISED, *OURS, *WHERE_AND_AS_WHOM, *SECRETS}
+    assert set(kinds()) == {*PROMISED, *OURS, *WHERE_AND_AS_WHOM, *OF_THE_LOGIN, *SECRETS}
 
 
 def test_the_variables_of_the_secrets_are_the_promised_ones():

@@ -44,6 +44,9 @@ class Exchange:
     def renew_token(self, now_ns: int) -> str:
         return f"access at {now_ns}"
 
+    def change_app(self, changes: dict[str, object]) -> dict[str, object]:
+        return {"linked": True} | changes
+
 
 def ask(method: str, path: str, body: bytes = b"", proxy: Proxy | None = None):
     return control_routes(Exchange(proxy))[method, path](body, 5)
@@ -55,6 +58,13 @@ def test_what_is_told_and_made():
     assert ask("GET", "/sim/subscriptions") == {1: {408065: "full"}}
     assert ask("POST", "/sim/request_token") == {"request_token": "request at 5"}
     assert ask("POST", "/sim/access_token") == {"access_token": "access at 5"}
+
+
+def test_the_app_is_changed_as_in_the_developer_console():
+    assert ask("POST", "/sim/app", b'{"market_data": false}') == {"linked": True, "market_data": False}
+    for body in (b"", b"[]", b"{"):
+        with pytest.raises(UsageError, match="JSON"):
+            ask("POST", "/sim/app", body)
 
 
 def test_a_fault_is_done_and_told():

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from kitecli.sim.calls import Request, Response
 from kitecli.sim.http import MAX_BODY_BYTES, MAX_HEAD_BYTES, parse_head, serve_http
-from kitecli.sim.rest import Request, Response
 
 
 def converse(*parts: bytes) -> bytes:

@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 
 from kitecli.errors import ConfigError, DataError, EnvironmentProblem, UsageError
-from kitecli.sim.launcher import launch
+from kitecli.sim.launcher import DIRECT, launch
 from kitecli.sim.options import SimOptions
 
 
@@ -128,7 +128,7 @@ def test_silence_is_told_with_what_it_last_complained_of(monkeypatch):
 
 def test_it_ends_when_whoever_started_it_is_killed():
     script = (
-        "from kitecli.sim.launcher import launch\n"
+        "from kitecli.sim.launcher import DIRECT, launch\n"
         "from kitecli.sim.options import SimOptions\n"
         "import os, signal\n"
         "sim = launch(SimOptions(instruments=10))\n"
@@ -138,3 +138,19 @@ def test_it_ends_when_whoever_started_it_is_killed():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert result.returncode == -9
     assert is_gone(int(result.stdout))
+
+
+def test_what_the_console_says_of_the_app_can_be_changed():
+    with launch(SimOptions(instruments=3, redirect_url="http://127.0.0.1:9/x")) as sim:
+        assert sim.change_app()["redirect_url"] == "http://127.0.0.1:9/x"
+        assert sim.change_app(market_data=False) == {
+            "redirect_url": "http://127.0.0.1:9/x",
+            "linked": True,
+            "market_data": False,
+        }
+        for wrong in ({"colour": 1}, {"linked": "yes"}):
+            with pytest.raises(UsageError, match="The app has no"):
+                sim.change_app(**wrong)
+        with DIRECT.open(sim.ready.login_url + "?api_key=" + sim.api_key) as page:
+            assert sim.ready.password in page.read().decode()
+            assert page.headers["Date"].endswith("GMT")

@@ -13,8 +13,10 @@ from fakes import INSTRUMENTS, FixedHistory, FixedSource
 
 from kitecli.clock import NS_PER_S
 from kitecli.errors import ConfigError
+from kitecli.sim.calls import Request, Response
 from kitecli.sim.candles import Candles
-from kitecli.sim.rest import Request, Response, RestApi
+from kitecli.sim.login import LoginDesk
+from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Sessions
 from kitecli.sim.shipped import shipped_calendar
 
@@ -33,7 +35,8 @@ class Desk:
             ("POST", "/sim/faults"): self.do,
         }
         candles = Candles(INSTRUMENTS, FixedHistory(), {"minute": 60, "day": 2000}, shipped_calendar)
-        self.api = RestApi(FixedSource(), self.sessions, control, candles, limited=limited)
+        login = LoginDesk(self.sessions, lambda: next(tokens))
+        self.api = RestApi(FixedSource(), self.sessions, control, candles, login, limited=limited)
 
     def do(self, body: bytes, now_ns: int) -> object:
         if not body:
@@ -177,3 +180,27 @@ def test_control_needs_no_session_and_its_errors_come_whole(desk: Desk):
     assert error_of(refused) == (400, "InputException", "nothing to do. no body. say what")
     assert json.loads(refused.body)["data"]["error"] == "config"
     assert error_of(desk.get("/sim/faults"))[0] == 405
+
+
+@pytest.mark.parametrize("target", ["/quote/ltp?i=NSE:INFY", HISTORICAL + "/minute" + SPAN])
+def test_a_plan_without_market_data_refuses_it_and_nothing_else(desk: Desk, target: str):
+    desk.sessions.app.market_data = False
+    assert error_of(desk.get(target)) == (403, "PermissionException", "Insufficient permission for that call.")
+    assert data_of(desk.get("/user/profile"))["user_id"] == "SIM001"
+    token = desk.sessions.current.access_token
+    assert desk.sessions.admit(desk.sessions.api_key, token, 0, NOW_NS).status == 403
+
+
+def test_a_user_who_is_not_linked_gets_no_session(desk: Desk):
+    before, token = desk.sessions.current, desk.sessions.new_request_token(NOW_NS)
+    desk.sessions.app.linked = False
+    text = desk.sessions.api_key + token + desk.sessions.api_secret
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    form = {"api_key": desk.sessions.api_key, "request_token": token, "checksum": checksum}
+    refused = error_of(desk.post("/session/token", **form))
+    assert refused == (403, "PermissionException", "The user is not enabled for the app.")
+    assert desk.sessions.current is before
+
+
+def test_whoever_asks_comes_from_this_machine(desk: Desk):
+    assert desk.get("/sim/ip").body.strip() == b"127.0.0.1"

@@ -1,0 +1,60 @@
+"""Holds back a login that the broker refused: it blocks accounts after a few wrong passwords.
+
+A note is written before a password is sent and removed when it was right, so that a try counts also where kite was
+killed in the middle. It survives restarts of the machine, and holds neither password nor user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from kitecli.clock import ist
+from kitecli.errors import LoginHeldBack
+from kitecli.files import write_whole
+from kitecli.secret import Secret
+
+
+class Hold:
+    """The note of one user, in ``folder``."""
+
+    def __init__(self, folder: Path, user_id: Secret) -> None:
+        digest = hashlib.sha256(user_id.reveal().encode()).hexdigest()[:8]
+        self._path = folder / f"tried-{digest}.json"
+
+    def check(self) -> None:
+        """Raises :class:`LoginHeldBack` after a try that didn't succeed."""
+        try:
+            note = json.loads(self._path.read_bytes())
+            when, why = f"{ist(float(note['at_s'])):%H:%M IST on %d %B}", str(note["why"])
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError):
+            when, why = "an earlier time", "the note of it is damaged"
+        raise LoginHeldBack(
+            "kite doesn't log in by password now",
+            why=f"at {when} it didn't succeed ({why}), and the broker blocks an account after a few wrong ones",
+            hint="correct what was wrong, then kite auth login --totp --retry; or log in by hand: kite auth login",
+        )
+
+    def first_time(self) -> bool:
+        """Whether this is asked for the first time, here and of this user."""
+        note = self._path.with_suffix(".told")
+        told = note.exists()
+        write_whole(note, b"")
+        return not told
+
+    def trying(self, now_s: float) -> None:
+        """Before the password is sent."""
+        self._write(now_s, "it was broken off")
+
+    def refused(self, now_s: float, why: str) -> None:
+        self._write(now_s, why)
+
+    def lift(self) -> None:
+        """The login succeeded, the password was never seen, or a user says that it is corrected."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self, now_s: float, why: str) -> None:
+        write_whole(self._path, json.dumps({"at_s": now_s, "why": why}).encode())

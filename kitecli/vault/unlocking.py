@@ -1,0 +1,136 @@
+"""How a vault is opened: with nobody at the terminal, or by asking.
+
+Quietly, the first of these that is there decides: a file descriptor (``KITE_VAULT_FD``), a systemd credential
+(``kite-password-ACCOUNT`` in ``$CREDENTIALS_DIRECTORY``), the keyring.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from getpass import getpass
+from pathlib import Path
+from typing import Final
+
+from kitecli.errors import AuthError, UsageError, WrongPassword
+from kitecli.secret import Secret
+from kitecli.vault import keystore
+from kitecli.vault.location import DEFAULT_PROFILE, vault_path
+from kitecli.vault.vault import OpenVault, Vault
+
+FD_VARIABLE: Final = "KITE_VAULT_FD"
+CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
+LINE_BYTES_MAX: Final = 4096
+
+_opened: dict[str, OpenVault] = {}
+
+
+def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
+    """Open the account's vault without asking; None where there is none, or nothing to open it with.
+
+    Raises as :meth:`Vault.unlock`, and :class:`UsageError` where what was named can't be read.
+    """
+    vault = Vault(vault_path(profile))
+    if not vault.exists():
+        return None
+    password = _password_at_hand(profile)
+    if password is not None:
+        return unlocked(vault, password)
+    key = keystore.kept(vault.path)
+    return _by_keyring(vault, key) if key is not None else None
+
+
+def at_hand(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
+    """The account's vault for the rest of this process, opened when first asked for: quietly, else at the terminal.
+
+    None where there is none, or no way to open it. Raises as :meth:`Vault.unlock`. Closed when the process ends.
+    """
+    if profile not in _opened:
+        opened = unlock_quietly(profile)
+        if opened is None and Vault(vault_path(profile)).exists() and sys.stdin.isatty():
+            opened = unlock_by_prompt(profile)
+        if opened is None:
+            return None
+        _opened[profile] = opened
+    return _opened[profile]
+
+
+def unlock_by_prompt(profile: str = DEFAULT_PROFILE) -> OpenVault:
+    """Open it with the password that is typed. Raises as :meth:`Vault.unlock`, and :class:`AuthError` where nobody is
+    at a terminal.
+    """
+    vault = Vault(vault_path(profile))
+    vault.sealed()  # what is wrong with the file is said before anybody types
+    return unlocked(vault, ask(f"Password of the vault {profile!r}: "))
+
+
+def ask(prompt: str) -> Secret:
+    """Something typed without being shown. Raises :class:`AuthError` where there is no terminal."""
+    if not sys.stdin.isatty():
+        raise AuthError(
+            "The vault's password is needed, and there is no terminal to ask at",
+            hint=f"name a file descriptor ({FD_VARIABLE}=N), use a systemd credential or the keyring: docs/vault.md",
+        )
+    return Secret(getpass(prompt))
+
+
+def credential_path(profile: str) -> Path | None:
+    """What systemd put there for this service (``LoadCredential=``, ``LoadCredentialEncrypted=``), if it did."""
+    folder = os.environ.get(CREDENTIALS_VARIABLE)
+    path = Path(folder, f"kite-password-{profile}") if folder else None
+    return path if path is not None and path.is_file() else None
+
+
+def read_line(descriptor: int) -> Secret:
+    """The first line behind a file descriptor. One byte at a time: what follows may be for somebody else.
+
+    Raises :class:`UsageError` where nothing can be read there.
+    """
+    line = bytearray()
+    try:
+        while len(line) < LINE_BYTES_MAX and (byte := os.read(descriptor, 1)) not in {b"", b"\n"}:
+            line += byte
+    except OSError as error:
+        raise UsageError(
+            f"File descriptor {descriptor} can't be read", why=error.strerror or str(error), hint="open it for kite"
+        ) from error
+    secret = Secret(line.removesuffix(b"\r"))
+    if not secret:
+        raise UsageError(f"There is no password behind file descriptor {descriptor}", why="the line is empty, or read")
+    return secret
+
+
+def _password_at_hand(profile: str) -> Secret | None:
+    if text := os.environ.get(FD_VARIABLE):
+        if not text.isdigit():
+            raise UsageError(f"{FD_VARIABLE} is {text!r}", why="it is the number of an open file descriptor")
+        return read_line(int(text))
+    credential = credential_path(profile)
+    return _first_line_of(credential) if credential else None
+
+
+def _first_line_of(credential: Path) -> Secret:
+    descriptor = os.open(credential, os.O_RDONLY)
+    try:
+        return read_line(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:
+    try:
+        return vault.unlock_by_key(key)
+    except WrongPassword as error:
+        raise WrongPassword(
+            "The keyring's key doesn't open the vault",
+            why="the vault's password was changed elsewhere, or a backup was restored",
+            hint="give the keyring the new key: kite creds keyring",
+        ) from error
+
+
+def unlocked(vault: Vault, password: Secret) -> OpenVault:
+    """Open it, and overwrite the password whatever comes of it. Raises as :meth:`Vault.unlock`."""
+    try:
+        return vault.unlock(password)
+    finally:
+        password.wipe()

@@ -1,0 +1,282 @@
+"""``kite creds``, through Typer's runner and in real processes at a terminal of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kitecli.cli import app
+from kitecli.vault.layout import Sealed
+from tests.commands.at_terminal import AtTerminal
+from tests.vault.keyring_of_tests import write_keyring
+
+PASSWORD, OTHER = "correct horse battery", "another good password"
+LINES = "KITE_API_KEY=the-key\nexport KITE_API_SECRET='the-secret' # of the app\nPATH=/bin\n"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+@pytest.fixture
+def fd() -> Iterator[Callable[[str], str]]:
+    """The number of a descriptor with a password behind it."""
+    ends: list[int] = []
+
+    def make(text: str) -> str:
+        reading, writing = os.pipe()
+        os.write(writing, text.encode() + b"\n")
+        os.close(writing)
+        ends.append(reading)
+        return str(reading)
+
+    yield make
+    for end in ends:
+        os.close(end)
+
+
+@pytest.fixture
+def creds(fd):
+    """Runs ``kite creds …``; a password or two are given by descriptors."""
+
+    def run(*arguments: str, stdin: str = "", password: str = "", new: str = "", ends: int = 0):
+        given = ["--password-fd", fd(password)] if password else []
+        given += ["--new-password-fd", fd(new)] if new else []
+        result = CliRunner().invoke(app, ["creds", *arguments, *given], input=stdin)
+        assert result.exit_code == ends, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def made(creds, tmp_path: Path) -> Path:
+    creds("setup", stdin=LINES, password=PASSWORD)
+    return tmp_path / "data" / "vault" / "default.vault"
+
+
+def told(result) -> dict[str, object]:
+    document = json.loads(result.stdout)
+    assert isinstance(document, dict)
+    return document
+
+
+def test_setup_keeps_what_stdin_says_and_status_shows_it_masked(creds, made: Path):
+    shown = creds("status", password=PASSWORD).stdout
+    rows = dict(line.split("\t") for line in shown.splitlines())
+    assert rows["api_key"] == rows["api_secret"] == "********"
+    assert rows["totp_secret"] == "not set"
+    assert (rows["cipher"], rows["rights"]) == ("AES-256-GCM", "0600 in 0700")
+    assert rows["kdf"] == "Argon2id, 64 MiB, 3 passes, 4 lanes"
+    assert "the-key" not in shown
+
+
+def test_without_the_password_status_tells_of_the_file_alone(creds, made: Path):
+    assert "locked" in creds("status").stdout
+    document = told(creds("status", "--json"))
+    assert (document["locked"], document["vault"]) == (True, str(made))
+    assert "secrets" not in document
+
+
+def test_a_second_setup_is_refused_before_anything_is_asked(creds, made: Path):
+    before = made.read_bytes()
+    assert "kite creds reset" in creds("setup", ends=2).stderr
+    assert made.read_bytes() == before
+
+
+@pytest.mark.parametrize("verb", ["status", "rotate", "change-password", "reset", "set api_key", "backup there"])
+def test_without_a_vault_each_verb_says_how_to_make_one(creds, verb: str):
+    result = creds(*verb.split(), "--json", ends=4)
+    assert json.loads(result.stderr)["error"] == "no-vault"
+    assert "kite creds setup" in json.loads(result.stderr)["hint"]
+
+
+def test_a_wrong_password_and_damage_are_told_apart(creds, made: Path):
+    wrong = creds("rotate", "--json", password=OTHER, ends=4)
+    assert json.loads(wrong.stderr)["error"] == "wrong-password"
+    made.write_bytes(made.read_bytes()[:-1])
+    damaged = creds("rotate", "--json", password=PASSWORD, ends=6)
+    assert json.loads(damaged.stderr)["error"] == "vault-damaged"
+
+
+def test_pbkdf2_can_be_chosen_and_nothing_else(creds, tmp_path: Path):
+    creds("setup", "--kdf", "scrypt", ends=2)
+    creds("setup", "--kdf", "pbkdf2", password=PASSWORD)
+    assert told(creds("status", "--json"))["kdf"] == "PBKDF2-HMAC-SHA256, 600,000 iterations"
+
+
+def test_one_credential_is_set_and_removed(creds, fd, made: Path):
+    creds("set", "user_id", stdin="AB1234\n", password=PASSWORD)
+    creds("set", "totp_secret", "--value-fd", fd("SEED"), password=PASSWORD)
+    creds("set", "api_key", "--remove", password=PASSWORD)
+    secrets = told(creds("status", "--json", password=PASSWORD))["secrets"]
+    assert secrets == {"api_key": False, "api_secret": True, "user_id": True, "password": False, "totp_secret": True}
+
+
+def test_an_access_token_lasts_until_six(creds, made: Path):
+    creds("set", "access_token", stdin="tok\n", password=PASSWORD)
+    until = str(told(creds("status", "--json", password=PASSWORD))["access_token_until"])
+    assert until.endswith("T06:00:00+05:30")
+
+
+def test_another_name_is_refused_before_the_password_is_asked_for(creds, made: Path):
+    assert "totp_secret" in creds("set", "pin", ends=2).stderr
+
+
+def test_rotate_changes_the_key_and_change_password_the_password(creds, made: Path):
+    before = Sealed.parse(made.read_bytes()).key_id.hex()
+    key_id = told(creds("rotate", "--json", password=PASSWORD))["key_id"]
+    assert key_id != before
+    creds("change-password", password=PASSWORD, new=OTHER)
+    assert Sealed.parse(made.read_bytes()).key_id.hex() == key_id
+    creds("status", password=PASSWORD, ends=4)
+    creds("status", password=OTHER)
+
+
+def test_reset_asks_and_then_nothing_is_left(creds, made: Path):
+    assert "--yes" in creds("reset", ends=2).stderr
+    assert made.exists()
+    creds("reset", "--yes")
+    assert list(made.parent.iterdir()) == []
+
+
+def test_a_backup_brings_everything_back_and_replaces_only_when_told(creds, made: Path, tmp_path: Path):
+    copy = tmp_path / "copy.vault"
+    creds("backup", str(copy))
+    assert copy.stat().st_mode & 0o077 == 0
+    assert "exists" in creds("backup", str(copy), ends=2).stderr
+    creds("set", "api_key", "--remove", password=PASSWORD)
+    creds("restore", str(copy), "--yes", password=OTHER, ends=4)
+    assert "--yes" in creds("restore", str(copy), password=PASSWORD, ends=2).stderr
+    creds("restore", str(copy), "--yes", password=PASSWORD)
+    assert made.read_bytes() == copy.read_bytes()
+    creds("restore", str(tmp_path / "none"), ends=2)
+    (tmp_path / "bad").write_bytes(b"kite")
+    creds("restore", str(tmp_path / "bad"), ends=6)
+
+
+def test_import_env_takes_the_environment_and_a_dotenv(creds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert "nothing to import" in creds("import-env", ends=2).stderr
+    (tmp_path / ".env").write_text(LINES)
+    (tmp_path / ".env").chmod(0o644)
+    assert "chmod 600" in creds("import-env", password=PASSWORD, ends=3).stderr
+    (tmp_path / ".env").chmod(0o600)
+    monkeypatch.setenv("KITE_API_KEY", "newer")
+    monkeypatch.setenv("KITE_ACCESS_TOKEN", "tok")
+    kept = told(creds("import-env", "--json", password=PASSWORD))["kept"]
+    assert sorted(map(str, kept)) == ["access_token", "api_key", "api_secret"]  # type: ignore[call-overload]
+    (tmp_path / ".env").unlink()
+    creds("import-env", password=PASSWORD)  # into the one that is there
+
+
+def test_accounts_have_vaults_of_their_own(fd, tmp_path: Path):
+    for name in ("first", "second"):
+        arguments = ["--set", f"kite.account={name}", "creds", "setup", "--password-fd", fd(PASSWORD)]
+        assert CliRunner().invoke(app, arguments, input="").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "data" / "vault").iterdir()) == ["first.vault", "second.vault"]
+
+
+def test_no_option_takes_a_secret():
+    for command in app.registered_groups:
+        if command.name == "creds":
+            verbs = [one.name or one.callback.__name__ for one in command.typer_instance.registered_commands]
+    for verb in verbs:
+        for line in CliRunner().invoke(app, ["creds", verb, "--help"]).stdout.splitlines():
+            words = line.split()
+            if words and words[0].startswith("--") and len(words) > 1 and words[1].isupper():
+                assert words[0] == "--kdf" or words[1] in {"INTEGER", "PATH"}, line
+
+
+# --- a keyring ---
+
+
+@pytest.fixture
+def with_keyring(tmp_path: Path, made: Path):
+    ring = write_keyring(tmp_path / "site")
+
+    def kite(*arguments: str, password: str = "", new: str = "") -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "PYTHONPATH": f"{ring.parent}{os.pathsep}{Path(__file__).resolve().parents[2]}"}
+        feed = "\n".join(filter(None, (password, new)))
+        fds = ["--password-fd", "0"] if password else []
+        fds += ["--new-password-fd", "0"] if new else []
+        return subprocess.run(
+            [sys.executable, "-m", "kitecli", "creds", *arguments, *fds],
+            input=feed,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return kite
+
+
+def test_a_keyring_opens_the_vault_and_follows_the_password(with_keyring):
+    assert with_keyring("keyring", password=PASSWORD).returncode == 0
+    document = told(with_keyring("status", "--json"))
+    assert (document["locked"], document["opens_without_terminal"]) == (False, ["keyring"])
+    changed = with_keyring("change-password", "--json", password=PASSWORD, new=OTHER)
+    assert told(changed)["keyring"] is True
+    assert told(with_keyring("status", "--json"))["locked"] is False
+    assert with_keyring("keyring", "--off").returncode == 0
+    assert told(with_keyring("status", "--json"))["locked"] is True
+
+
+# --- at a terminal ---
+
+pty_only = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+
+
+@pty_only
+def test_setup_at_a_terminal_asks_and_shows_nothing_that_is_typed(tmp_path: Path):
+    with AtTerminal("creds", "setup") as kite:
+        kite.answer("New password", PASSWORD)
+        kite.answer("The same again", PASSWORD)
+        kite.answer("api_key", "the-key")
+        for prompt in ("api_secret", "user_id", "password of your Kite account"):
+            kite.answer(prompt, "the-" + prompt[:4])
+        kite.answer("totp_secret", "")
+        assert kite.ends() == 0
+    assert "holds api_key, api_secret, user_id, password." in kite.seen
+    assert not any(word in kite.seen for word in (PASSWORD, "the-key", "the-api_"))
+    with AtTerminal("creds", "status") as kite:
+        kite.answer("Enter: leave it locked", PASSWORD)
+        assert kite.ends() == 0
+    assert "totp_secret" in kite.seen
+    with AtTerminal("creds", "status") as kite:
+        kite.answer("Enter: leave it locked", "")
+        assert kite.ends() == 0
+    assert "locked: the password tells" in kite.seen
+
+
+@pty_only
+def test_two_passwords_that_differ_make_no_vault(tmp_path: Path):
+    with AtTerminal("creds", "setup") as kite:
+        kite.answer("New password", PASSWORD)
+        kite.answer("The same again", OTHER)
+        assert kite.ends() == 2
+    assert "differ" in kite.seen
+    assert not (tmp_path / "data" / "vault").exists()
+
+
+@pty_only
+def test_reset_takes_no_for_an_answer(made: Path):
+    with AtTerminal("creds", "reset") as kite:
+        kite.answer("Destroy", "n")
+        assert kite.ends() == 1
+    assert made.exists()
+    with AtTerminal("creds", "reset") as kite:
+        kite.answer("Destroy", "y")
+        assert kite.ends() == 0
+    assert not made.exists()

@@ -1,0 +1,75 @@
+"""The keyring: what it is given, which stores are refused."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kitecli.errors import EnvironmentProblem
+from kitecli.vault import keystore
+from tests.vault.keyring_of_tests import write_keyring
+
+VAULT = Path("/home/me/default.vault")
+KEY = bytes(range(32))
+
+
+def forget_modules() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "keyring"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+@pytest.fixture
+def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    forget_modules()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield write_keyring(tmp_path)
+    forget_modules()
+
+
+def test_a_key_is_kept_found_and_forgotten(ring: Path):
+    assert keystore.refusal() == ""
+    assert keystore.kept(VAULT) is None
+    assert not keystore.forget(VAULT)
+    keystore.keep(VAULT, bytearray(KEY))
+    assert keystore.kept(VAULT) == KEY
+    assert keystore.kept(VAULT.with_name("second.vault")) is None
+    assert keystore.forget(VAULT)
+    assert keystore.kept(VAULT) is None
+
+
+@pytest.mark.parametrize("backend", ["null", "fail", "plaintext", "chainer"])
+def test_a_store_that_isn_t_known_to_encrypt_is_refused(ring: Path, backend: str):
+    keystore.keep(VAULT, bytearray(KEY))
+    (ring / "backend").write_text(backend)
+    with pytest.raises(EnvironmentProblem) as raised:
+        keystore.keep(VAULT, bytearray(KEY))
+    assert "encrypt" in raised.value.why
+    assert keystore.kept(VAULT) is None  # nor is anything read from it
+    assert len(json.loads((ring / "store").read_text())) == 1
+
+
+def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    forget_modules()
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    assert keystore.kept(VAULT) is None
+    with pytest.raises(EnvironmentProblem) as raised:
+        keystore.keep(VAULT, bytearray(KEY))
+    assert "kitecli[keyring]" in raised.value.hint
+
+
+def test_a_locked_keyring_is_an_error_not_an_absence(ring: Path):
+    (ring / "locked").touch()
+    with pytest.raises(EnvironmentProblem, match="can't be asked"):
+        keystore.kept(VAULT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is there without a desktop depends on the platform")
+def test_the_real_package_without_a_desktop_is_refused():
+    pytest.importorskip("keyring")
+    assert keystore.refusal()

@@ -1,0 +1,142 @@
+"""Opening a vault with nobody at the terminal: descriptor, systemd credential, keyring, in that order."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kitecli.errors import AuthError, NoVault, UsageError, WrongPassword
+from kitecli.secret import Secret
+from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly
+from kitecli.vault import unlocking as module
+from kitecli.vault import vault_path
+from kitecli.vault.unlocking import at_hand, read_line
+from tests.vault.made import OTHER, PASSWORD
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr(module, "_opened", {})
+    yield
+
+
+@pytest.fixture
+def vault() -> Vault:
+    made = Vault(vault_path())
+    with made.create(Secret(PASSWORD)) as opened:
+        opened.set("api_key", Secret("the-key"))
+    return made
+
+
+@pytest.fixture
+def behind() -> Iterator[Callable[[str], int]]:
+    """A descriptor with text behind it, as a shell's ``3<<<text`` makes it."""
+    ends = []
+
+    def make(text: str) -> int:
+        reading, writing = os.pipe()
+        os.write(writing, text.encode())
+        os.close(writing)
+        ends.append(reading)
+        return reading
+
+    yield make
+    for end in ends:
+        os.close(end)
+
+
+def test_without_a_vault_or_a_way_in_it_is_none(tmp_path: Path):
+    assert unlock_quietly() is None
+    assert at_hand() is None
+
+
+def test_with_a_vault_and_no_way_in_it_is_none(vault: Vault):
+    assert unlock_quietly() is None
+
+
+def test_a_file_descriptor_opens_it(vault: Vault, behind, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KITE_VAULT_FD", str(behind(PASSWORD + "\nrest")))
+    opened = unlock_quietly()
+    assert opened is not None
+    with opened:
+        assert opened.get("api_key") == Secret("the-key")
+
+
+def test_a_systemd_credential_opens_its_account_s_vault_alone(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    assert unlock_quietly() is None
+    (folder / "kite-password-second").write_text(PASSWORD)
+    assert unlock_quietly() is None
+    (folder / "kite-password-default").write_text(PASSWORD + "\n")
+    opened = unlock_quietly()
+    assert opened is not None
+    opened.close()
+
+
+def test_a_descriptor_wins_over_a_credential_and_a_wrong_one_is_said(
+    vault: Vault, tmp_path: Path, behind, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "kite-password-default").write_text(PASSWORD)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("KITE_VAULT_FD", str(behind(OTHER)))
+    with pytest.raises(WrongPassword):
+        unlock_quietly()
+
+
+@pytest.mark.parametrize("number", ["three", "-1", "9999"])
+def test_a_descriptor_that_isn_t_one_is_said(vault: Vault, number: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KITE_VAULT_FD", number)
+    with pytest.raises(UsageError):
+        unlock_quietly()
+
+
+def test_a_line_is_read_and_what_follows_is_left(behind):
+    end = behind("first\r\nsecond\n\n")
+    assert read_line(end) == Secret("first")
+    assert read_line(end) == Secret("second")
+    for _ in range(2):
+        with pytest.raises(UsageError, match="no password"):
+            read_line(end)
+
+
+def test_the_keyring_opens_it_by_its_key_and_an_old_key_is_explained(vault: Vault, monkeypatch: pytest.MonkeyPatch):
+    with vault.unlock(Secret(PASSWORD)) as opened:
+        key = opened.copy_of_key()
+    monkeypatch.setattr(module.keystore, "kept", lambda path: bytearray(key) if path == vault.path else None)
+    opened_by_it = unlock_quietly()
+    assert opened_by_it is not None
+    with opened_by_it as opened:
+        opened.change_password(Secret(OTHER))
+    with pytest.raises(WrongPassword) as raised:
+        unlock_quietly()
+    assert "kite creds keyring" in raised.value.hint
+
+
+def test_for_a_process_it_is_opened_once(vault: Vault, behind, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KITE_VAULT_FD", str(behind(PASSWORD)))  # a pipe can be read only once
+    first = at_hand()
+    assert first is not None
+    assert at_hand() is first
+    first.close()
+
+
+def test_without_a_terminal_nobody_is_asked(vault: Vault, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD))
+    with pytest.raises(AuthError) as raised:
+        unlock_by_prompt()
+    assert "KITE_VAULT_FD" in raised.value.hint
+
+
+def test_what_is_wrong_with_the_file_is_said_before_anybody_types():
+    with pytest.raises(NoVault):
+        unlock_by_prompt("second")
