@@ -355,16 +355,6 @@ KITE_INLINE uint32_t kite_bars_kind(uint32_t token, uint32_t length)
     return length == FULL_LENGTH ? STATE_SEEN | STATE_VOLUME | kite_has_oi(token) * STATE_OI : STATE_SEEN | STATE_VOLUME;
 }
 
-/* Negative if one of the bars ends with this tick. */
-static int64_t kite_bars_left(const kite_bars *bars, const kite_bar_row *at, const kite_bar_tick *tick)
-{
-    int64_t left_ms = 0;
-    int s;
-    for (s = 0; s < bars->series; s++)
-        left_ms |= at->hot[s].until_ms - 1 - kite_bars_time(bars, s, tick);
-    return left_ms;
-}
-
 KITE_INLINE void kite_bars_stretch(kite_bar_hot *hot, int series, int32_t price)
 {
     int s;
@@ -404,19 +394,22 @@ static int kite_bars_is_ordinary(const kite_bars *bars, const kite_bar_state *st
     return before >= 0 && state->flags == tick->kind && !bars->counted;
 }
 
+/* Its stamp is within what the row is sure of. */
+KITE_INLINE int kite_bars_is_sure(const kite_bar_state *state, const kite_bar_tick *tick)
+{
+    return (uint64_t)(tick->event_ms - state->floor_ms) < state->sure_ms;
+}
+
 /* An ordinary tick with which bars end, or by which they may. */
 static void kite_bars_roll(kite_bars *bars, const kite_bar_row *at, kite_bar_tick *tick)
 {
-    int s;
+    int s, sure = kite_bars_is_sure(at->state, tick);
     kite_bars_begin(at->state);
     tick->newest = 1;
-    if (kite_bars_left(bars, at, tick) >= 0) {
-        kite_bars_stretch(at->hot, bars->series, tick->price);
-    } else {
-        for (s = 0; s < bars->series; s++)
-            kite_bars_put_series(bars, at, s, tick);
+    for (s = 0; s < bars->series; s++)
+        kite_bars_put_series(bars, at, s, tick);
+    if (!sure)
         kite_bars_set_sure(bars, at);
-    }
     kite_bars_count(bars, at->state, tick);
     kite_bars_end(at->state);
 }
@@ -447,8 +440,8 @@ KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *fr
     tick.oi = kind & STATE_OI ? from->oi : 0;
     tick.kind = (uint16_t)kind;
     unlike = (state->flags ^ kind) | bars->odd | (from->tail & (uint32_t)FLAG_SNAPSHOT << 16);
-    if (KITE_UNLIKELY(unlike || (uint64_t)(tick.event_ms - state->floor_ms) >= state->sure_ms ||
-                      tick.event_ms < state->last_ms || (kind & STATE_VOLUME && tick.volume < state->volume))) {
+    if (KITE_UNLIKELY(unlike || !kite_bars_is_sure(state, &tick) || tick.event_ms < state->last_ms ||
+                      (kind & STATE_VOLUME && tick.volume < state->volume))) {
         kite_bars_put_other(bars, row, from, tick);
         return;
     }
