@@ -142,7 +142,7 @@ static void kite_bars_admit(kite_bars *bars, int64_t row, uint32_t token)
 {
     static const uint8_t place_of[16] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 0, 8, 0, 0, 0}; /* as bars/timeline.py */
     uint32_t segment = token & 0xFF, place = segment < sizeof place_of ? place_of[segment] : 0;
-    bars->states[row].timeline = (uint16_t)(place < bars->timeline_count ? place : 0);
+    kite_bars_state(bars, row)->timeline = (uint16_t)(place < bars->timeline_count ? place : 0);
 }
 
 /* ---- a tick ------------------------------------------------------------------------------------------------------ */
@@ -429,7 +429,7 @@ KITE_NOINLINE static void kite_bars_put_other(kite_bars *bars, int64_t row, cons
 /* One packet's record. `sure_ms` tells of most ticks by one look that they are ordinary and end no bar. */
 KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *from, uint32_t length, int64_t recv_ms)
 {
-    kite_bar_state *state = bars->states + row;
+    kite_bar_state *state = kite_bars_state(bars, row);
     uint32_t kind = kite_bars_kind(from->words[WORD_TOKEN], length), unlike;
     kite_bar_tick tick = {from->ts_event_s * (int64_t)1000, recv_ms, 0, 0, (int32_t)from->words[WORD_LAST_PRICE], 0, 0};
     if (tick.event_ms == 0 || tick.event_ms > recv_ms + BARS_STAMP_AHEAD_MS) {
@@ -454,11 +454,11 @@ KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *fr
 /* What a tick of this row will touch. Bars finer than stamps end with nearly every tick of theirs. */
 KITE_INLINE void kite_bars_prefetch(const kite_bars *bars, int64_t row)
 {
-    const char *hot = (const char *)kite_bars_hot(bars, row);
-    kite_prefetch_write(bars->states + row);
-    kite_prefetch_write(hot);
-    if (bars->hot_stride > 64)
-        kite_prefetch_write(hot + 64);
+    const char *line = (const char *)kite_bars_state(bars, row);
+    kite_prefetch_write(line);
+    kite_prefetch_write(line + 64);
+    if (bars->row_stride > 128)
+        kite_prefetch_write(line + 128);
     if (bars->fine)
         kite_prefetch_write(bars->cold + row * bars->series + bars->fine - 1);
 }

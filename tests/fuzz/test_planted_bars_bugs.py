@@ -86,7 +86,7 @@ BUGS = {
     "all series in one ring": ("bars_parts.h", "(uint64_t)series * bars->capacity + (", "("),
     "a close above the bar": ("bars_parts.h", "state->last_price > hot->high ? hot->high : ", ""),
     "places of a segment's neighbour": ("bars.h", "{0, 1, 2, 3, 4, 5, 6, 7, 0, 1,", "{0, 1, 2, 3, 4, 5, 6, 6, 0, 1,"),
-    "a row placed nowhere": ("pass.h", "[(entry->place & ROW_MASK) - 1].timeline = timeline", "[0].flags |= 0"),
+    "a row placed nowhere": ("pass.h", "(entry->place & ROW_MASK) - 1)->timeline = timeline", "0)->flags |= 0"),
     "gaps of those never seen": ("bars_idle.h", "if (!(at.state->flags & STATE_SEEN))", "if (0)"),
 }  # fmt: skip
 
