@@ -27,7 +27,7 @@ BUGS = {
     ),
     "less volume ordinary": ("bars.h", "before |= (int64_t)tick->volume - state->volume;", ""),
     "less volume sure": ("bars.h", " && tick.volume < state->volume", " && 0"),
-    "an older tick sure": ("bars.h", "tick.event_ms < state->last_ms || ", ""),
+    "an older tick sure": ("bars.h", "tick.event_ms < state->last_ms", "0"),
     "another day's tick sure": ("bars.h", "end_ms < midnight_ms + KITE_DAY_MS ? end_ms :", "1 ? end_ms :"),
     "a bar's last tick sure": ("bars.h", " < state->sure_ms", " <= state->sure_ms"),
     "sure of what a sweep closed": ("bars_idle.h", "kite_bars_set_sure(bars, &at);", ""),
