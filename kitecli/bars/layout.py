@@ -11,15 +11,16 @@
     | 512: 8 × 128: intent i64 at 0, cursor i64 at 64   each series' ring of closed bars
     | 1536: counters u64 × 8                                           |
     +------------------------------------------------------------------+
-    | states   rows × 64              an instrument: what all its forming bars share
-    | hot      rows × hot_stride      16 B a series: until_ms i64 | high i32 | low i32; four series a cache line
+    | rows     rows × row_stride      an instrument: 64 B of state, what all its forming bars share; then hot, 16 B
+    |                                 a series: until_ms i64 | high i32 | low i32, four series a cache line
     | cold     rows × series × 64     a forming bar: what is touched when it begins and ends
     | bars     series × capacity × 72   closed bars of one series, of all instruments, as they were closed
     | links    series × capacity × 4    how far back the same instrument's previous one lies; 0: none
     +------------------------------------------------------------------+
 
-A tick touches one state and one line of hot. A forming bar's close, volume, turnover and ticks aren't kept up to date:
-they are the differences of the state's running figures and those noted when it began.
+A tick touches one state and one line of hot, side by side so that both come into the cache at once. A forming bar's
+close, volume, turnover and ticks aren't kept up to date: they are the differences of the state's running figures and
+those noted when it began.
 
 Closed bars are published as ticks are in :mod:`kitecli.ring.layout`: intent, record, cursor. A forming bar is read
 under the state's version, odd while the row is written (a seqlock). A revision is another record with the same start
@@ -63,8 +64,7 @@ HEADER_DTYPE: Final = np.dtype(
         ("capacity", "<u8"),
         ("series", "<u8"),
         ("grace_ms", "<i8"),
-        ("states_offset", "<u8"),
-        ("hot_offset", "<u8"),
+        ("rows_offset", "<u8"),
         ("cold_offset", "<u8"),
         ("bars_offset", "<u8"),
         ("links_offset", "<u8"),
@@ -133,21 +133,21 @@ class BarsLayout:
     series: int
 
     @property
-    def hot_stride(self) -> int:
-        """Bytes of a row: whole cache lines."""
-        return -(-self.series // HOT_LINE) * HOT_LINE * HOT_DTYPE.itemsize
+    def hot_places(self) -> int:
+        """Series that a row has room for: whole cache lines."""
+        return -(-self.series // HOT_LINE) * HOT_LINE
 
     @property
-    def states_offset(self) -> int:
+    def row_stride(self) -> int:
+        return STATE_DTYPE.itemsize + self.hot_places * HOT_DTYPE.itemsize
+
+    @property
+    def rows_offset(self) -> int:
         return HEADER_BYTES
 
     @property
-    def hot_offset(self) -> int:
-        return _page(self.states_offset + self.rows * STATE_DTYPE.itemsize)
-
-    @property
     def cold_offset(self) -> int:
-        return _page(self.hot_offset + self.rows * self.hot_stride)
+        return _page(self.rows_offset + self.rows * self.row_stride)
 
     @property
     def bars_offset(self) -> int:

@@ -44,14 +44,15 @@ class BarsParts:
     def of(cls, memory: BarsMemory) -> BarsParts:
         layout, buffer = memory.layout, memory.buffer
         rows, series, capacity = layout.rows, layout.series, layout.capacity
-        places = layout.hot_stride // HOT_DTYPE.itemsize
+        at, stride = layout.rows_offset, layout.row_stride
+        behind = at + STATE_DTYPE.itemsize
         rings = np.frombuffer(buffer, np.int64, MAX_SERIES * RING_STRIDE // 8, RINGS_OFFSET).reshape(MAX_SERIES, -1)
         return cls(
             intent=rings[:, RING_INTENT // 8],
             cursor=rings[:, RING_CURSOR // 8],
             counters=np.frombuffer(buffer, np.uint64, len(COUNTERS), COUNTERS_OFFSET),
-            states=np.frombuffer(buffer, STATE_DTYPE, rows, layout.states_offset),
-            hot=np.frombuffer(buffer, HOT_DTYPE, rows * places, layout.hot_offset).reshape(rows, places),
+            states=np.ndarray((rows,), STATE_DTYPE, buffer, at, (stride,)),
+            hot=np.ndarray((rows, layout.hot_places), HOT_DTYPE, buffer, behind, (stride, HOT_DTYPE.itemsize)),
             cold=np.frombuffer(buffer, COLD_DTYPE, rows * series, layout.cold_offset).reshape(rows, series),
             bars=np.frombuffer(buffer, BAR_DTYPE, series * capacity, layout.bars_offset).reshape(series, capacity),
             links=np.frombuffer(buffer, np.uint32, series * capacity, layout.links_offset).reshape(series, capacity),

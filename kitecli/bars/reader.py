@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.bars.intervals import Interval, Kind
-from kitecli.bars.layout import STATE_DTYPE, BarsLayout
+from kitecli.bars.layout import BarsLayout
 from kitecli.bars.memory import BarsMemory
+from kitecli.bars.parts import BarsParts
 from kitecli.bars.record import BAR_DTYPE, FLAG_OPEN, FLAG_PARTIAL
 from kitecli.bars.resample import end_of, filled, resampled, series_for
 from kitecli.bars.table import continuous
@@ -78,7 +79,7 @@ class BarsReader:
         self.view = view
         self.grace_ms = memory.grace_ms
         self._timelines = timelines
-        self._states = np.frombuffer(memory.buffer, STATE_DTYPE, memory.layout.rows, memory.layout.states_offset)
+        self._states = BarsParts.of(memory).states
 
     def series_for(self, interval: Interval) -> int:
         """The series that serves an interval. Raises :class:`UsageError` where none does."""

@@ -142,7 +142,7 @@ static void kite_bars_admit(kite_bars *bars, int64_t row, uint32_t token)
 {
     static const uint8_t place_of[16] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 0, 8, 0, 0, 0}; /* as bars/timeline.py */
     uint32_t segment = token & 0xFF, place = segment < sizeof place_of ? place_of[segment] : 0;
-    bars->states[row].timeline = (uint16_t)(place < bars->timeline_count ? place : 0);
+    kite_bars_state(bars, row)->timeline = (uint16_t)(place < bars->timeline_count ? place : 0);
 }
 
 /* ---- a tick ------------------------------------------------------------------------------------------------------ */
@@ -355,16 +355,6 @@ KITE_INLINE uint32_t kite_bars_kind(uint32_t token, uint32_t length)
     return length == FULL_LENGTH ? STATE_SEEN | STATE_VOLUME | kite_has_oi(token) * STATE_OI : STATE_SEEN | STATE_VOLUME;
 }
 
-/* Negative if one of the bars ends with this tick. */
-static int64_t kite_bars_left(const kite_bars *bars, const kite_bar_row *at, const kite_bar_tick *tick)
-{
-    int64_t left_ms = 0;
-    int s;
-    for (s = 0; s < bars->series; s++)
-        left_ms |= at->hot[s].until_ms - 1 - kite_bars_time(bars, s, tick);
-    return left_ms;
-}
-
 KITE_INLINE void kite_bars_stretch(kite_bar_hot *hot, int series, int32_t price)
 {
     int s;
@@ -404,19 +394,22 @@ static int kite_bars_is_ordinary(const kite_bars *bars, const kite_bar_state *st
     return before >= 0 && state->flags == tick->kind && !bars->counted;
 }
 
+/* Its stamp is within what the row is sure of. */
+KITE_INLINE int kite_bars_is_sure(const kite_bar_state *state, const kite_bar_tick *tick)
+{
+    return (uint64_t)(tick->event_ms - state->floor_ms) < state->sure_ms;
+}
+
 /* An ordinary tick with which bars end, or by which they may. */
 static void kite_bars_roll(kite_bars *bars, const kite_bar_row *at, kite_bar_tick *tick)
 {
-    int s;
+    int s, sure = kite_bars_is_sure(at->state, tick);
     kite_bars_begin(at->state);
     tick->newest = 1;
-    if (kite_bars_left(bars, at, tick) >= 0) {
-        kite_bars_stretch(at->hot, bars->series, tick->price);
-    } else {
-        for (s = 0; s < bars->series; s++)
-            kite_bars_put_series(bars, at, s, tick);
+    for (s = 0; s < bars->series; s++)
+        kite_bars_put_series(bars, at, s, tick);
+    if (!sure)
         kite_bars_set_sure(bars, at);
-    }
     kite_bars_count(bars, at->state, tick);
     kite_bars_end(at->state);
 }
@@ -436,7 +429,7 @@ KITE_NOINLINE static void kite_bars_put_other(kite_bars *bars, int64_t row, cons
 /* One packet's record. `sure_ms` tells of most ticks by one look that they are ordinary and end no bar. */
 KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *from, uint32_t length, int64_t recv_ms)
 {
-    kite_bar_state *state = bars->states + row;
+    kite_bar_state *state = kite_bars_state(bars, row);
     uint32_t kind = kite_bars_kind(from->words[WORD_TOKEN], length), unlike;
     kite_bar_tick tick = {from->ts_event_s * (int64_t)1000, recv_ms, 0, 0, (int32_t)from->words[WORD_LAST_PRICE], 0, 0};
     if (tick.event_ms == 0 || tick.event_ms > recv_ms + BARS_STAMP_AHEAD_MS) {
@@ -447,8 +440,8 @@ KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *fr
     tick.oi = kind & STATE_OI ? from->oi : 0;
     tick.kind = (uint16_t)kind;
     unlike = (state->flags ^ kind) | bars->odd | (from->tail & (uint32_t)FLAG_SNAPSHOT << 16);
-    if (KITE_UNLIKELY(unlike || (uint64_t)(tick.event_ms - state->floor_ms) >= state->sure_ms ||
-                      tick.event_ms < state->last_ms || (kind & STATE_VOLUME && tick.volume < state->volume))) {
+    if (KITE_UNLIKELY(unlike || !kite_bars_is_sure(state, &tick) || tick.event_ms < state->last_ms ||
+                      (kind & STATE_VOLUME && tick.volume < state->volume))) {
         kite_bars_put_other(bars, row, from, tick);
         return;
     }
@@ -461,11 +454,11 @@ KITE_INLINE void kite_bars_put(kite_bars *bars, int64_t row, const kite_tick *fr
 /* What a tick of this row will touch. Bars finer than stamps end with nearly every tick of theirs. */
 KITE_INLINE void kite_bars_prefetch(const kite_bars *bars, int64_t row)
 {
-    const char *hot = (const char *)kite_bars_hot(bars, row);
-    kite_prefetch_write(bars->states + row);
-    kite_prefetch_write(hot);
-    if (bars->hot_stride > 64)
-        kite_prefetch_write(hot + 64);
+    const char *line = (const char *)kite_bars_state(bars, row);
+    kite_prefetch_write(line);
+    kite_prefetch_write(line + 64);
+    if (bars->row_stride > 128)
+        kite_prefetch_write(line + 128);
     if (bars->fine)
         kite_prefetch_write(bars->cold + row * bars->series + bars->fine - 1);
 }

@@ -68,7 +68,7 @@ typedef struct {
     uint32_t version, header_bytes;
     uint64_t rows, capacity, series;
     int64_t grace_ms;
-    uint64_t states_offset, hot_offset, cold_offset, bars_offset, links_offset, total_bytes;
+    uint64_t rows_offset, cold_offset, bars_offset, links_offset, total_bytes;
 } kite_bars_header;
 
 typedef struct {
@@ -99,13 +99,12 @@ typedef struct {
 } kite_bucket;
 
 typedef struct {
-    kite_bar_state *states;
-    uint8_t *hot, *rings;
+    uint8_t *by_row, *rings;                            /* `by_row`: each instrument's state, and its hots behind it */
     kite_bar_cold *cold;
     kite_bar *bars;
     uint32_t *links;
     uint64_t *counters;
-    uint64_t capacity, hot_stride;
+    uint64_t capacity, row_stride;
     int64_t rows, grace_ms, sizes[BARS_MOST_SERIES];
     int series, counted;                                /* `counted`: some series counts ticks or volume */
     int fine;                                           /* 1 + the last series that goes by receive time, or 0 */
@@ -129,15 +128,14 @@ static void kite_bars_over(kite_bars *bars, uint8_t *base)
     const kite_bars_series *series = (const kite_bars_series *)(base + BARS_SERIES_OFFSET);
     int s;
     memset(bars, 0, sizeof *bars);
-    bars->states = (kite_bar_state *)(base + header->states_offset);
-    bars->hot = base + header->hot_offset;
+    bars->by_row = base + header->rows_offset;
     bars->rings = base + BARS_RINGS_OFFSET;
     bars->cold = (kite_bar_cold *)(base + header->cold_offset);
     bars->bars = (kite_bar *)(base + header->bars_offset);
     bars->links = (uint32_t *)(base + header->links_offset);
     bars->counters = (uint64_t *)(base + BARS_COUNTERS_OFFSET);
     bars->capacity = header->capacity;
-    bars->hot_stride = (header->series + 3) / 4 * 64;
+    bars->row_stride = sizeof(kite_bar_state) + (header->series + 3) / 4 * 64;
     bars->rows = (int64_t)header->rows;
     bars->grace_ms = header->grace_ms;
     bars->series = (int)header->series;
@@ -154,9 +152,14 @@ static void kite_bars_over(kite_bars *bars, uint8_t *base)
         bars->due_ms[s] = bars->fresh_due_ms[s] = INT64_MAX;
 }
 
+KITE_INLINE kite_bar_state *kite_bars_state(const kite_bars *bars, int64_t row)
+{
+    return (kite_bar_state *)(bars->by_row + (uint64_t)row * bars->row_stride);
+}
+
 KITE_INLINE kite_bar_hot *kite_bars_hot(const kite_bars *bars, int64_t row)
 {
-    return (kite_bar_hot *)(bars->hot + (uint64_t)row * bars->hot_stride);
+    return (kite_bar_hot *)(kite_bars_state(bars, row) + 1);
 }
 
 KITE_INLINE kite_bar_cold *kite_bars_cold(const kite_bars *bars, int64_t row)
@@ -174,7 +177,7 @@ typedef struct {
 
 KITE_INLINE kite_bar_row kite_bars_row(const kite_bars *bars, int64_t row, uint32_t token)
 {
-    kite_bar_row at = {bars->states + row, kite_bars_hot(bars, row), kite_bars_cold(bars, row), token};
+    kite_bar_row at = {kite_bars_state(bars, row), kite_bars_hot(bars, row), kite_bars_cold(bars, row), token};
     return at;
 }
 

@@ -36,7 +36,7 @@ static int64_t kite_bars_history(const kite_bars *bars, int64_t row, int series,
 /* The forming bar of a row; 0, and a record of zeros, where there is none, or where its writer died in it. */
 static int kite_bars_forming(const kite_bars *bars, int64_t row, int series, kite_bar *to)
 {
-    const kite_bar_state *state = bars->states + row;
+    const kite_bar_state *state = kite_bars_state(bars, row);
     int tries;
     for (tries = 0; tries < FORMING_TRIES; tries++) {
         uint32_t before = kite_load_acquire32(&state->version);

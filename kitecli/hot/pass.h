@@ -154,7 +154,7 @@ static void kite_pass_place(kite_pass *pass, uint32_t token, uint16_t timeline)
 {
     kite_entry *entry = kite_pass_take_row(pass, token);
     if (entry != NULL && pass->bars != NULL)
-        pass->bars->states[(entry->place & ROW_MASK) - 1].timeline = timeline;
+        kite_bars_state(pass->bars, (entry->place & ROW_MASK) - 1)->timeline = timeline;
 }
 
 /* ---- finding packets, and asking for their memory before it is needed ------------------------------------------

@@ -14,8 +14,7 @@ POWERS = st.integers(6, 20).map(lambda power: 1 << power)
 def test_parts_follow_each_other_on_pages_and_don_t_overlap(rows: int, capacity: int, series: int):
     made = BarsLayout(rows, capacity, series)
     sizes = {
-        "states": rows * 64,
-        "hot": rows * made.hot_stride,
+        "rows": rows * made.row_stride,
         "cold": rows * series * 64,
         "bars": series * capacity * 72,
         "links": series * capacity * 4,
@@ -30,7 +29,7 @@ def test_parts_follow_each_other_on_pages_and_don_t_overlap(rows: int, capacity:
 
 
 def test_four_series_of_an_instrument_share_a_cache_line():
-    assert [BarsLayout(64, 64, series).hot_stride for series in (1, 4, 5, 8)] == [64, 64, 128, 128]
+    assert [BarsLayout(64, 64, series).row_stride - 64 for series in (1, 4, 5, 8)] == [64, 64, 128, 128]
 
 
 def test_each_series_ring_has_its_cursors_on_cache_lines_of_their_own():

@@ -19,8 +19,8 @@ def test_each_part_is_where_the_layout_draws_it(series: int):
     memory, parts = made(series)
     layout, last = memory.layout, series - 1
     places = {
-        "states": (parts.states[3:4], layout.states_offset + 3 * 64),
-        "hot": (parts.hot[3, last : last + 1], layout.hot_offset + 3 * layout.hot_stride + last * 16),
+        "states": (parts.states[3:4], layout.rows_offset + 3 * layout.row_stride),
+        "hot": (parts.hot[3, last : last + 1], layout.rows_offset + 3 * layout.row_stride + 64 + last * 16),
         "cold": (parts.cold[3, last : last + 1], layout.cold_offset + (3 * series + last) * 64),
         "bars": (parts.bars[last, 5:6], layout.bars_offset + (last * 128 + 5) * 72),
         "links": (parts.links[last, 5:6], layout.links_offset + (last * 128 + 5) * 4),

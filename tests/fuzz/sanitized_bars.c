@@ -106,8 +106,7 @@ int main(void)
     given(page, sizeof page);
     kite_bars_over(&bars, page);
     records = (uint64_t)bars.series * bars.capacity;
-    bars.states = exactly(ROWS, sizeof *bars.states);
-    bars.hot = exactly(ROWS, bars.hot_stride);
+    bars.by_row = exactly(ROWS, bars.row_stride);
     bars.cold = exactly(ROWS, (size_t)bars.series * sizeof *bars.cold);
     bars.bars = exactly(records, sizeof *bars.bars);
     bars.links = exactly(records, sizeof *bars.links);
@@ -125,8 +124,10 @@ int main(void)
         look(&bars, step);
     }
     fwrite(page + BARS_RINGS_OFFSET, PAGE - BARS_RINGS_OFFSET, 1, stdout);
-    fwrite(bars.states, sizeof *bars.states, ROWS, stdout);
-    fwrite(bars.hot, bars.hot_stride, ROWS, stdout);
+    for (step = 0; step < ROWS; step++)
+        fwrite(kite_bars_state(&bars, step), sizeof(kite_bar_state), 1, stdout);
+    for (step = 0; step < ROWS; step++)
+        fwrite(kite_bars_hot(&bars, step), bars.row_stride - sizeof(kite_bar_state), 1, stdout);
     fwrite(bars.cold, sizeof *bars.cold, (size_t)ROWS * (size_t)bars.series, stdout);
     fwrite(bars.bars, sizeof *bars.bars, records, stdout);
     fwrite(bars.links, sizeof *bars.links, records, stdout);

@@ -9,7 +9,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from kitecli.bars.layout import STATE_DTYPE
+from kitecli.bars.parts import BarsParts
 from kitecli.bars.table import TABLE_DTYPE, flagged
 from kitecli.broker.rest import BrokerSession, fetch_instruments
 from kitecli.errors import EnvironmentProblem, UsageError
@@ -252,8 +252,7 @@ def test_hours_and_groups_reach_the_pass(exchange, spec_of):
     spec = spec_of(exchange, {stock: "full", plain: "full"}, intervals=("1m",))
     with open_gateway(spec, timelines=lambda: to_text(timelines), groups=lambda _: {"cas": [stock, 1]}) as handle:
         assert handle.timelines.groups == timelines.groups
-        layout = handle.bars.layout
-        states = np.frombuffer(handle.bars.buffer, STATE_DTYPE, layout.rows, layout.states_offset)
+        states = BarsParts.of(handle.bars).states
         deadline = time.monotonic() + 10
         while not states["ticks"][1] and time.monotonic() < deadline:
             time.sleep(0.01)
