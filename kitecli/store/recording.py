@@ -130,8 +130,12 @@ class Recording:
         as a snapshot.
         """
         reader = TickReader(tokens, depth=depth)
-        for piece in self.pieces(from_ns, to_ns, tokens=tokens):
-            yield from reader.take(piece.data, about(piece.data, piece.rows, tokens))
+        try:
+            for piece in self.pieces(from_ns, to_ns, tokens=tokens):
+                yield from reader.take(piece.data, about(piece.data, piece.rows, tokens))
+        except RecordingDamaged:
+            yield from reader.rest()
+            raise
         yield from reader.rest()
 
     def array(
