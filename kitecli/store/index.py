@@ -10,7 +10,7 @@
 
 ``seed`` and ``size`` are the segment's, packed or not; ``crc`` is CRC-32 of the 36 bytes before it and what follows.
 The bits: for each block ceil(tokens / 8) bytes, bit i % 8 of byte i / 8 set where token i has a packet or a
-subscription in it. Where a long record hides marks, the blocks up to the next mark share their bits.
+subscription in a record that begins in it.
 
 It only says where nothing is. What is read is checked as ever; where it is missing, damaged or another file's, all is.
 """
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from kitecli.errors import DataError, EnvironmentProblem
 from kitecli.store.disk import Disk
 from kitecli.store.folder import INDEX_SUFFIX
-from kitecli.store.layout import BLOCK_BYTES, MARK, RECORD_BYTES
+from kitecli.store.layout import BLOCK_BYTES, RECORD_BYTES
 from kitecli.store.log import tokens_of
 from kitecli.store.segment import SegmentReader
 
@@ -59,19 +59,17 @@ class SegmentIndex:
         """
         blocks = (reader.size + BLOCK_BYTES - 1) // BLOCK_BYTES
         found = [np.zeros(0, np.uint32)] * blocks
-        marked, walk = np.zeros(blocks, np.bool_), reader.walk()
-        marked[:1] = True
+        walk = reader.walk()
         for chunk in walk:
-            starts = chunk.rows["at"] - RECORD_BYTES + chunk.offset
-            marked[starts[(chunk.rows["kind"] == MARK) & (starts % BLOCK_BYTES == 0)] // BLOCK_BYTES] = True
             tokens, owners = tokens_of(chunk.data, chunk.rows)
-            for block in np.unique(owning := starts[owners] // BLOCK_BYTES).tolist():
+            owning = (chunk.rows["at"][owners] - RECORD_BYTES + chunk.offset) // BLOCK_BYTES
+            for block in np.unique(owning).tolist():
                 found[block] = np.union1d(found[block], tokens[owning == block])
         if reader.end is None or walk.place != reader.end:
             raise DataError(f"{reader.path} can't be indexed", why="it isn't ended, or not whole")
         every = np.unique(np.concatenate(found))
         held = np.array([np.isin(every, each) for each in found]).reshape(blocks, every.size)
-        return cls(reader.seed, reader.size, every, _together(held, marked))
+        return cls(reader.seed, reader.size, every, held)
 
     def blocks_of(self, tokens: Collection[int]) -> Bits:
         """(blocks,) whether a block is about any of ``tokens``."""
@@ -137,12 +135,3 @@ def write_index(path: Path, disk: Disk | None = None) -> Path:
     except OSError as error:
         raise EnvironmentProblem(f"{target} can't be written", why=error.strerror or str(error)) from error
     return target
-
-
-def _together(held: Bits, marked: Bits) -> Bits:
-    """Blocks without a mark are read with the one before: whoever wants one of them needs all."""
-    first = np.maximum.accumulate(np.where(marked, np.arange(marked.size), 0))
-    together = np.zeros_like(held)
-    np.logical_or.at(together, first, held)
-    found: Bits = together[first]
-    return found

@@ -239,7 +239,7 @@ def _within(
     chunk: Chunk, high_ns: int, from_ns: int, to_ns: int | None, known: int
 ) -> tuple[NDArray[np.void], int, bool]:
     """A chunk's rows of the span, numbered ``known`` or more; the latest stamp now; whether the span is over."""
-    instants = np.maximum(np.maximum.accumulate(chunk.rows["ts_recv_ns"]), max(high_ns, chunk.high_ns))
+    instants = np.maximum(np.maximum.accumulate(chunk.rows["ts_recv_ns"]), high_ns)
     start = int(np.searchsorted(instants, from_ns))
     stop = len(instants) if to_ns is None else int(np.searchsorted(instants, to_ns))
     rows = chunk.rows[start:stop]

@@ -36,13 +36,12 @@ _FIRST_READ: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some of a segment: ``rows`` of ROW_DTYPE, whose ``at`` counts in ``data``, which stands at ``offset``;
-    ``high_ns``: the latest stamp before it."""
+    """Some of a segment: ``rows`` of ROW_DTYPE, whose ``at`` counts in ``data``, which stands at ``offset``. Where
+    blocks were passed over, its first row is a mark, with the latest stamp before it."""
 
     data: Buffer
     rows: NDArray[np.void]
     offset: int
-    high_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +207,7 @@ class Walk:
             self.place, self.stop = found.place, found.stop
             if found.rows.size:
                 size = BLOCK_BYTES
-                yield Chunk(data, found.rows, here.offset, here.high_ns)
+                yield Chunk(data, found.rows, here.offset)
                 self._pass_over()
             elif self.stop is Stop.SHORT and self.place.offset + size > self._reader.size:
                 return
@@ -216,10 +215,10 @@ class Walk:
                 size *= 2  # a record longer than what was read
 
     def _pass_over(self) -> None:
-        """Go to the next block that is wanted, if we stand at the beginning of one that isn't."""
-        block, within = divmod(self.place.offset, BLOCK_BYTES)
-        if self._wanted is None or self.stop is not Stop.SHORT or (within and self.place != self._reader.start):
+        """Go to the next block that is wanted, if we stand in one that isn't."""
+        if self._wanted is None or self.stop is not Stop.SHORT:
             return
+        block = self.place.offset // BLOCK_BYTES
         ahead = np.flatnonzero(self._wanted[block:])
         if not ahead.size and self._reader.end is not None:
             self.place, self.stop = self._reader.end, Stop.ENDED

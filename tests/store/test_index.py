@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def messages():
     ticks, depth = np.zeros(COUNT, TICK_DTYPE), np.zeros(COUNT, DEPTH_DTYPE)
     ticks["token"] = draw.integers(1, 51, COUNT) << 8
     ticks["token"][[100, 30_000, 30_001]] = RARE
-    ticks["token"][41_000] = RARER
+    ticks["token"][29_600] = RARER  # while the clock is set back
     ticks["mode"] = MODE_FULL
     ticks["last_price"] = draw.integers(1, 1 << 30, COUNT)
     return encode_frames(ticks, depth, 10)
@@ -80,7 +81,11 @@ def test_with_an_index_the_same_is_found_as_without(store, packed):
     for path in segment_paths(folder):
         seal(path, QuickDisk()) if packed else write_index(path)
     for tokens in ([RARE], [RARER], [RARE, RARER], [256], [NEVER], [256, NEVER, 1_280]):
-        for from_ns, to_ns in [(0, None), *((draw.randrange(6_000), draw.randrange(9_000)) for _ in range(6))]:
+        for from_ns, to_ns in [
+            (0, None),
+            (0, 2_000),
+            *((draw.randrange(6_000), draw.randrange(9_000)) for _ in range(6)),
+        ]:
             ticks = found(folder, tokens, from_ns, to_ns)
             expected = of_all(everything, tokens, instants, from_ns, to_ns).copy()
             for side in (ticks, expected):
@@ -151,8 +156,14 @@ def test_damage_in_what_is_read_is_named_and_a_damaged_mark_is_met(store):
         path.write_bytes(broken)
         with pytest.raises(RecordingDamaged):
             found(folder, [RARE])
+        assert [batch.ticks.size for batch in before_damage(folder, [RARE])] == [1]
     path.write_bytes(raw)
     assert found(folder, [RARE]).size == 3
+
+
+def before_damage(folder, tokens):
+    with Recording.open(folder) as recording, suppress(RecordingDamaged):
+        yield from recording.ticks(tokens)
 
 
 def test_only_what_is_ended_and_whole_is_indexed(tmp_path):
