@@ -305,7 +305,7 @@ def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:
     """What the settings ask of any feed. Invented ticks are recorded only where somebody has asked for it himself:
     a disk filled by a demonstration helps nobody."""
     given = settings.given["datafeed.store_ticks"].origin.layer != "default"
-    wanted = settings.datafeed.store_ticks and (given or not market.simulated)
+    wanted = settings.datafeed.store_ticks and (given or not trades_at_any_hour(market))
     return record_plan(settings, market) if wanted else None
 
 

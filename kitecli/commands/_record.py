@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from datetime import time as clock_time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -238,7 +236,7 @@ class _View:
 def _today_at(text: str) -> float:
     now = ist(time.time())
     try:
-        moment = datetime.combine(now.date(), clock_time.fromisoformat(text), now.tzinfo)
+        moment = datetime.fromisoformat(f"{now.date()}T{text}").replace(tzinfo=now.tzinfo)
     except ValueError:
         raise UsageError(f"--until {text!r} is no time of the day", hint="write it as 15:40, Indian time") from None
     if moment <= now:

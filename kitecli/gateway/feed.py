@@ -18,6 +18,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
 
@@ -31,7 +33,7 @@ from kitecli.feed.liveness import State
 from kitecli.gateway.bars import ClosedBars, FeedBars
 from kitecli.gateway.client import stopped
 from kitecli.gateway.gaps import GapLog, GapRecord, gap_of
-from kitecli.gateway.handle import GatewayHandle, Groups
+from kitecli.gateway.handle import GatewayHandle, Groups, recording_of
 from kitecli.gateway.missed import missed_volume, newest
 from kitecli.gateway.nap import nap
 from kitecli.gateway.sieve import Sieve
@@ -42,6 +44,7 @@ from kitecli.metrics import LatencyHistogram
 from kitecli.ring.layout import COUNTERS
 from kitecli.ring.reader import Batch, RingReader
 from kitecli.secret import Secret
+from kitecli.store.folder import day_folder
 
 _LOG: Final = logging.getLogger("kitecli.feed")
 UP: Final = frozenset({State.LIVE, State.QUIET})
@@ -270,6 +273,16 @@ class Feed:
             return np.zeros(0, TICK_DTYPE), np.zeros(0, np.int64)
         ticks, sequences = newest(self.reader.view, row, count)
         return ticks[::-1].copy(), sequences[::-1].copy()
+
+    @property
+    def has_moved_on(self) -> bool:
+        """Whether the ring has overwritten any of its ticks."""
+        return self.reader.view.cursor() > self._handle.memory.layout.capacity
+
+    def recorded_day(self) -> Path | None:
+        """The folder the day is being recorded in; None where it isn't. Asks the feed's process."""
+        said = recording_of(self._handle.stats()) or {}
+        return day_folder(Path(str(said["store"])), date.fromisoformat(str(said["day"]))) if "day" in said else None
 
     @property
     def intervals(self) -> tuple[Interval, ...]:

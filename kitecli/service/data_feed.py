@@ -26,6 +26,7 @@ from kitecli.ring.reader import DEFAULT_MAX_LAG, Batch
 from kitecli.secret import Secret
 from kitecli.service.callbacks import Callbacks, Kind
 from kitecli.service.failures import FailureLog
+from kitecli.service.history import history
 from kitecli.service.interest import Instruments, Interest, modes_of, tokens_of
 from kitecli.service.run import LOG, Hear, Run
 from kitecli.service.statistics import NOTHING
@@ -238,13 +239,14 @@ class DataFeedService:
     ) -> NDArray[np.void] | Frame:
         """The last ``count`` ticks of one instrument, newest last: a structured array of ``TICK_DTYPE``, a copy.
 
-        Fewer where the ring holds no more, none while it isn't running. Takes some 50 us for a thousand. ``frame``:
-        "pandas" or "polars" for a frame in rupees; raises EnvironmentProblem where that isn't installed.
+        Takes some 50 us for a thousand. Where the ring has moved on they are read from today's recording, if there is
+        one, which takes half a second at most and gives those there was time for. None while it isn't running.
+        ``frame``: "pandas" or "polars" for a frame in rupees; raises EnvironmentProblem where that isn't installed.
         """
         ticks, feed = np.zeros(0, TICK_DTYPE), self._feed
         if feed is not None:
             (token,) = tokens_of(instrument, self._venue.book)
-            ticks = feed.history(token, count)[0]
+            ticks = history(feed, token, count)
         return ticks if frame is None else ticks_frame(ticks, frame)
 
     @overload
