@@ -38,7 +38,7 @@ def days_in(root: Path) -> list[Path]:
 def day_at(where: str, root: Path, today: date) -> Path:
     """The folder of a day: ``2026-11-20``, ``today`` or ``newest`` of the stores in ``root``, or a path of one.
 
-    Raises :class:`DataError` where there is none, and :class:`UsageError` where several stores have it, or it is no day.
+    Raises :class:`DataError` where there is none, :class:`UsageError` where several stores have it or it is no day.
     """
     given = Path(where)
     if given.is_dir():

@@ -67,15 +67,22 @@ def census(batches: Iterable[Batch], step: Callable[[int], object] = lambda _: N
 
 @contextmanager
 def by_instrument(
-    found: Census, batches: Iterable[Batch], beside: Path, step: Callable[[int], object] = lambda _: None
+    found: Census,
+    batches: Iterable[Batch],
+    beside: Path,
+    step: Callable[[int], object] = lambda _: None,
+    together: int = GATHERED,
 ) -> Iterator[Sorted]:
-    """The ticks that were counted, sorted in a file of a folder below ``beside`` that is removed with the block."""
+    """The ticks that were counted, sorted in a file of a folder below ``beside`` that is removed with the block.
+
+    ``together``: how many are put into the file at a time.
+    """
     with TemporaryDirectory(dir=beside, prefix=".sorting-", ignore_cleanup_errors=True) as folder:
         ticks = _mapped(Path(folder, "ticks"), _OPAQUE_TICK, found.ticks)
         sequences = _mapped(Path(folder, "sequences"), np.dtype(np.int64), found.ticks)
         depth = _mapped(Path(folder, "depth"), _OPAQUE_DEPTH, found.ticks) if found.depth else None
         heads = found.starts[:-1].copy()
-        for batch in gathered(batches):
+        for batch in gathered(batches, together):
             order, places = _places(batch.ticks["token"], found.tokens, heads)
             ticks[places] = batch.ticks.view(_OPAQUE_TICK)[order]
             sequences[places] = batch.sequences[order]
@@ -85,7 +92,7 @@ def by_instrument(
         yield Sorted(found, ticks.view(TICK_DTYPE), sequences, None if depth is None else depth.view(DEPTH_DTYPE))
 
 
-def gathered(batches: Iterable[Batch], least: int = GATHERED) -> Iterator[Batch]:
+def gathered(batches: Iterable[Batch], least: int) -> Iterator[Batch]:
     """Batches of one row joined into fewer of ``least`` ticks or more; the last may be smaller."""
     waiting: list[Batch] = []
     count = 0

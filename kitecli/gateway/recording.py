@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 from kitecli.errors import EnvironmentProblem, KiteError, UsageError
 from kitecli.feed.subscriptions import Update
+from kitecli.gateway.kernel_clock import clock_offset
 from kitecli.gateway.spec import GatewayEvent, RecordPlan, told
 from kitecli.market.gap import Gap
 from kitecli.master.store import MasterStore
@@ -265,6 +266,7 @@ class FeedRecording:
             await self._begin(today)
         elif self._recorder is not None and now_s >= self._master_s:
             self._master_s = now_s + RETRY_S
+            self._note_clock(self._recorder)
             await self._off_loop(self._files_of().renew_master)
             self._master_s, self._unmade = now_s + MASTER_LOOK_S, None
         self._judge(now_s)
@@ -278,6 +280,7 @@ class FeedRecording:
         self._begun_ns, self._begun_records = self._now_ns(), recorder.acknowledged.process
         self._unrecorded = 0
         self._note_standing(recorder)
+        self._note_clock(recorder)
         self.append = recorder.append
         self._master_s, self._retry_s = time.monotonic() + MASTER_LOOK_S, 0.0
         self._alarm = self._unmade = None
@@ -294,6 +297,11 @@ class FeedRecording:
                 recorder.append_streaming(modes, self._begun_ns, connection)
         for gap in standing.outages:
             recorder.append_gap(gap, self._begun_ns)
+
+    def _note_clock(self, recorder: Recorder) -> None:
+        offset = clock_offset()
+        if offset is not None:
+            recorder.append_clock(offset, self._now_ns())
 
     async def _end(self) -> None:
         recorder, files, error = self._recorder, self._files, self._alarm

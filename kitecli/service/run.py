@@ -231,6 +231,8 @@ def _log(event: GatewayEvent) -> None:
         LOG.warning("connection %s is %s: %s", event.connection, event.state, failure)
     elif event.kind == "connection":
         LOG.info("connection %s is %s", event.connection, event.state)
+    elif event.kind == "recording" and failure is not None:
+        LOG.error("the feed is not recorded: %s", failure)
     elif event.kind == "message" and failure is None:
         LOG.warning("the broker says: %s", event.data)
     elif event.kind == "silent":

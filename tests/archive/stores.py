@@ -42,6 +42,7 @@ def ticks_of(number: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
     depth["sell"]["price"][0] = 150_005 + np.arange(5) * 5
     depth["buy"]["quantity"][0] = depth["sell"]["quantity"][0] = 100 + number
     depth["buy"]["orders"][0] = depth["sell"]["orders"][0] = 3
+    depth["buy"]["pad"][0, :2] = [70_000 & 0xFFFF, 70_000 >> 16]  # the day's lowest open interest
     depth["last_trade_time"] = START_NS // 10**9
     return ticks, depth
 

@@ -37,6 +37,7 @@ def test_depth_and_times_belong_to_full_ticks(decoded):
                 values, there = columns[f"{side}_{field}_{level}"]
                 assert there.tolist() == [True, False, False]
                 assert values[0] == shown[field]
+    assert columns["oi_day_low"][0][0] == full.oi_day_low == 70_000
     times, there = columns["exchange_timestamp"]
     assert there.tolist() == [True, False, False]
     assert times[0] == np.datetime64(int(decoded.ticks["ts_event_s"][0]), "s")

@@ -93,6 +93,13 @@ def test_a_stream_of_calls(tmp_path: Path):
         assert columns["ts_recv_ns"].tolist() == [AT_NS + number for number in range(50)]
 
 
+def test_a_tick_without_a_time_has_that_of_the_one_before_or_of_the_first_there_is(tmp_path: Path):
+    later = {**FULL, "exchange_timestamp": AT + timedelta(seconds=3)}
+    columns, lost = read_official(saved(tmp_path, "t.pkl", [LTP, FULL, LTP, later, LTP]))
+    assert ((columns["ts_recv_ns"] - AT_NS) // 10**9).tolist() == [0, 0, 0, 3, 3]
+    assert list(lost.values()) == [3]
+
+
 def test_fields_of_older_clients_and_unknown_ones(tmp_path: Path):
     old = {"instrument_token": 5633, "last_price": 1, "volume": 9, "buy_quantity": 3, "timestamp": str(AT), "mine": 1}
     columns, lost = read_official(

@@ -8,14 +8,17 @@ import numpy as np
 
 from kitecli.archive.reading import batches
 from kitecli.archive.spans import Span
+from kitecli.store import ticks
 from kitecli.store.recording import Recording
 from tests.archive.stores import INFY, START_NS, STEP_NS, USDINR
 
 
-def test_ticks_are_numbered_over_batches(store: Path):
+def test_ticks_are_numbered_over_batches(store: Path, monkeypatch):
+    monkeypatch.setattr(ticks, "BATCH_TICKS", 100)
     with Recording.open(store / "2026-11-20") as recording:
         found = list(batches(recording, (), Span()))
         numbers = np.concatenate([batch.sequences for batch in found])
+        assert len(found) == 14
         assert numbers.tolist() == list(range(1400))
         assert all(batch.depth is not None for batch in found)
 

@@ -32,7 +32,7 @@ def test_sorted_by_token_and_then_as_received(tmp_path: Path):
         batches = made([700, 1, 5_000, 40], depth)
         found = census(batches)
         assert (found.ticks, found.depth) == (5_741, depth)
-        with by_instrument(found, batches, tmp_path) as done:
+        with by_instrument(found, batches, tmp_path, together=600) as done:
             everything = np.concatenate([batch.ticks for batch in batches])
             order = np.argsort(everything["token"], kind="stable")
             assert done.ticks["token"].tolist() == everything["token"][order].tolist()

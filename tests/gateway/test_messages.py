@@ -19,15 +19,17 @@ from kitecli.gateway.messages import (
     Bye,
     Gaps,
     Hello,
+    Record,
     Stats,
     Status,
     Stop,
     Subscribe,
+    Unrecord,
     Unsubscribe,
     parse_request,
     parse_said,
 )
-from kitecli.gateway.spec import GatewayEvent
+from kitecli.gateway.spec import GatewayEvent, RecordPlan
 from kitecli.market.modes import MODES
 from kitecli.secret import Secret
 
@@ -44,6 +46,9 @@ REQUESTS = [
     Gaps(),
     Gaps(41),
     AccessToken(Secret("t0p")),
+    Record(RecordPlan("/srv/ticks", "process", 2.5, "/srv/masters", 0)),
+    Record(RecordPlan("/srv/ticks")),
+    Unrecord(),
     Stop(),
     Bye(),
 ]
@@ -112,6 +117,13 @@ def test_what_is_no_number_is_refused_before_it_is_sent(token):
         ({"do": "unsubscribe", "tokens": {"7": 1}}, UsageError, "tokens"),
         ({"do": "unsubscribe", "tokens": [7, None]}, UsageError, "tokens"),
         ({"do": "gaps", "after": -1}, UsageError, "after"),
+        ({"do": "record"}, UsageError, "store"),
+        ({"do": "record", "store": "relative/path"}, UsageError, "from the root"),
+        ({"do": "record", "store": "/x", "level": "hope"}, UsageError, "process, power"),
+        ({"do": "record", "store": "/x", "flush_s": True}, UsageError, "seconds"),
+        ({"do": "record", "store": "/x", "flush_s": 61}, UsageError, "seconds"),
+        ({"do": "record", "store": "/x", "flush_s": -1}, UsageError, "seconds"),
+        ({"do": "record", "store": "/x", "floor_bytes": -1}, UsageError, "floor_bytes"),
         ({"do": "gaps", "after": "x"}, UsageError, "after"),
         ({"do": "hello", "client": 7}, UsageError, "client"),
         ({"do": "hello", "client": "x" * 5000}, UsageError, "client"),

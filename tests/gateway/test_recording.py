@@ -34,8 +34,8 @@ from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 from kitecli.store.disk import Disk
-from kitecli.store.layout import FRAME, GAP, STREAMING, SUBSCRIBED, TIMER, UNRECORDED
-from kitecli.store.payloads import decode_gap, decode_subscribed
+from kitecli.store.layout import CLOCK, FRAME, GAP, STREAMING, SUBSCRIBED, TIMER, UNRECORDED
+from kitecli.store.payloads import ClockOffset, decode_gap, decode_subscribed
 from tests.conformance.vectors import INFY_LTP, message
 from tests.market.masters import share
 from tests.store.independent_reader import read_day, read_header
@@ -125,6 +125,11 @@ def packets(payloads):
             counts[int.from_bytes(payload[at + 2 : at + 6], "big")] += 1
             at += 2 + length
     return counts
+
+
+@pytest.fixture(autouse=True)
+def _clock_of_no_machine(monkeypatch):
+    monkeypatch.setattr(recording, "clock_offset", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -419,6 +424,22 @@ def test_the_master_that_comes_later_begins_a_file_that_names_it(tmp_path, monke
     kept = {gzip.decompress(path.read_bytes()) for path in store.glob("*/master-*.csv.gz")}
     assert kept == set(served)
     assert frames(store / NEXT) == [TICK, TICK * 2]
+
+
+def test_how_far_the_clock_is_off_is_recorded_at_the_beginning_and_now_and_then(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "MASTER_LOOK_S", 0.1)
+    offsets = iter(ClockOffset(number, 5, "a clock") for number in range(1_000))
+    monkeypatch.setattr(recording, "clock_offset", lambda: next(offsets))
+
+    async def scenario():
+        async with running(tmp_path, ManualClock(SIX_IST_NS)) as gateway:
+            await settled(lambda: states(gateway) == ["on"])
+            await asyncio.sleep(0.6)
+
+    asyncio.run(scenario())
+    told = [ClockOffset.decoded(one.payload) for one in read_day(tmp_path / NEXT) if one.kind == CLOCK]
+    assert len(told) > 1
+    assert told == [ClockOffset(number, 5, "a clock") for number in range(len(told))]
 
 
 def test_a_recording_says_what_its_feed_was(tmp_path):

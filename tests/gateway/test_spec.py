@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kitecli.errors import FeedError, HandshakeForbidden, KiteError, TooManyInstruments
-from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, feed_name, revived, told
+from kitecli.gateway.spec import GatewayEvent, GatewaySpec, RecordPlan, failed, feed_name, revived, told
 from kitecli.secret import Secret
 
 SPEC = GatewaySpec(
@@ -20,6 +20,7 @@ SPEC = GatewaySpec(
     daemon=True,
     intervals=("100ms", "day"),
     timelines="text",
+    record=RecordPlan("/srv/ticks", "process", 2.0, "/srv/masters", 7),
 )
 
 

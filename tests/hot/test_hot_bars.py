@@ -131,6 +131,22 @@ def test_stamps_of_the_evening_of_who_joined_behind_midnight_are_taken_as_the_re
     assert compiled == reference
 
 
+def test_a_round_is_worth_its_while_only_where_something_is_due():
+    """What isn't due isn't recorded either, so the answer must never be no where a sweep would close something."""
+    one, memory = _hot.FramePass(ring(), kept := bars()), _hot.BarsView(kept)
+    assert one.bars_due(NOW_NS) is False
+    one.ingest(message([quote(TOKEN, 1)]), NOW_NS)
+    steps = [NOW_NS + number * 10**8 for number in range(1_000)]
+    due = next(now_ns for now_ns in steps if one.bars_due(now_ns))
+    assert due > NOW_NS
+    one.close_bars(due - 10**8, 1 << 60)
+    assert memory.cursor(0) == 0
+    one.close_bars(due, 1 << 60)
+    assert sum(memory.cursor(series) for series in range(len(memory.intervals))) > 0
+    assert one.bars_due(due) is False
+    assert _hot.FramePass(ring()).bars_due(NOW_NS) is False
+
+
 def test_a_bar_whose_stamps_have_stopped_is_closed_by_our_clock():
     """A sweep has nothing to do before the first bar is due; a bar's clock may change while it forms."""
     one = Stage(_hot.FramePass, "1h")

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from kitecli.market.gap import Gap
 from kitecli.store.layout import LOST_PAYLOAD
 from kitecli.store.payloads import (
+    TIMER_ROWS,
     ClockOffset,
     Lost,
     Unrecorded,
@@ -13,6 +14,7 @@ from kitecli.store.payloads import (
     decode_subscribed,
     encode_gap,
     encode_subscribed,
+    encode_timer,
 )
 
 tokens = st.integers(1, 0xFFFF_FFFF)
@@ -58,3 +60,8 @@ def test_what_found_no_room_is_a_gap_of_every_instrument():
 def test_lost_records_are_a_gap_too():
     gap = Lost.decoded(LOST_PAYLOAD.pack(12, 5, 9, 640)).as_gap(10)
     assert (gap.from_ns, gap.to_ns, gap.cause) == (5, 9, "lost to damage: 2 records in 640 bytes")
+
+
+def test_a_timer_says_how_many_instruments_where_it_is_another_number_than_usual():
+    assert encode_timer(TIMER_ROWS) == b""
+    assert int.from_bytes(encode_timer(4), "little") == 4

@@ -15,8 +15,8 @@ import pytest
 
 from kitecli.errors import EnvironmentProblem, RecordingHeld
 from kitecli.market.gap import Gap
-from kitecli.store.layout import CLOCK, GAP, SUBSCRIBED
-from kitecli.store.payloads import ClockOffset, decode_subscribed
+from kitecli.store.layout import CLOCK, GAP, PLACED, STREAMING, SUBSCRIBED, TIMER
+from kitecli.store.payloads import ClockOffset, decode_placed, decode_subscribed
 from kitecli.store.recorder import Recorder, StoreHold
 from kitecli.store.recording import Recording
 from kitecli.store.writer import StoreSettings
@@ -47,8 +47,12 @@ def test_a_day_with_all_that_belongs_to_it(hold):
         assert recorder.append(message(1), 11, 1)
         recorder.append_gap(Gap(1, (5,), 12, None, "cut"), 13)
         recorder.append_clock(ClockOffset(3, 1, "ntp"), 14)
+        recorder.append_placed({5: 3}, 15)
+        recorder.append_streaming({5: "quote"}, 16, 2)
+        recorder.append_timer(17)
+        recorder.append_timer(18, 4)
         assert recorder.flush()
-        assert (recorder.acknowledged.process, recorder.acknowledged.power) == (4, 4)
+        assert (recorder.acknowledged.process, recorder.acknowledged.power) == (8, 8)
     folder = hold.store / "2026-11-20"
     assert sorted(path.name for path in folder.iterdir()) == [
         "0001.kseg",
@@ -59,7 +63,10 @@ def test_a_day_with_all_that_belongs_to_it(hold):
         header = next(recording.segments()).header
         assert recording.master == sha256(MASTER).digest()
         assert recording.gaps() == [Gap(1, (5,), 12, None, "cut")]
-    assert [record.kind for record in records] == [SUBSCRIBED, 1, GAP, CLOCK]
+    assert [record.kind for record in records] == [SUBSCRIBED, 1, GAP, CLOCK, PLACED, STREAMING, TIMER, TIMER]
+    assert decode_placed(records[4].payload) == {5: 3}
+    assert (decode_subscribed(records[5].payload), records[5].connection) == ({5: "quote"}, 2)
+    assert [(record.ts_recv_ns, bytes(record.payload)) for record in records[6:]] == [(17, b""), (18, b"\4\0\0\0")]
     assert decode_subscribed(records[0].payload) == {5: "full", 6: None}
     assert header.about["connections"] == [1]
     assert {"writer", "clock", "settings"} < set(header.about)
