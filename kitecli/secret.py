@@ -15,8 +15,8 @@ CREDENTIALS: Final = ("api_key", "api_secret", "user_id", "password", "totp_secr
 VARIABLES_OF_SECRETS: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token"))
 """The environment variables that hold a secret."""
 
-# Shorter ones stand in ordinary words, which redaction would make unreadable.
-_REDACTED_LENGTH: Final = 4
+# Shorter ones stand in ordinary words, which redaction would make unreadable; the broker's shortest, a user_id, has 6.
+_REDACTED_LENGTH: Final = 6
 
 
 def wipe(buffer: bytearray) -> None:
