@@ -15,8 +15,10 @@ def main() -> None:
         if found is not None:
             sys.stdout.write(found + "\n")
             return
-    from kitecli.cli import main as run
-
+    try:
+        from kitecli.cli import main as run
+    except KeyboardInterrupt:  # imports take a few tenths of a second, and an impatient Ctrl-C comes within them
+        sys.exit(130)
     run()
 
 

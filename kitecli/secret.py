@@ -12,7 +12,7 @@ MASK: Final = "********"
 CREDENTIALS: Final = ("api_key", "api_secret", "user_id", "password", "totp_secret")
 """What a login at the broker can need; the day's access token comes out of one."""
 
-SECRET_VARIABLES: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token"))
+VARIABLES_OF_SECRETS: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token"))
 """The environment variables that hold a secret."""
 
 # Shorter ones stand in ordinary words, which redaction would make unreadable.
@@ -86,4 +86,4 @@ def redacted(text: str) -> str:
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """An environment for a child process: what a child needs to know, it is told through a pipe."""
-    return {name: value for name, value in environ.items() if name not in SECRET_VARIABLES}
+    return {name: value for name, value in environ.items() if name not in VARIABLES_OF_SECRETS}

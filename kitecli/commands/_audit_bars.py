@@ -97,7 +97,7 @@ def _audited(feed: Feed, session: BrokerSession, token: int, label: str, period:
     if not continuous(table).size:
         raise FeedError(
             f"The feed has no closed {period.interval} bar of {label}" + (" in that time" if period.first else ""),
-            hint="kite bars shows what it has, kite status what it streams",
+            hint="it needs one that has ended; kite bars shows what there is, kite status what is streamed",
         )
     asked_s = time.time()
     candles = list(_candles(session, token, period, table, asked_s))

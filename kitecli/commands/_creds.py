@@ -14,7 +14,7 @@ import typer
 
 from kitecli.commands._shared import say
 from kitecli.errors import EnvironmentProblem, UsageError
-from kitecli.secret import CREDENTIALS, MASK, SECRET_VARIABLES, Secret, wipe
+from kitecli.secret import CREDENTIALS, MASK, VARIABLES_OF_SECRETS, Secret, wipe
 
 if TYPE_CHECKING:
     from kitecli.vault import OpenVault, Vault
@@ -131,10 +131,11 @@ def in_the_open(dotenv: Path) -> dict[str, Secret]:
     """The credentials that the environment and a ``.env`` hold. Raises :class:`UsageError` where there are none."""
     from kitecli.settings.dotenv import read_dotenv
 
-    found = {**read_dotenv(dotenv), **{name: os.environ[name] for name in SECRET_VARIABLES if os.environ.get(name)}}
+    found = {**read_dotenv(dotenv), **{name: os.environ[name] for name in VARIABLES_OF_SECRETS if os.environ.get(name)}}
     if not found:
         raise UsageError(
-            "There is nothing to import", why=f"neither the environment nor {dotenv} sets {SECRET_VARIABLES[0]} or such"
+            "There is nothing to import",
+            why=f"neither the environment nor {dotenv} sets {VARIABLES_OF_SECRETS[0]} or such",
         )
     return by_name(found)
 
@@ -249,7 +250,7 @@ def facts(vault: Vault, profile: str) -> dict[str, object]:
         "key_id": sealed.key_id.hex(),
         "rights": _rights(vault.path),
         "opens_without_terminal": ways_in(vault, profile),
-        "environment": [name for name in SECRET_VARIABLES if os.environ.get(name)],
+        "environment": [name for name in VARIABLES_OF_SECRETS if os.environ.get(name)],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
@@ -48,7 +49,10 @@ _NORMAL: Final = 1000
 
 
 def open_attached(api_key: str, access_token: Secret, root: str) -> Source:
-    """Join the account's gateway or start it, sized as configured; see :class:`~kitecli.compat.port.OpenSource`."""
+    """Join the account's gateway or start it, sized as configured; see :class:`~kitecli.compat.port.OpenSource`.
+
+    What the broker answers is told by events, also where it ended the feed before we could join it.
+    """
     settings, limits = config.settings, load_feed_limits()
     spec = GatewaySpec(
         ws_root=root,
@@ -60,7 +64,10 @@ def open_attached(api_key: str, access_token: Secret, root: str) -> Source:
         connections=limits.connections,
         instruments_per_connection=limits.instruments_per_connection,
     )
-    handle = open_gateway(spec)
+    try:
+        handle = open_gateway(spec)
+    except _FATAL as why:
+        return Over(why)
     for warning in handle.warnings:
         log.warning("%s", warning)
     try:
@@ -81,7 +88,7 @@ class Attached:
         self._streams = False
 
     def subscribe(self, modes: Mapping[int, str]) -> None:
-        with suppress(GatewayGone):
+        with suppress(GatewayGone, *_FATAL):
             streamed = self._handle.subscribe(modes)
             others = [token for token in streamed if token not in self._asked]
             self._asked.update(modes)
@@ -91,11 +98,11 @@ class Attached:
     def unsubscribe(self, tokens: Iterable[int]) -> None:
         gone = list(tokens)
         self._asked.difference_update(gone)
-        with suppress(GatewayGone):
+        with suppress(GatewayGone, *_FATAL):
             self._handle.unsubscribe(gone)
 
     def offer(self, access_token: Secret) -> None:
-        with suppress(GatewayGone):
+        with suppress(GatewayGone, *_FATAL):
             self._handle.give_access_token(access_token)
 
     def read(self, timeout_s: float) -> Batch | None:
@@ -139,6 +146,32 @@ class Attached:
         batch.ticks["flags"] |= np.uint16(FLAG_SNAPSHOT)
         batch.ticks["ts_recv_ns"] = batch.ticks["connection"] = 0  # one message, of no connection
         return batch
+
+
+class Over:
+    """The port's Source of a feed that has ended: says by what, and has no tick."""
+
+    def __init__(self, why: KiteError) -> None:
+        self._last = [Ended(down_of(0, why), final=True)]
+
+    def subscribe(self, modes: Mapping[int, str]) -> None: ...
+    def unsubscribe(self, tokens: Iterable[int]) -> None: ...
+    def offer(self, access_token: Secret) -> None: ...
+    def close(self) -> None: ...
+
+    def read(self, timeout_s: float) -> Batch | None:
+        time.sleep(timeout_s)
+        return None
+
+    def pending(self) -> int:
+        return 0
+
+    def heartbeats(self) -> int:
+        return 0
+
+    def events(self) -> Iterator[Event]:
+        while self._last:
+            yield self._last.pop()
 
 
 def translate(event: GatewayEvent) -> Event | None:

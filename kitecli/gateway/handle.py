@@ -17,7 +17,9 @@ from types import TracebackType
 from typing import Final, Protocol, Self, TypeAlias
 
 from kitecli.bars.hours import NO_HOURS, from_text
+from kitecli.bars.intervals import Interval
 from kitecli.bars.memory import BarsMemory
+from kitecli.bars.resample import serving
 from kitecli.bars.timeline import Timelines
 from kitecli.errors import DataError, FeedError, GatewayGone
 from kitecli.feed.subscriptions import too_many
@@ -281,11 +283,23 @@ def _differences(spec: GatewaySpec, welcome: Mapping[str, object]) -> tuple[str,
         "ring_size": ("a ring of {:,} ticks", RingLayout.of(spec.ring_size).capacity),
         "at_least": ("at least {} connections", spec.at_least),
         "limits": ("limits of {}", limits),
-        "intervals": ("bars of {}", list(spec.intervals)),
         "bar_grace_ms": ("bars that wait {} ms for late ticks", spec.bar_grace_ms),
     }
-    return tuple(
+    otherwise = tuple(
         f"the running feed has {said.format(welcome[name])}; {said.format(wish)} was asked for"
         for name, (said, wish) in wishes.items()
         if welcome.get(name, wish) != wish
+    )
+    return otherwise + _other_bars(spec.intervals, welcome.get("intervals", spec.intervals))
+
+
+def _other_bars(wished: Iterable[str], built: object) -> tuple[str, ...]:
+    """Bars that a running gateway doesn't build, and that aren't as good when put together from those it does."""
+    has = [Interval.parse(one) for one in built] if isinstance(built, list) else []
+    missing = [(one, serving(has, one)) for one in map(Interval.parse, wished)] if has else []
+    return tuple(
+        f"the running feed builds bars of {', '.join(map(str, has))}; those of {one} "
+        + (f"are put together from {part}, whose ticks are placed by when they came" if part else "can't be had")
+        for one, part in missing
+        if part is None or part.by_receive != one.by_receive
     )

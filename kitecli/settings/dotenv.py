@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import ConfigError
-from kitecli.secret import SECRET_VARIABLES
+from kitecli.secret import VARIABLES_OF_SECRETS
 
 DOTENV: Final = Path(".env")
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^#\s]*))\s*(?:#.*)?")
@@ -42,7 +42,7 @@ def secrets_in(text: str) -> dict[str, str]:
     """The secrets that lines of text set, by variable."""
     lines = [match for line in text.splitlines() if (match := _LINE.fullmatch(line))]
     values = {match[1]: next((part for part in match.groups()[1:] if part), "") for match in lines}
-    return {name: value for name, value in values.items() if name in SECRET_VARIABLES and value}
+    return {name: value for name, value in values.items() if name in VARIABLES_OF_SECRETS and value}
 
 
 def with_dotenv(environ: Mapping[str, str]) -> Mapping[str, str]:

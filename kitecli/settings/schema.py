@@ -13,9 +13,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, get_type_hints
 
 from kitecli.market.modes import MODES
-from kitecli.secret import CREDENTIALS
-from kitecli.secret import SECRET_VARIABLES as VARIABLES_OF_SECRETS
-from kitecli.secret import Secret
+from kitecli.secret import CREDENTIALS, VARIABLES_OF_SECRETS, Secret
 from kitecli.settings.values import (
     Account,
     Addresses,

@@ -9,20 +9,15 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("vault_kills.py")
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is forked or killed like that there")
 
 
 @pytest.mark.parametrize("kills", [20, pytest.param(1000, marks=pytest.mark.soak)])
 def test_exactly_one_password_opens_after_every_kill(tmp_path: Path, kills: int):
-    ran = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), str(kills)],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    command = [sys.executable, "-m", "tests.chaos.vault_kills", str(tmp_path), str(kills)]
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     print("\n", found)

@@ -1,6 +1,6 @@
 """Kills a process again and again while it changes a vault's password and rotates its key; prints what was found.
 
-``python tests/chaos/vault_kills.py FOLDER KILLS``. Each victim is a fork of this process, so that a kill costs no start.
+``python -m tests.chaos.vault_kills FOLDER KILLS``. A victim is a fork of this process, so that a kill costs no start.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from kitecli.errors import KiteError, WrongPassword
 from kitecli.secret import Secret
@@ -63,7 +61,7 @@ def look(vault: Vault, found: Counter[str]) -> str:
         raise
     found["opened by one password"] += len(able) == 1
     vault.unlock(Secret(able[0])).close()
-    found["leftover files"] += len(os.listdir(vault.path.parent)) - 1
+    found["leftover files"] += sum(one != vault.path for one in vault.path.parent.iterdir())
     return able[0]
 
 

@@ -64,12 +64,14 @@ def played(tmp_path_factory):
             "KITE_API_KEY": sim.api_key,
             "KITE_ACCESS_TOKEN": sim.access_token,
         }
-        assert kite(env, "feed", "--daemon", "INFY", "--mode", "full").returncode == 0
-        _wait(lambda: sim.status()["live"] > CUT_AFTER)
-        sim.fault("refuse", for_s=DARK_S)
-        _wait(lambda: sim.status()["state"] == "ended")
-        yield env, sim
-        kite(env, "stop", "--all")
+        try:
+            assert kite(env, "feed", "--daemon", "INFY", "--mode", "full").returncode == 0
+            _wait(lambda: sim.status()["live"] > CUT_AFTER)
+            sim.fault("refuse", for_s=DARK_S)
+            _wait(lambda: sim.status()["state"] == "ended")
+            yield env, sim
+        finally:
+            kite(env, "stop", "--all")
 
 
 def kite(env, *arguments):

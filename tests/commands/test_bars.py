@@ -183,7 +183,7 @@ def test_ctrl_c_ends_following_well(background):
     with _started(["INFY", "--sim", "--interval", "1s", "--follow", "--json"], background) as process:
         assert json.loads(process.stdout.readline())["instrument"] == "NSE:INFY"
         os.killpg(process.pid, signal.SIGINT)
-        _, complaints = process.communicate(timeout=20)
+        _, complaints = process.communicate(timeout=60)
         assert process.returncode == 0, complaints
         assert "Traceback" not in complaints
 
@@ -192,7 +192,7 @@ def test_ctrl_c_while_waiting_is_an_interruption(background):
     with _started(["INFY", "--sim", "--interval", "12h"], background) as process:
         assert any("closes at" in line for line in process.stderr)
         os.killpg(process.pid, signal.SIGINT)
-        out, complaints = process.communicate(timeout=20)
+        out, complaints = process.communicate(timeout=60)
         assert (process.returncode, out) == (130, ""), complaints
         assert "Traceback" not in complaints
 

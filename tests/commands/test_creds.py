@@ -22,10 +22,9 @@ LINES = "KITE_API_KEY=the-key\nexport KITE_API_SECRET='the-secret' # of the app\
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
-    yield
 
 
 @pytest.fixture

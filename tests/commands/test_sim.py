@@ -30,7 +30,7 @@ def test_json_is_one_line_and_ctrl_c_leaves_with_a_summary(how: signal.Signals, 
     with urllib.request.urlopen(ready["api_url"] + "/instruments") as answer:
         assert len(answer.read().splitlines()) == 6
     process.send_signal(how)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
     assert "Sent 0 ticks" in err
     assert json.loads((tmp_path / "ledger.json").read_text())["totals"]["live"] == 0
@@ -42,7 +42,7 @@ def test_people_get_urls_and_credentials():
     assert set(lines) == {"websocket", "rest", "api_key", "access_token", "api_secret"}
     assert lines["websocket"].startswith("ws://127.0.0.1:")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert "5 instruments from synthetic" in err
 
 
@@ -55,7 +55,7 @@ def test_faults_are_counted_at_the_end_and_logged(tmp_path):
     assert lines["websocket"].startswith("wss://127.0.0.1:")
     assert Path(lines["ca_file"]).read_text().startswith("-----BEGIN CERTIFICATE")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert "Faults done: 2 cut_handshake." in err
     assert [json.loads(line)["kind"] for line in log.read_text().splitlines()] == ["cut_handshake"] * 2
     assert not Path(lines["ca_file"]).exists()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from kitecli.hot import COMPILED
+from kitecli.sim.launcher import launch
+from kitecli.sim.options import SimOptions
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="a feed in the background needs the compiled pass")
 
@@ -62,6 +65,29 @@ def test_a_second_exchange_in_the_background_is_refused(kite):
     assert "runs in the background already" in other.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is stopped by a signal")
+def test_a_feed_that_hangs_keeps_nobody_from_seeing_the_others(kite, run_kite, tmp_path):
+    assert kite("feed", "--sim", "--daemon", "INFY").returncode == 0
+    with launch(SimOptions(instruments=100, rate_limits=False)) as sim:
+        other = {
+            "KITE_RUNTIME_DIR": str(tmp_path / "run"),
+            "KITE_ENVIRONMENT": "sim",
+            "KITE_WS_ROOT": sim.ws_url,
+            "KITE_API_ROOT": sim.api_url,
+            "KITE_API_KEY": sim.api_key,
+            "KITE_ACCESS_TOKEN": sim.access_token,
+        }
+        hung = json.loads(run_kite("feed", "--daemon", "INFY", "--json", env=other).stdout)
+        os.kill(hung["pid"], signal.SIGSTOP)
+        try:
+            seen = kite("status", "--json")
+        finally:
+            os.kill(hung["pid"], signal.SIGCONT)
+    (answered,) = json.loads(seen.stdout)["feeds"]
+    assert (seen.returncode, answered["name"] != hung["name"]) == (5, True)
+    assert f"{hung['name']}, process {hung['pid']}" in json.loads(seen.stderr)["why"]
+
+
 def test_readers_are_told_that_a_feed_was_stopped(kite, tmp_path):
     kite("feed", "--sim", "--daemon", "INFY")
     reader = subprocess.Popen(
@@ -73,7 +99,7 @@ def test_readers_are_told_that_a_feed_was_stopped(kite, tmp_path):
     )
     assert json.loads(reader.stdout.readline())["instrument"] == "NSE:INFY"
     kite("stop")
-    _, said = reader.communicate(timeout=30)
+    _, said = reader.communicate(timeout=60)
     assert reader.returncode == 5
     assert "was stopped" in said
     assert "kite stop" in said

@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from kitecli.compat import KiteTicker
+from kitecli.compat import KiteTicker, attached
 from kitecli.compat.attached import down_of, open_attached, translate
 from kitecli.compat.port import Down, Ended, Event, Said, Up
 from kitecli.errors import (
@@ -256,3 +256,15 @@ def test_a_feed_that_was_stopped_stays_stopped(exchange: SimProcess):
     script.ticker._link.source._handle.stop()
     wait_for(script.ticker._life.over.is_set)
     assert script.names == ["connected", ("closed", 1000)]
+
+
+def test_a_feed_that_its_broker_ended_before_it_could_be_joined_says_so_by_its_events(monkeypatch):
+    def too_late(spec):
+        raise HandshakeBadRequest("The ticker did not understand the request (HTTP 400)")
+
+    monkeypatch.setattr(attached, "open_gateway", too_late)
+    source = open_attached("key", Secret("token"), "ws://127.0.0.1:1")
+    source.subscribe({INFY: "full"})
+    (event,) = source.events()
+    assert isinstance(event, Ended)
+    assert (event.why.status, event.final, list(source.events()), source.read(0)) == (400, True, [], None)

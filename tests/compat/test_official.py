@@ -62,7 +62,7 @@ class Script:
         return wait_for(enough, f"{callback} of {name}")
 
     def end(self) -> dict[str, Calls]:
-        said, _ = self._process.communicate("\n", timeout=20)
+        said, _ = self._process.communicate("\n", timeout=60)
         return json.loads(said)
 
     def __enter__(self) -> Self:

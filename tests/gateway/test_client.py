@@ -41,7 +41,7 @@ def reach():
 
 
 def kinds(client, count):
-    return [client.events.get(timeout=10).kind for _ in range(count)]
+    return [client.events.get(timeout=60).kind for _ in range(count)]
 
 
 class Mute:
@@ -173,7 +173,7 @@ def test_a_death_is_told_at_once_to_the_queue_and_to_all_who_wait(mute, reach):
         thread.start()
     while len(client._waiting) < 4:
         time.sleep(0.001)
-    listening = threading.Thread(target=lambda: seen.append((client.events.get(timeout=10), time.monotonic())))
+    listening = threading.Thread(target=lambda: seen.append((client.events.get(timeout=60), time.monotonic())))
     listening.start()
     ended = time.monotonic()
     mute.peer.shutdown(socket.SHUT_RDWR)
@@ -239,7 +239,7 @@ def test_leaving_a_dead_gateway_is_no_error(mute, reach):
 def test_a_gateway_of_another_version_is_told(mute, reach):
     client = reach(mute.card)
     mute.peer.sendall(b'{"v":9,"event":"ready"}\n')
-    event = client.events.get(timeout=10)
+    event = client.events.get(timeout=60)
     assert (event.kind, "version 9" in event.failure().why) == ("failed", True)
     with pytest.raises(FeedError, match="different versions"):
         client.ask(Stop())

@@ -28,12 +28,12 @@ def embed(exchange, spec_of):
 
 def test_it_is_asked_and_told_as_over_a_socket(embed):
     gateway = embed()
-    assert gateway.events.get(timeout=10).kind == "ready"
+    assert gateway.events.get(timeout=60).kind == "ready"
     assert gateway.ask(Subscribe({408065: "full"})) == {"instruments": 1, "streamed": []}
     status = gateway.ask(Status())
     assert [(client["name"], client["instruments"]) for client in status["clients"]] == [("test", 1)]
     assert gateway.memory.path is None
-    assert gateway.events.get(timeout=10).kind == "connection"
+    assert gateway.events.get(timeout=60).kind == "connection"
 
 
 def test_what_a_socket_would_refuse_is_refused(embed):

@@ -51,7 +51,7 @@ def open_sockets(exchange):
 
 
 def end_of(handle):
-    while (event := handle.events.get(timeout=20)).kind not in ("stopped", "failed"):
+    while (event := handle.events.get(timeout=60)).kind not in ("stopped", "failed"):
         pass
     return event
 
@@ -479,3 +479,16 @@ def test_two_hundred_kills_leave_no_process_lock_or_file(exchange, spec_of, read
         f"\n50 kills in {time.monotonic() - began:.0f} s, {len(gateways)} gateways; readers had told of their "
         f"gateway's {max(told_s) * 1e3:.0f} ms after the kill at most ({len(told_s)} times)"
     )
+
+
+@shared
+def test_who_joins_hears_of_the_bars_it_cannot_have_and_of_estimates_alone(exchange, spec_of, tokens):
+    with open_gateway(spec_of(exchange, {tokens[0]: "full"}, intervals=("100ms", "1m"))) as first:
+        wished = ("100ms", "1m", "5m", "1s", "500t")
+        with open_gateway(spec_of(exchange, {tokens[0]: "full"}, intervals=wished)) as second:
+            assert first.warnings == ()
+            built = "the running feed builds bars of 100ms, 1m; those of"
+            assert second.warnings == (
+                f"{built} 1s are put together from 100ms, whose ticks are placed by when they came",
+                f"{built} 500t can't be had",
+            )

@@ -10,7 +10,7 @@ def test_a_spec_that_is_none_is_an_error_and_not_a_hang():
         input="{}\n",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode != 0

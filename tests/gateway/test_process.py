@@ -36,14 +36,14 @@ def child(exchange, spec_of):
 
 def ended(process):
     """Its exit code; it has said nothing more and left nothing."""
-    out, complaints = process.communicate(timeout=20)
+    out, complaints = process.communicate(timeout=60)
     assert (out, complaints) == (b"", b"")
     assert list(process.place.folder.iterdir()) == []
     return process.returncode
 
 
 def last_word(client):
-    while (event := client.events.get(timeout=10)).kind not in ("stopped", "failed"):
+    while (event := client.events.get(timeout=60)).kind not in ("stopped", "failed"):
         pass
     return event
 
@@ -98,7 +98,7 @@ def test_nothing_python_heavy_is_loaded_beside_the_feed(exchange, spec_of):
     client.ask(Status())
     client.ask(Stop())
     client.close()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     loaded = {name.partition(".")[0] for name in told.read_text().split()}
     assert "picows" in loaded
     heavy = {
@@ -117,12 +117,12 @@ def test_nothing_python_heavy_is_loaded_beside_the_feed(exchange, spec_of):
 
 
 def test_without_a_word_it_ends_quietly():
-    done = subprocess.run(COMMAND, input="", capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(COMMAND, input="", capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_spec_it_can_t_use_is_its_first_and_last_word():
-    done = subprocess.run(COMMAND, input='{"t0p": 1}\n', capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(COMMAND, input='{"t0p": 1}\n', capture_output=True, text=True, timeout=60, check=False)
     word = json.loads(done.stdout)
     assert (done.returncode, word["error"], done.stderr) == (5, "feed", "")
     assert "t0p" not in done.stdout

@@ -5,8 +5,8 @@
     seen = Watched(folder).run("creds", "status", password=PASSWORD)
     assert leaks(seen) == []
 
-Channels: ``stdout``, ``stderr``, ``argv`` (``/proc/*/cmdline`` of kite and all it starts, while it runs), ``environ`` (of
-what it starts), ``file`` (all that is below the folder afterwards: data, runtime, home, logs, temporary files).
+Channels: ``stdout``, ``stderr``, ``argv`` (``/proc/*/cmdline`` of kite and all it starts, while it runs), ``environ``
+(of what it starts), ``file`` (all that is below the folder afterwards: data, runtime, home, logs, temporary files).
 """
 
 from __future__ import annotations

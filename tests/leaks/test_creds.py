@@ -1,4 +1,4 @@
-"""No verb of ``kite creds``, however it ends, shows or leaves a secret; nor does a verb that takes one from the vault."""
+"""No verb of ``kite creds``, however it ends, shows or leaves a secret; nor does one that opens the vault."""
 
 from __future__ import annotations
 

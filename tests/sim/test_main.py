@@ -31,6 +31,6 @@ def test_ctrl_c_is_left_to_the_parent_and_the_end_of_stdin_ends_it():
 
 def test_an_error_is_one_json_line_and_an_exit_code():
     process = start(SimOptions(source="nothing.csv"))
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=60)
     assert json.loads(out)["error"] == "data"
     assert process.returncode == 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_what_has_ended_is_named_to_the_second():
         (NOON, SIX),
         (SIX - timedelta(minutes=65), SIX),  # logins before the flush were seen to end with it
         (SIX, SIX + timedelta(days=1)),
-        (NOON.astimezone(timezone.utc), SIX),
+        (NOON.astimezone(UTC), SIX),
     ],
 )
 def test_a_session_ends_at_the_next_six_in_india(begins: datetime, ends: datetime):

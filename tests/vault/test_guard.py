@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -84,23 +85,18 @@ def test_it_isn_t_dumpable(tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="needs another user to be")
-def test_another_process_of_the_same_user_can_t_read_its_memory(tmp_path: Path):
+def test_another_process_of_the_same_user_can_t_read_its_memory():
     """Root may read anything, so both become somebody else first."""
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:-1]:
-        if not parent.stat().st_mode & 0o001:
-            pytest.skip("the temporary folder is root's alone")
     become = "import os; os.setgid(12345); os.setuid(12345)\n"
-    begin = become + BEGIN.format(checkout=str(CHECKOUT), folder=str(tmp_path / "nobody"))
-    (tmp_path / "nobody").mkdir()
-    os.chown(tmp_path / "nobody", 12345, 12345)
-    code = begin + "print('open', flush=True)\nsys.stdin.read()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"open\n"
-        look = become + f"open('/proc/{process.pid}/mem', 'rb')"
-        reading = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=False)
-        process.communicate(b"", timeout=60)
-    assert "PermissionError" in reading.stderr
+    with tempfile.TemporaryDirectory() as name:  # pytest's are root's alone
+        os.chown(name, 12345, 12345)
+        begin = become + BEGIN.format(checkout=str(CHECKOUT), folder=name)
+        code = begin + "print('open', flush=True)\nsys.stdin.read()"
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            if process.stdout.readline() != b"open\n":
+                pytest.skip("another user can't read this checkout")
+            look = become + f"open('/proc/{process.pid}/mem', 'rb')"
+            reading = subprocess.run([sys.executable, "-c", look], capture_output=True, timeout=60, check=False)
+            process.communicate(b"", timeout=60)
+    assert b"PermissionError" in reading.stderr

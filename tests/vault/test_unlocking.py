@@ -11,19 +11,16 @@ import pytest
 
 from kitecli.errors import AuthError, NoVault, UsageError, WrongPassword
 from kitecli.secret import Secret
-from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly
-from kitecli.vault import unlocking as module
-from kitecli.vault import vault_path
+from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly, unlocking, vault_path
 from kitecli.vault.unlocking import at_hand, read_line
 from tests.vault.made import OTHER, PASSWORD
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    monkeypatch.setattr(module, "_opened", {})
-    yield
+    monkeypatch.setattr(unlocking, "_opened", {})
 
 
 @pytest.fixture
@@ -112,7 +109,7 @@ def test_a_line_is_read_and_what_follows_is_left(behind):
 def test_the_keyring_opens_it_by_its_key_and_an_old_key_is_explained(vault: Vault, monkeypatch: pytest.MonkeyPatch):
     with vault.unlock(Secret(PASSWORD)) as opened:
         key = opened.copy_of_key()
-    monkeypatch.setattr(module.keystore, "kept", lambda path: bytearray(key) if path == vault.path else None)
+    monkeypatch.setattr(unlocking.keystore, "kept", lambda path: bytearray(key) if path == vault.path else None)
     opened_by_it = unlock_quietly()
     assert opened_by_it is not None
     with opened_by_it as opened:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,11 @@ from kitecli.secret import Secret
 from kitecli.vault import AccessToken, Vault
 from kitecli.vault.layout import ARGON2ID, ARGON2ID_ID, PBKDF2, Kdf
 from tests.vault.made import NOON, OTHER, PASSWORD, SIX, clock_at, filled, quick, quick_vault
+
+
+def names(vault: Vault) -> list[str]:
+    return sorted(path.name for path in vault.path.parent.iterdir())
+
 
 CHEAP = Kdf(ARGON2ID_ID, passes=2, memory_kib=19 * 1024, lanes=1)
 
@@ -254,9 +258,9 @@ def test_the_right_password_leaves_nothing_but_the_vault(tmp_path: Path):
     vault = filled(tmp_path)
     with pytest.raises(WrongPassword):
         vault.unlock(Secret(OTHER))
-    assert sorted(os.listdir(vault.path.parent)) == ["default.tries", "default.vault"]
+    assert names(vault) == ["default.tries", "default.vault"]
     vault.unlock(Secret(PASSWORD)).close()
-    assert os.listdir(vault.path.parent) == ["default.vault"]
+    assert names(vault) == ["default.vault"]
 
 
 # --- the end of it, and back ---
@@ -267,7 +271,7 @@ def test_destroyed_it_is_gone_with_its_tries(tmp_path: Path):
     with pytest.raises(WrongPassword):
         vault.unlock(Secret(OTHER))
     vault.destroy()
-    assert (os.listdir(vault.path.parent), vault.exists()) == ([], False)
+    assert (names(vault), vault.exists()) == ([], False)
     with pytest.raises(NoVault):
         vault.destroy()
 

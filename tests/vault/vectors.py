@@ -1,25 +1,21 @@
-"""Makes docs/vault-vectors.json: ``python tests/vault/vectors.py`` writes it anew. Randomness is counted, not drawn."""
+"""Makes docs/vault-vectors.json: ``python -m tests.vault.vectors`` writes it anew. Randomness is counted, not drawn."""
 
 from __future__ import annotations
 
 import json
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(CHECKOUT))
+from kitecli.secret import Secret
+from kitecli.vault import AccessToken, cipher
+from kitecli.vault.contents import Contents
+from kitecli.vault.entries import Entries
+from kitecli.vault.layout import ARGON2ID, ARGON2ID_ID, PBKDF2, PBKDF2_ID, Kdf, Sealed
+from tests.vault.made import PASSWORD, SIX, Counted
 
-from kitecli.secret import Secret  # noqa: E402
-from kitecli.vault import AccessToken, cipher  # noqa: E402
-from kitecli.vault.contents import Contents  # noqa: E402
-from kitecli.vault.entries import Entries  # noqa: E402
-from kitecli.vault.layout import ARGON2ID, ARGON2ID_ID, PBKDF2, PBKDF2_ID, Kdf, Sealed  # noqa: E402
-from tests.vault.made import PASSWORD, SIX, Counted  # noqa: E402
-
-FILE = CHECKOUT / "docs" / "vault-vectors.json"
+FILE = Path(__file__).resolve().parents[2] / "docs" / "vault-vectors.json"
 CHEAP = Kdf(ARGON2ID_ID, passes=2, memory_kib=19 * 1024, lanes=1)
 UNICODE = "पासवर्ड und Schlüssel"
 
