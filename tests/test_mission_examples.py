@@ -86,6 +86,35 @@ def test_the_feed_service_as_users_write_it(tmp_path):
     assert "1 up" in done.stdout
 
 
+LOGIN_SCRIPT = """
+from kitecli import KiteAuthenticator
+
+auth = KiteAuthenticator()
+assert auth.authenticate() is True
+print(auth.get_access_token())
+"""
+
+
+def test_the_login_as_users_write_it(tmp_path):
+    with launch(SimOptions(instruments=3)) as sim:
+        environment = {
+            **os.environ,
+            "KITE_ENVIRONMENT": "sim",
+            "KITE_API_ROOT": sim.api_url,
+            "KITE_RUNTIME_DIR": str(tmp_path / "run"),
+            "KITE_API_KEY": sim.api_key,
+            "KITE_API_SECRET": sim.ready.api_secret,
+            "KITE_USER_ID": sim.ready.user_id,
+            "KITE_PASSWORD": sim.ready.password,
+            "KITE_TOTP_SECRET": sim.ready.totp_secret,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", LOGIN_SCRIPT], capture_output=True, text=True, env=environment, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.strip()) == 32
+
+
 CONFIG_SCRIPT = """
 from kitecli import config
 from kitecli.errors import ConfigError

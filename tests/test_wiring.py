@@ -1,12 +1,15 @@
 """How parts are put together: which market, which instruments, as whom; and a feed of them."""
 
 import os
+import time
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from kitecli.auth.place import place_of
 from kitecli.broker.rest import BrokerSession
 from kitecli.clock import IST
 from kitecli.errors import AuthError, TooManyInstruments
@@ -15,10 +18,21 @@ from kitecli.market.book import InstrumentBook
 from kitecli.market.instruments import Instrument
 from kitecli.ring.policy import Policy
 from kitecli.secret import Secret
+from kitecli.session import DaySession, session_end_s, write_session
 from kitecli.settings import load
 from kitecli.sim.options import SimOptions
 from kitecli.vault import AccessToken, Vault, unlocking, vault_path
-from kitecli.wiring import FeedPlan, Market, Wanted, choose, load_book, open_market, rest_session, start_feed
+from kitecli.wiring import (
+    FeedPlan,
+    Market,
+    Wanted,
+    choose,
+    load_book,
+    open_market,
+    rest_session,
+    spot_prices,
+    start_feed,
+)
 
 
 def settings(**flags):
@@ -79,7 +93,8 @@ def test_modes_come_from_the_settings_where_none_is_given():
 
 
 @pytest.mark.parametrize("environment", ["prod", "sandbox"])
-def test_the_brokers_servers_need_credentials(environment, monkeypatch):
+def test_the_brokers_servers_need_credentials(environment, monkeypatch, tmp_path):
+    monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path))
     with pytest.raises(AuthError) as refusal:
         open_market(settings(kite__environment=environment), None)
     assert "kite auth login" in refusal.value.hint
@@ -113,6 +128,7 @@ def test_a_token_file_serves_where_no_token_is_given(monkeypatch):
 def vault(monkeypatch, tmp_path):
     """Open, with an api_key and today's token; its password is on a descriptor."""
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(unlocking, "_opened", {})
     with Vault(vault_path()).create(Secret("correct horse battery")) as opened:
         opened.update({"api_key": Secret("vault-key"), "user_id": Secret("AB1234")})
@@ -128,7 +144,7 @@ def vault(monkeypatch, tmp_path):
 def test_the_vault_gives_what_the_environment_lacks_and_the_environment_wins(vault, monkeypatch):
     for _ in range(2):  # a descriptor is read once, and a process asks more than once
         with open_market(settings(), None) as where:
-            assert (where.session.api_key, where.session.access_token) == ("vault-key", Secret("vault-token"))
+            assert (where.session.api_key, rest_session(where).access_token) == ("vault-key", Secret("vault-token"))
     monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
     with open_market(settings(), None) as where:
         assert (where.session.api_key, where.session.access_token) == ("vault-key", Secret("token"))
@@ -148,6 +164,25 @@ def test_a_vault_that_nothing_opens_is_named(vault, monkeypatch):
     with pytest.raises(AuthError) as refusal:
         open_market(settings(), None)
     assert "kite creds status" in refusal.value.hint
+
+
+def test_a_login_serves_where_nothing_else_is_given_and_later_ones_are_seen(monkeypatch, tmp_path):
+    monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path))
+    kite, now_s = settings().kite, time.time()
+    with pytest.raises(AuthError, match="No api_key"):
+        open_market(settings(), None)
+    for token in ("first", "second"):
+        session = DaySession("key", "AB1234", Secret(token), int(now_s), session_end_s(now_s))
+        write_session(place_of(kite).session_file("key"), session)
+        with open_market(settings(), None) as where:
+            pass
+        assert (where.session.api_key, where.session.access_token) == ("key", Secret(""))
+        assert rest_session(where).access_token == Secret(token)
+        assert spot_prices(where) is not None
+    monkeypatch.setenv("KITE_API_KEY", "another")
+    with pytest.raises(AuthError, match="No access_token"):
+        open_market(settings(), None)
+    assert spot_prices(replace(where, session_file=str(tmp_path / "none"))) is None
 
 
 @pytest.fixture

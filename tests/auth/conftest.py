@@ -1,12 +1,5 @@
-"""The folder's own modules, importable (pytest's importlib mode puts none on the path), and their fixtures."""
+"""The exchange and its user, for all tests of the login."""
 
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from exchanges import browsing, exchange, running, variables  # noqa: E402
+from tests.auth.exchanges import browsing, exchange, running, variables
 
 __all__ = ["browsing", "exchange", "running", "variables"]

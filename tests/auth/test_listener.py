@@ -7,14 +7,15 @@ import threading
 import urllib.request
 from functools import partial
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import pytest
-from exchanges import free_port
 
 from kitecli.auth.listener import Listener
 from kitecli.auth.steps import request_token_of
 from kitecli.errors import AuthError, EnvironmentProblem, UsageError
 from kitecli.secret import Secret
+from tests.auth.exchanges import free_port
 
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -42,15 +43,15 @@ def test_it_waits_for_the_one_redirect_that_is_meant(where: str, capfd: pytest.C
     pages = []
 
     def browse() -> None:
-        with socket.create_connection(("127.0.0.1", int(where.split(":")[2].split("/")[0]))):
+        with socket.create_connection(("127.0.0.1", urlsplit(where).port)):
             pass  # browsers open connections they don't use
-        for target in (
+        targets = (
             where.replace("/kite", "/favicon.ico"),
             where + "?request_token=f0rged&status=success",
             where + "?request_token=f0rged&status=success&nonce=<b>",
             where + "/?request_token=good&status=success&nonce=n",
-        ):
-            pages.append(get(target))
+        )
+        pages.extend(map(get, targets))
 
     with listening(where) as listener:
         browser = threading.Thread(target=browse)

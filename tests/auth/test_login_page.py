@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from chromium import CHROMIUM, Chromium
 
 from kitecli.sim.launcher import SimProcess
+from tests.auth.chromium import CHROMIUM, Chromium
 
 FILL = """(fields => {
   for (const [name, value] of Object.entries(fields)) document.getElementById(name).value = value;

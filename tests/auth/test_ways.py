@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from exchanges import HERE, free_port
 
 from kitecli.auth.hold import Hold
 from kitecli.auth.keys import GivenKeys
@@ -16,6 +15,7 @@ from kitecli.auth.ways import by_browser, by_paste, by_totp
 from kitecli.errors import AuthError, BrokerUnavailable, LoginHeldBack, PasswordRefused
 from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess
+from tests.auth.exchanges import HERE, free_port
 
 NAMES = ("user_id", "password", "totp_secret")
 

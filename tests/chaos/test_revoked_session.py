@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,7 @@ import pytest
 from kitecli.hot import COMPILED
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "auth"))
-
-from exchanges import free_port, variables_of  # noqa: E402
+from tests.auth.exchanges import free_port, variables_of
 
 PATIENCE_S = 40.0
 OBSERVED_S = 8.0

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,7 @@ from typer.testing import CliRunner, Result
 
 from kitecli.cli import app
 from kitecli.sim.launcher import SimProcess
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "auth"))
-
-from exchanges import HERE, browsing, exchange, running, variables  # noqa: E402
+from tests.auth.exchanges import HERE, browsing, exchange, free_port, running, variables
 
 __all__ = ["browsing", "exchange", "running", "variables"]
 
@@ -56,8 +53,8 @@ def kite_process(run_kite: Kite, variables: dict[str, str]) -> Run:
 
 
 @pytest.fixture
-def pasting(variables: dict[str, str], browsing: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., tuple]]:
-    """``kite auth login --paste`` at a pipe, with somebody at a browser elsewhere: ``change`` is what he pastes of it."""
+def pasting(variables: dict[str, str], browsing: dict[str, str], tmp_path: Path) -> Callable[..., tuple]:
+    """``kite auth login --paste`` at a pipe, with a browser elsewhere; ``change`` makes what is pasted."""
 
     def log_in(change: Callable[[str], str] = str) -> tuple[int, str, str]:
         process = subprocess.Popen(
@@ -79,7 +76,7 @@ def pasting(variables: dict[str, str], browsing: dict[str, str], tmp_path: Path)
             out, err = process.communicate(change(ended.stdout), timeout=30)
         return process.returncode, out, said + err
 
-    yield log_in
+    return log_in
 
 
 def status_of(kite: Kite) -> dict:
@@ -126,8 +123,6 @@ def test_by_password_and_code(kite: Kite, kite_process: Run):
 
 def test_at_a_simulated_exchange_of_its_own_with_no_account(run_kite: Kite, tmp_path: Path, browsing: dict[str, str]):
     """The user reads name and password on the page itself."""
-    from exchanges import free_port
-
     env = {
         "KITE_RUNTIME_DIR": str(tmp_path / "run"),
         "KITE_REDIRECT_URL": f"http://127.0.0.1:{free_port()}/kite",
