@@ -60,6 +60,7 @@ GAP: Final = 3
 CLOCK: Final = 4
 TIMER: Final = 5
 UNRECORDED: Final = 6
+PLACED: Final = 7
 MARK: Final = 64
 PAD: Final = 65
 END: Final = 66

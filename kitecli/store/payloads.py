@@ -111,3 +111,12 @@ def encode_subscribed(modes: Mapping[int, str | None]) -> bytes:
 def decode_subscribed(payload: bytes | memoryview) -> dict[int, str | None]:
     pairs = np.frombuffer(payload, "<u4").reshape(-1, 2)
     return {int(token): MODES[int(code) - 1] if code else None for token, code in pairs}
+
+
+def encode_placed(timelines_of: Mapping[int, int]) -> bytes:
+    """Instruments that keep other hours than their segment: token → number of their timeline."""
+    return np.array(list(timelines_of.items()), "<u4").tobytes()
+
+
+def decode_placed(payload: bytes | memoryview) -> dict[int, int]:
+    return {int(token): int(place) for token, place in np.frombuffer(payload, "<u4").reshape(-1, 2)}

@@ -21,9 +21,9 @@ from kitecli.ring.locks import LockFile
 from kitecli.store.disk import Disk
 from kitecli.store.folder import day_folder, day_folders
 from kitecli.store.header import NO_MASTER
-from kitecli.store.layout import CLOCK, GAP, SUBSCRIBED
+from kitecli.store.layout import CLOCK, GAP, PLACED, SUBSCRIBED
 from kitecli.store.log import Stage
-from kitecli.store.payloads import ClockOffset, encode_gap, encode_subscribed
+from kitecli.store.payloads import ClockOffset, encode_gap, encode_placed, encode_subscribed
 from kitecli.store.recovery import recover
 from kitecli.store.writer import Acknowledged, Alarm, DayWriter, StoreSettings
 
@@ -157,6 +157,10 @@ class Recorder:
     def append_subscribed(self, modes: Mapping[int, str | None], now_ns: int, connection: int) -> bool:
         """Record what is about to be asked of the broker, token → mode (None: unsubscribed), before it is asked."""
         return self._stage.append(encode_subscribed(modes), now_ns, connection, SUBSCRIBED)
+
+    def append_placed(self, timelines_of: Mapping[int, int], now_ns: int) -> bool:
+        """Record which instruments keep other hours than their segment, by the numbers of the feed's timelines."""
+        return self._stage.append(encode_placed(timelines_of), now_ns, 0, PLACED)
 
     def append_clock(self, offset: ClockOffset, now_ns: int) -> bool:
         """Record how far this machine's clock is off."""

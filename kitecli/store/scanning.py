@@ -26,6 +26,7 @@ from kitecli.store.layout import (
     MARK_PAYLOAD,
     MAX_PAYLOAD,
     PAD,
+    PLACED,
     RECORD,
     RECORD_BYTES,
     RECORD_CRC_AT,
@@ -39,7 +40,7 @@ from kitecli.store.layout import (
 
 _WINDOW: Final = 1 << 20
 _ZEROS: Final = (0,) * 6
-KINDS: Final = (FRAME, SUBSCRIBED, GAP, CLOCK, TIMER, UNRECORDED, MARK, PAD, END, LOST)
+KINDS: Final = (FRAME, SUBSCRIBED, GAP, CLOCK, TIMER, UNRECORDED, PLACED, MARK, PAD, END, LOST)
 
 
 class Stop(IntEnum):

@@ -1,0 +1,76 @@
+"""How the feed was set up that a recording is of: what its bars span, and when its instruments traded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, Self
+
+from kitecli.bars.hours import from_text
+from kitecli.bars.intervals import Interval
+from kitecli.bars.layout import DEFAULT_CAPACITY, BarsLayout
+from kitecli.bars.memory import BarsMemory
+from kitecli.bars.timeline import Timelines
+from kitecli.errors import DataError
+from kitecli.ring.layout import DEFAULT_BOARD_CAPACITY, RingLayout, round_up
+from kitecli.ring.memory import RingMemory
+from kitecli.store.recording import Recording
+
+KEY: Final = "feed"
+"""Where they stand in a segment's header, which is JSON."""
+RING_SIZE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFacts:
+    """``ring_size`` in ticks; ``intervals``: the bars it built, ``bar_capacity`` closed ones of each kept;
+    ``timelines`` as :mod:`kitecli.bars.hours` has it."""
+
+    ring_size: int = RING_SIZE
+    intervals: tuple[str, ...] = ()
+    bar_capacity: int = DEFAULT_CAPACITY
+    bar_grace_ms: int = 1500
+    timelines: str = ""
+
+    @classmethod
+    def of(cls, recording: Recording) -> Self | None:
+        """What the recorder noted; None where it noted nothing. Raises :class:`DataError` for what can't be used."""
+        for segment in recording.segments():
+            said = segment.header.about.get(KEY)
+            if isinstance(said, Mapping):
+                return cls._read(said, str(segment.path))
+        return None
+
+    def as_json(self) -> dict[str, object]:
+        """For the header."""
+        return asdict(self)
+
+    def hours(self) -> Timelines:
+        return from_text(self.timelines)
+
+    def ring(self, rows: int = DEFAULT_BOARD_CAPACITY) -> RingMemory:
+        """Private memory laid out as the feed's was. ``rows``: of the board."""
+        return RingMemory.private(RingLayout.of(self.ring_size, rows))
+
+    def bars(self, rows: int = DEFAULT_BOARD_CAPACITY) -> BarsMemory | None:
+        """Likewise; None where it built none."""
+        if not self.intervals:
+            return None
+        intervals = tuple(map(Interval.parse, self.intervals))
+        layout = BarsLayout(round_up(rows), round_up(self.bar_capacity), len(intervals))
+        return BarsMemory.private(layout, intervals, self.bar_grace_ms)
+
+    @classmethod
+    def _read(cls, said: Mapping[str, object], where: str) -> Self:
+        known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
+        intervals = known.pop("intervals", [])
+        numbers = {name: value for name, value in known.items() if name != "timelines"}
+        if (
+            not isinstance(intervals, list)
+            or not all(isinstance(name, str) for name in intervals)
+            or not all(type(value) is int and value >= 0 for value in numbers.values())
+            or not isinstance(timelines := known.get("timelines", ""), str)
+        ):
+            raise DataError(f"What {where} says of its feed can't be used", why="it isn't as docs/format.md has it")
+        whole = {name: value for name, value in numbers.items() if isinstance(value, int)}
+        return cls(intervals=tuple(intervals), timelines=timelines, **whole)
