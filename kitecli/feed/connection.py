@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import time_ns
 from typing import Final
 
@@ -13,7 +13,7 @@ from kitecli.feed.events import ConnectionStatus, FeedEvent
 from kitecli.feed.gaps import GapBook
 from kitecli.feed.liveness import LOOK_S, FeedLimits, Liveness, State
 from kitecli.feed.policy import ReconnectPolicy, hopeless
-from kitecli.feed.subscriptions import Subscriptions
+from kitecli.feed.subscriptions import Subscriptions, Update
 from kitecli.feed.transport import Closed, Link, Transport
 from kitecli.market.gap import Gap
 from kitecli.protocol.messages import parse_server_text
@@ -21,8 +21,8 @@ from kitecli.secret import Secret
 
 Ingest = Callable[[memoryview | bytes, int, int], int]
 """Takes (frame, ts_recv_ns, connection) and returns the number of ticks it held; never raises on bad bytes."""
-Expect = Callable[[Mapping[int, str]], None]
-"""Told, token → mode, what is about to be subscribed on a socket: the next packets of these are snapshots."""
+Expect = Callable[[int, Update], None]
+"""Told what a connection's socket is about to be asked for: the next packets of what is fresh are snapshots."""
 FAREWELL_S: Final = 1.0
 NOWHERE: Final = Secret("")
 
@@ -40,7 +40,7 @@ class FeedConnection:
         ingest: Ingest,
         policy: ReconnectPolicy,
         notify: Callable[[FeedEvent], None],
-        expect: Expect = lambda _: None,
+        expect: Expect = lambda *_: None,
         limits: FeedLimits | None = None,
         now_ns: Callable[[], int] = time_ns,
     ) -> None:
@@ -67,6 +67,11 @@ class FeedConnection:
     @property
     def state(self) -> State:
         return self._liveness.state
+
+    @property
+    def down(self) -> bool:
+        """Whether it has no open socket; a new one will be asked for everything."""
+        return self._link is None
 
     def status(self) -> ConnectionStatus:
         return ConnectionStatus(
@@ -103,8 +108,8 @@ class FeedConnection:
         if self._link is None:
             return
         update = self._subscriptions.update(self.index)
-        if update.fresh:
-            self._expect(update.fresh)
+        if update.texts:
+            self._expect(self.index, update)
         for text in update.texts:
             self._link.send_text(text)
 

@@ -23,7 +23,7 @@ FLUSH_S: Final = 0.005
 class FeedPool:
     """Opens connections when instruments need them and keeps each one's subscriptions as wanted.
 
-    ``ingest`` takes in every binary message, ``expect`` hears what is about to be subscribed, ``notify`` gets the
+    ``ingest`` takes in every binary message, ``expect`` hears what is about to be asked for, ``notify`` gets the
     events; all are called on the loop. ``draw`` returns a number from 0 to 1. ``give_up``: failures after which a feed
     that never got through ends; None: never.
     Belongs to one event loop; every method is called there.
@@ -38,7 +38,7 @@ class FeedPool:
         ingest: Ingest,
         draw: Callable[[], float],
         notify: Callable[[FeedEvent], None],
-        expect: Expect = lambda _: None,
+        expect: Expect = lambda *_: None,
         limits: FeedLimits | None = None,
         give_up: int | None = GIVE_UP,
         now_ns: Callable[[], int] = time_ns,
@@ -63,6 +63,10 @@ class FeedPool:
     def status(self) -> list[ConnectionStatus]:
         """Where each connection stands."""
         return [connection.status() for connection in self._tasks.values()]
+
+    def told(self) -> list[dict[int, str]]:
+        """What each connection's open socket has been asked for, token → mode."""
+        return [{} if one.down else self._subscriptions.told(one.index) for one in self._tasks.values()]
 
     def subscribe(self, modes: Mapping[int, str]) -> None:
         """Want these instruments in these modes, or in another mode than before; raises as Subscriptions.want."""

@@ -27,10 +27,13 @@ _LARGEST_SUSPECT: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a socket has to be told. ``fresh``: instruments it hears of for the first time, with their modes."""
+    """What a socket has to be told. ``fresh``: instruments it hears of for the first time, with their modes; ``again``:
+    those it streams already, in another mode than before; ``gone``: those it is to stream no longer."""
 
     texts: list[str]
     fresh: dict[int, str]
+    again: dict[int, str] = field(default_factory=dict)
+    gone: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,6 +81,10 @@ class Subscriptions:
     def carried(self, connection: int) -> tuple[int, ...]:
         """The instruments ``connection`` is to carry."""
         return tuple(self._shares[connection].held)
+
+    def told(self, connection: int) -> dict[int, str]:
+        """What the socket of ``connection`` has been asked for, token → mode."""
+        return dict(self._shares[connection].told)
 
     def want(self, modes: Mapping[int, str]) -> None:
         """Add instruments, or change the mode of those already wanted. All of them are taken, or none.
@@ -128,7 +135,8 @@ class Subscriptions:
         for token in gone:
             del share.told[token]
         share.told.update({token: share.held[token] for token in changed})
-        return Update(texts, fresh)
+        again = {token: share.held[token] for token in changed if token not in fresh}
+        return Update(texts, fresh, again, tuple(gone))
 
     def _place(self, fresh: list[int]) -> None:
         needed = -(-(len(self._carrier) + len(fresh)) // self._per_connection)

@@ -26,15 +26,30 @@ from kitecli.feed.events import FeedEvent
 from kitecli.feed.liveness import State
 from kitecli.feed.policy import GIVE_UP
 from kitecli.feed.pool import FeedPool
-from kitecli.feed.subscriptions import Subscriptions
+from kitecli.feed.subscriptions import Subscriptions, Update
 from kitecli.feed.transport import PicowsTransport, Transport
 from kitecli.gateway.address import TokenAddress
 from kitecli.gateway.claims import Change, Claims
-from kitecli.gateway.gaps import GapLog, record_of
+from kitecli.gateway.gaps import GapLog, gap_of, record_of
 from kitecli.gateway.lock import FeedPlace
-from kitecli.gateway.messages import AccessToken, Bye, Gaps, Hello, Request, Stats, Status, Stop, Subscribe, Unsubscribe
+from kitecli.gateway.messages import (
+    AccessToken,
+    Bye,
+    Gaps,
+    Hello,
+    Record,
+    Request,
+    Stats,
+    Status,
+    Stop,
+    Subscribe,
+    Unrecord,
+    Unsubscribe,
+)
+from kitecli.gateway.recording import FeedRecording, Standing
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, told
-from kitecli.hot import COMPILED, WHY_NOT, BarsView, FramePass, RingView
+from kitecli.gateway.steps import FeedSteps
+from kitecli.hot import COMPILED, WHY_NOT, BarsView
 from kitecli.market.gap import Gap
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.ring.layout import COUNTERS, RingLayout, round_up
@@ -73,18 +88,30 @@ class Gateway:
     left, unless it is a daemon.
     """
 
-    def __init__(self, spec: GatewaySpec, say: Say, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        spec: GatewaySpec,
+        say: Say,
+        transport: Transport | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._spec = spec
         self._tell = say
+        self._now_ns = now_ns
         self._started_s = time.monotonic()  # a clock that is set makes no feed older
         self.memory = _memory(spec)
         self.timelines = from_text(spec.timelines)
         self.bars = _bars(spec, self.memory)
-        self._view = RingView(self.memory)
         self._bars_view = BarsView(self.bars) if self.bars else None
-        self._pass = FramePass(self.memory, self.bars, self.timelines.each)
+        self._steps = FeedSteps(self.memory, self.bars, self.timelines)
+        self._pass, self._view = self._steps.frames, self._steps.view
+        self._ingest = self._steps.message
         self._keeper = SeatKeeper(seats_path(self.memory.path)) if self.memory.path else None
         self._address = _address(spec)
+        self._recording = FeedRecording(self._say, self._standing, _about(spec), now_ns)
+        if spec.record is not None:
+            self._recording.want(ITSELF, spec.record, lasting=True)
+        self._swept = 0
         self._pool = self._new_pool(transport or PicowsTransport())
         self._claims = Claims(spec.limit)
         self._members: dict[int, Member] = {}
@@ -102,8 +129,8 @@ class Gateway:
 
     async def run(self) -> None:
         """Stream until stopped; raises what trying again can't mend, having told it."""
-        works = (self._stream(), self._watch_seats(), self._watch_ages(), self._close_bars(), self._stop.wait())
-        tasks = [asyncio.create_task(work) for work in works]
+        works = (self._stream(), self._watch_seats(), self._watch_ages(), self._close_bars(), self._recording.run())
+        tasks = [asyncio.create_task(work) for work in (*works, self._stop.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -138,7 +165,8 @@ class Gateway:
         self._say(GatewayEvent("message", state="defect", error=defect.as_dict()))
 
     def close(self) -> None:
-        """Tell readers it is over, and remove the files."""
+        """Tell readers it is over, and remove the files; what was recorded is on disk when this returns."""
+        self._recording.close()
         self._pass.close()
         if self._keeper is not None:
             self._pass.wake(self._keeper.page, [])  # the pipes close, and their numbers may be given to other files
@@ -163,13 +191,15 @@ class Gateway:
         ready = GatewayEvent("ready", data=str(self.memory.path) if self.memory.path else None)
         states = [self._states[index] for index in sorted(self._states)]
         lasting = [GatewayEvent("gap", gap["connection"], data=gap) for gap in self._gaps.open()]
-        return [ready, *states, *lasting]
+        recorded = self._recording.greeting()
+        return [ready, *states, *lasting, *([recorded] if recorded else [])]
 
     def leave(self, client: int) -> None:
         """``client`` is gone: what it held is let go of, and the last one takes the gateway with it."""
         if self._members.pop(client, None) is None:
             return
         self._apply(self._claims.release(client))
+        self._recording.let_go(client)
         self._end_if_unwanted()
 
     def answer(self, client: int, request: Request) -> object:
@@ -178,7 +208,7 @@ class Gateway:
             case Subscribe(modes, keep, groups):
                 holder = ITSELF if keep else client
                 change = self._claims.hold(holder, modes)
-                self._pass.place(self._places(modes, groups))
+                self._place(self._places(modes, groups))
                 self._apply(change)
                 streamed = [token for token in modes if token not in change.want]
                 return {"instruments": self._claims.count(holder), "streamed": streamed}
@@ -193,6 +223,12 @@ class Gateway:
                 return self._gaps.page(after)
             case AccessToken(token):
                 self._address.replace(token)
+            case Record(plan):
+                self._recording.want(client, plan)
+                return {"recording": self._recording.status()}
+            case Unrecord():
+                self._recording.let_go(client)
+                return {"recording": self._recording.status()}
             case Stop():
                 self.stop(self._called(client))
             case Bye():
@@ -227,6 +263,7 @@ class Gateway:
             "counters": dict(zip(COUNTERS, counters, strict=True)),
             "readers": self._readers(cursor),
             "bars": self._bar_stats(),
+            "recording": self._recording.status(),
         }
 
     def _bar_stats(self) -> dict[str, object] | None:
@@ -299,6 +336,11 @@ class Gateway:
         if change.want:
             self._pool.subscribe(change.want)
 
+    def _place(self, timelines_of: Mapping[int, int]) -> None:
+        if timelines_of:
+            self._recording.placed(timelines_of)
+            self._steps.placed(timelines_of)
+
     def _places(self, modes: Mapping[int, str], groups: Mapping[str, Iterable[int]]) -> dict[int, int]:
         """The timelines of instruments that keep other hours than their segment."""
         timelines = self.timelines
@@ -315,12 +357,25 @@ class Gateway:
             address=self._address,
             transport=transport,
             subscriptions=Subscriptions(spec.connections, spec.instruments_per_connection, spec.at_least),
-            ingest=self._pass.ingest,
-            expect=self._pass.expect_snapshots,
+            ingest=self._take,
+            expect=self._on_asking,
             draw=random.random,
             notify=self._on_feed_event,
+            now_ns=self._now_ns,
             give_up=None if spec.daemon else GIVE_UP,
         )
+
+    def _take(self, payload: memoryview | bytes, ts_recv_ns: int, connection: int) -> int:
+        """Every binary message, recorded before anybody looks inside."""
+        self._recording.append(payload, ts_recv_ns, connection)
+        return self._ingest(payload, ts_recv_ns, connection)
+
+    def _on_asking(self, connection: int, update: Update) -> None:
+        self._recording.subscribed(connection, update)
+        self._steps.subscribed(update.fresh)
+
+    def _standing(self) -> Standing:
+        return Standing(tuple(self._pool.told()), tuple(map(gap_of, self._gaps.open())), dict(self._steps.places))
 
     async def _stream(self) -> None:
         await self._begun.wait()
@@ -337,9 +392,22 @@ class Gateway:
     async def _close_bars(self) -> None:
         """Close what no tick has closed, a slice at a time: frames wait for none of it."""
         while self.bars is not None:
-            more = self._pass.close_bars(time.time_ns(), SWEEP_ROWS)
+            more = self._sweep(self._now_ns())
             await asyncio.sleep(0 if more else SWEEP_S)
         await asyncio.Event().wait()
+
+    def _sweep(self, now_ns: int) -> bool:
+        """One slice; whether more are left. Recorded where it closed anything: many a second don't."""
+        first, published = self._swept, self._bars_published()
+        more = self._pass.close_bars(now_ns, SWEEP_ROWS)
+        self._swept = first + SWEEP_ROWS if more else 0
+        if self._bars_published() != published:
+            self._recording.timer(now_ns, first, SWEEP_ROWS)
+        return more
+
+    def _bars_published(self) -> int:
+        view = self._bars_view
+        return sum(map(view.cursor, range(len(view.intervals)))) if view is not None else 0
 
     async def _watch_ages(self) -> None:
         """Name the liquid instruments that have stopped ticking while their connection streams on."""
@@ -371,8 +439,8 @@ class Gateway:
 
     def _on_gap(self, gap: Gap) -> None:
         """Told before the message that ends it is taken in: the cursor is where the outage lies among the ticks."""
-        self._pass.mark_gap(gap.tokens)
-        placed = replace(gap, sequence=self._view.cursor())
+        placed = self._steps.outage(gap)
+        self._recording.gap(placed)
         self._say(GatewayEvent("gap", gap.connection, data=record_of(self._gaps.add(placed), placed)))
 
     def _end_if_unwanted(self) -> None:
@@ -402,6 +470,18 @@ def _address(spec: GatewaySpec) -> TokenAddress:
         user_id=spec.user_id,
         token_file=Path(spec.token_file) if spec.token_file else None,
     )
+
+
+def _about(spec: GatewaySpec) -> dict[str, object]:
+    """What a recording's files say of the feed; people read it, and who plays it back builds the same bars."""
+    bars = {
+        "intervals": list(spec.intervals),
+        "grace_ms": spec.bar_grace_ms,
+        "capacity": spec.bar_capacity,
+        "timelines": spec.timelines,
+    }
+    connections = [{"connection": number, "endpoint": spec.ws_root} for number in range(spec.connections)]
+    return {"feed": spec.label, "ring_size": spec.ring_size, "connections": connections, "bars": bars}
 
 
 def _memory(spec: GatewaySpec) -> RingMemory:

@@ -17,12 +17,13 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from kitecli.errors import FeedError, KiteError, UsageError
 from kitecli.feed.subscriptions import check_wish, check_wishes
-from kitecli.gateway.spec import GatewayEvent
+from kitecli.gateway.spec import FLOOR_BYTES, GatewayEvent, RecordPlan
 from kitecli.market.modes import MODES
 from kitecli.secret import Secret
 
@@ -32,6 +33,8 @@ LINE_BYTES: Final = 1 << 20
 NAME_LETTERS: Final = 80
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=str)  # made once: a third of a short answer's time
 TOKEN_LETTERS: Final = 4096
+LEVELS: Final = ("process", "power")
+LONGEST_FLUSH_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,18 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Record everything received from now on; the event "recording" tells what became of it."""
+
+    plan: RecordPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecord:
+    """Record no longer for this client; the event tells when all is on disk, unless others want it to go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End the gateway, for all its clients."""
 
@@ -97,7 +112,9 @@ class Bye:
     """Leave, and be told whether the gateway ends by it."""
 
 
-Request: TypeAlias = Hello | Subscribe | Unsubscribe | Status | Stats | Gaps | AccessToken | Stop | Bye
+Request: TypeAlias = (
+    Hello | Subscribe | Unsubscribe | Status | Stats | Gaps | AccessToken | Record | Unrecord | Stop | Bye
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +212,8 @@ def _fields(request: Request) -> dict[str, object]:
     said: dict[str, object] = {entry.name: getattr(request, entry.name) for entry in fields(request)}
     if isinstance(request, Subscribe):
         said["modes"] = by_mode(request.modes)
+    if isinstance(request, Record):
+        return asdict(request.plan)
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in said.items()}
 
 
@@ -250,6 +269,19 @@ def _access_token(plain: dict[str, object]) -> AccessToken:
     if not token or not token.isprintable():
         raise _bad_field("access_token", "the token as the login gave it")
     return AccessToken(Secret(token))
+
+
+def _record(plain: dict[str, object]) -> Record:
+    level, flush_s = _text(plain, "level", "power"), plain.get("flush_s", 1.0)
+    if level not in LEVELS:
+        raise _bad_field("level", f"one of {', '.join(LEVELS)}")
+    if isinstance(flush_s, bool) or not isinstance(flush_s, int | float) or not 0 <= flush_s <= LONGEST_FLUSH_S:
+        raise _bad_field("flush_s", f"a number of seconds, {LONGEST_FLUSH_S:g} at most")
+    store = _text(plain, "store", "")
+    if not Path(store).is_absolute():  # ours is another working folder than the client's
+        raise _bad_field("store", "the path of a folder, from the root")
+    floor_bytes = _whole(plain, "floor_bytes", FLOOR_BYTES)
+    return Record(RecordPlan(store, level, float(flush_s), _text(plain, "masters", ""), floor_bytes))
 
 
 def _list(found: object) -> list[Any]:  # Any: JSON
@@ -334,6 +366,8 @@ _PARSERS: Final[dict[str, Callable[[dict[str, object]], Request]]] = {
     "stats": lambda _: Stats(),
     "gaps": _gaps,
     "access_token": _access_token,
+    "record": _record,
+    "unrecord": lambda _: Unrecord(),
     "stop": lambda _: Stop(),
     "bye": lambda _: Bye(),
 }
@@ -345,6 +379,8 @@ _NAMES: Final[dict[type, str]] = {
     Stats: "stats",
     Gaps: "gaps",
     AccessToken: "access_token",
+    Record: "record",
+    Unrecord: "unrecord",
     Stop: "stop",
     Bye: "bye",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import traceback
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,11 +21,26 @@ READY: Final = "ready"
 TAKEN: Final = "taken"
 """The first word of a gateway that listens, and of a process that was second to be the gateway of its name."""
 _NAME_DIGITS: Final = 8
+FLOOR_BYTES: Final = 1 << 28
 
 
 def feed_name(api_key: str, ws_root: str) -> str:
     """The name of the one feed an account may have at a ticker; nobody learns the key from it."""
     return hashlib.sha256(f"{api_key}|{ws_root}".encode()).hexdigest()[:_NAME_DIGITS]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlan:
+    """Where a feed is recorded, and how. ``level``: what the records are to survive; a ``process`` killed, or a
+    ``power`` cut, which ``flush_s`` before it may cost. ``masters``: the folder of its instruments' masters.
+    ``floor_bytes`` of the disk are left to others.
+    """
+
+    store: str
+    level: str = "power"
+    flush_s: float = 1.0
+    masters: str = ""
+    floor_bytes: int = FLOOR_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,8 @@ class GatewaySpec:
     it goes on without clients. ``label``: what people call it.
 
     ``intervals``: the bars it builds, ``bar_capacity`` closed ones of each kept. ``timelines``: when segments trade, as
-    :mod:`kitecli.bars.hours` has it; empty: at any hour.
+    :mod:`kitecli.bars.hours` has it; empty: at any hour. ``record``: where everything received is recorded to, for as
+    long as it runs.
     """
 
     ws_root: str
@@ -58,6 +74,7 @@ class GatewaySpec:
     bar_capacity: int = 65_536
     bar_grace_ms: int = 1500
     timelines: str = ""
+    record: RecordPlan | None = None
 
     @property
     def name(self) -> str:
@@ -78,12 +95,13 @@ class GatewaySpec:
         plain = json.loads(line)
         plain["modes"] = {int(token): mode for token, mode in plain["modes"].items()}
         plain["intervals"] = tuple(plain["intervals"])
+        plain["record"] = RecordPlan(**plain["record"]) if plain["record"] else None
         for name in ("access_token", "user_id"):
             plain[name] = None if plain[name] is None else Secret(plain[name])
         return cls(**plain)
 
 
-EventKind = Literal["ready", "connection", "gap", "message", "silent", "stopped", "failed"]
+EventKind = Literal["ready", "connection", "gap", "message", "silent", "recording", "stopped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,8 @@ class GatewayEvent:
     message    the broker's text: its kind in ``state``, its content in ``data``
     silent     ``data``: tokens of liquid instruments without a tick for long though their connection streams, or, where
                ``state`` is "back", that tick again
+    recording  in ``state`` "on", "alarm" (by ``error``, nothing is recorded until it is "on" again), "refused" (by
+               ``error``) or "off"; ``data``: how it stands, as docs/control-socket.md has it
     stopped    the end, asked for; ``data``: by whom
     failed     the end, by ``error``
     ========== =====================================================================================================
@@ -141,6 +161,8 @@ def told(cause: BaseException) -> KiteError:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, RecordPlan):
+        return asdict(value)
     return value.reveal() if isinstance(value, Secret) else value
 
 

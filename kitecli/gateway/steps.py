@@ -7,33 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timelines
-from kitecli.hot import COMPILED, FramePass, RingView
+from kitecli.hot import FramePass, RingView
 from kitecli.market.gap import Gap
 from kitecli.ring.memory import RingMemory
 
-SWEEP_ROWS: Final = 500 if COMPILED else 4
-"""How many instruments a step of the clock looks at for bars to close, after which the sockets get their turn.
-
-500 take 0.3 ms where each has two bars to close; the reference takes 3 ms for four.
-"""
-
-
 class FeedSteps:
     """The one writer of a ring and of bars. ``message(payload, ts_recv_ns, connection)`` takes a binary message in and
-    returns how many ticks it brought; it never raises on bad bytes."""
+    returns how many ticks it brought; it never raises on bad bytes. ``places``: as :meth:`placed` was told."""
 
     def __init__(self, memory: RingMemory, bars: BarsMemory | None, timelines: Timelines) -> None:
         self.frames = FramePass(memory, bars, timelines.each)
         self.view = RingView(memory)
         self.message = self.frames.ingest
+        self.places: dict[int, int] = {}
 
     def placed(self, places: Mapping[int, int]) -> None:
         """These instruments keep other hours than their segment: token → timeline."""
         self.frames.place(places)
+        self.places.update(places)
 
     def subscribed(self, modes: Mapping[int, str | None]) -> None:
         """What is about to be asked of the broker, token → mode; None: unsubscribed."""
@@ -51,6 +45,6 @@ class FeedSteps:
         """Whatever instrument ticked until now may have missed something."""
         self.frames.mark_gap(self.view.tokens(0, self.view.board_rows()).tolist())
 
-    def timer(self, now_ns: int, rows: int = SWEEP_ROWS) -> bool:
-        """The clock closes what no tick has closed, of the next ``rows`` instruments; True while more are left."""
-        return self.frames.close_bars(now_ns, rows)
+    def timer(self, now_ns: int, first: int, rows: int) -> None:
+        """The clock closes what no tick has closed, of ``rows`` instruments from row ``first`` of the board on."""
+        self.frames.close_rows(now_ns, first, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final, Self
 
 from kitecli.bars.hours import from_text
@@ -16,8 +16,6 @@ from kitecli.ring.layout import DEFAULT_BOARD_CAPACITY, RingLayout, round_up
 from kitecli.ring.memory import RingMemory
 from kitecli.store.recording import Recording
 
-KEY: Final = "feed"
-"""Where they stand in a segment's header, which is JSON."""
 RING_SIZE: Final = 1 << 20
 
 
@@ -36,14 +34,10 @@ class FeedFacts:
     def of(cls, recording: Recording) -> Self | None:
         """What the recorder noted; None where it noted nothing. Raises :class:`DataError` for what can't be used."""
         for segment in recording.segments():
-            said = segment.header.about.get(KEY)
-            if isinstance(said, Mapping):
-                return cls._read(said, str(segment.path))
+            about = segment.header.about
+            if isinstance(bars := about.get("bars"), Mapping):
+                return cls._read({**bars, "ring_size": about.get("ring_size", RING_SIZE)}, str(segment.path))
         return None
-
-    def as_json(self) -> dict[str, object]:
-        """For the header."""
-        return asdict(self)
 
     def hours(self) -> Timelines:
         return from_text(self.timelines)
@@ -62,15 +56,14 @@ class FeedFacts:
 
     @classmethod
     def _read(cls, said: Mapping[str, object], where: str) -> Self:
-        known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
-        intervals = known.pop("intervals", [])
-        numbers = {name: value for name, value in known.items() if name != "timelines"}
-        if (
-            not isinstance(intervals, list)
-            or not all(isinstance(name, str) for name in intervals)
-            or not all(type(value) is int and value >= 0 for value in numbers.values())
-            or not isinstance(timelines := known.get("timelines", ""), str)
-        ):
+        intervals, timelines = said.get("intervals", []), said.get("timelines", "")
+        numbers = [said.get(name, usual) for name, usual in _NUMBERS.items()]
+        whole = [number for number in numbers if isinstance(number, int) and 0 <= number < 1 << 31]
+        names = [name for name in intervals if isinstance(name, str)] if isinstance(intervals, list) else []
+        if len(whole) < len(numbers) or names != intervals or not isinstance(timelines, str):
             raise DataError(f"What {where} says of its feed can't be used", why="it isn't as docs/format.md has it")
-        whole = {name: value for name, value in numbers.items() if isinstance(value, int)}
-        return cls(intervals=tuple(intervals), timelines=timelines, **whole)
+        ring_size, capacity, grace_ms = whole
+        return cls(ring_size, tuple(names), capacity, grace_ms, timelines)
+
+
+_NUMBERS: Final = {"ring_size": RING_SIZE, "capacity": DEFAULT_CAPACITY, "grace_ms": 1500}

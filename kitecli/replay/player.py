@@ -1,4 +1,8 @@
-"""A recording's records through the pass that served live, in their order. Sans I/O: records are given."""
+"""A recording's records through the pass that served live, in their order. Sans I/O: records are given.
+
+What the clock closed was noted by rows of the feed's board. Where ours fills up otherwise, because only some instruments
+are played or the feed had begun before its recording, the clock closes whatever is due, of all rows.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,13 @@ from numpy.typing import NDArray
 from kitecli.gateway.steps import FeedSteps
 from kitecli.market.gap import Gap
 from kitecli.replay.sifting import Sifted
-from kitecli.store.layout import FRAME, GAP, LOST, PLACED, SUBSCRIBED, TIMER, UNRECORDED
-from kitecli.store.payloads import Lost, Unrecorded, decode_gap, decode_placed, decode_subscribed
+from kitecli.store.layout import FRAME, GAP, LOST, PLACED, STREAMING, SUBSCRIBED, TIMER, UNRECORDED
+from kitecli.store.payloads import Lost, Unrecorded, decode_gap, decode_placed, decode_subscribed, decode_timer
 from kitecli.store.recording import Piece
 
 T = TypeVar("T")
 
-TIMER_ROWS: Final = 500
-"""Of a timer record that doesn't say how many."""
+EVERY_ROW: Final = 1 << 31
 TIMERS_AT_ONCE: Final = 64
 """So many may close 32,000 bars of a series: half of what is kept."""
 NO_LIMIT: Final = 1 << 62
@@ -28,13 +31,20 @@ NO_LIMIT: Final = 1 << 62
 class Player:
     """Takes records into ``steps``; ``tell`` hears every outage, with its place among the ticks.
 
-    ``tokens``: the instruments to be played; none: all. ``now_ns``: the stamp of what was taken last.
+    ``tokens``: the instruments to be played; none: all. ``whole``: what is given begins with the recording.
+    ``now_ns``: the stamp of what was taken last.
     """
 
     def __init__(
-        self, steps: FeedSteps, tokens: Collection[int] = (), tell: Callable[[Gap], None] = lambda _: None
+        self,
+        steps: FeedSteps,
+        tokens: Collection[int] = (),
+        tell: Callable[[Gap], None] = lambda _: None,
+        *,
+        whole: bool = True,
     ) -> None:
         self.now_ns = 0
+        self._same_rows = whole and not tokens
         self._steps = steps
         self._tell = tell
         self._sift = Sifted(tokens) if tokens else None
@@ -74,7 +84,10 @@ class Player:
         at, stamp = int(row["at"]), int(row["ts_recv_ns"])
         payload = memoryview(piece.data)[at : at + int(row["length"])]
         if kind == TIMER:
-            self._steps.timer(stamp, int.from_bytes(payload[:4], "little") if len(payload) >= 4 else TIMER_ROWS)
+            first, count = decode_timer(payload) if self._same_rows else (0, EVERY_ROW)
+            self._steps.timer(stamp, first, count)
+        elif kind == STREAMING:
+            self._same_rows = self._same_rows and self._steps.view.board_rows() > 0
         elif kind == SUBSCRIBED:
             self._steps.subscribed(self._wanted(decode_subscribed(payload)))
         elif kind == PLACED:
@@ -101,6 +114,7 @@ class Player:
 
     def _silence(self, gap: Gap) -> None:
         """What was sent may be missing of any instrument."""
+        self._same_rows = False  # another feed may have come after it
         self._steps.missed_by_all()
         self._tell(replace(gap, sequence=self._steps.view.cursor()))
 

@@ -11,12 +11,22 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
+from kitecli.clock import NS_PER_S, ist
+
+DAY_BEGINS: Final = timedelta(hours=6)
+"""IST. The last market closes before midnight and the first opens at nine; between them, at six, the broker's tokens
+end, and each connection with them."""
 SUFFIX: Final = ".kseg"
 PACKED_SUFFIX: Final = ".kpak"
+
+
+def trading_day(now_ns: int) -> date:
+    """The day whose recording an instant belongs to."""
+    return (ist(now_ns / NS_PER_S) - DAY_BEGINS).date()
 
 
 def day_folder(store: Path, day: date) -> Path:

@@ -16,6 +16,7 @@ from kitecli.store.layout import LOST_PAYLOAD
 _GAP: Final = struct.Struct("<qqqII")
 _CLOCK: Final = struct.Struct("<qq")
 _UNRECORDED: Final = struct.Struct("<qqQQ")
+_TIMER: Final = struct.Struct("<II")
 _UNKNOWN: Final = -1
 
 
@@ -83,6 +84,17 @@ class ClockOffset:
     def decoded(cls, payload: bytes | memoryview) -> ClockOffset:
         offset_ns, error_ns = _CLOCK.unpack_from(payload)
         return cls(offset_ns, error_ns, bytes(payload[_CLOCK.size :]).decode())
+
+
+def encode_timer(first_row: int, rows: int) -> bytes:
+    """Which instruments were looked at when bars were closed: rows of the board, in the order they first ticked."""
+    return _TIMER.pack(first_row, rows)
+
+
+def decode_timer(payload: bytes | memoryview) -> tuple[int, int]:
+    """The first row looked at, and how many were."""
+    first_row, rows = _TIMER.unpack_from(payload)
+    return first_row, rows
 
 
 def encode_gap(gap: Gap) -> bytes:

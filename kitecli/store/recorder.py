@@ -21,9 +21,9 @@ from kitecli.ring.locks import LockFile
 from kitecli.store.disk import Disk
 from kitecli.store.folder import day_folder, day_folders
 from kitecli.store.header import NO_MASTER
-from kitecli.store.layout import CLOCK, GAP, PLACED, SUBSCRIBED
+from kitecli.store.layout import CLOCK, GAP, PLACED, STREAMING, SUBSCRIBED, TIMER
 from kitecli.store.log import Stage
-from kitecli.store.payloads import ClockOffset, encode_gap, encode_placed, encode_subscribed
+from kitecli.store.payloads import ClockOffset, encode_gap, encode_placed, encode_subscribed, encode_timer
 from kitecli.store.recovery import recover
 from kitecli.store.writer import Acknowledged, Alarm, DayWriter, StoreSettings
 
@@ -66,7 +66,7 @@ class StoreHold:
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
     """``unrecorded``: messages of ``unrecorded_bytes`` that found no room. ``path``: the file being written.
-    ``alarm``: why nothing is written just now."""
+    ``alarm``: why nothing is written just now. ``free_bytes``: of the disk, when it was last written to."""
 
     acknowledged: Acknowledged
     alarm: Alarm | None
@@ -102,6 +102,7 @@ class Recorder:
             self._folder.mkdir(exist_ok=True)
             self._disk.sync_folder(hold.store)
             start = recover(self._folder, self._disk)
+            free_bytes = self._disk.free_bytes(self._folder)
             digest = _keep_master(self._folder, master) if master is not None else NO_MASTER
         except OSError as error:
             raise _unwritable(self._folder, error) from error
@@ -115,6 +116,7 @@ class Recorder:
             master=digest,
             about=lambda: {**_facts(), **about()},
             now_ns=now_ns,
+            free_bytes=free_bytes,
         )
         self.append = self._stage.append
         """``append(payload, ts_recv_ns, connection)``: record a binary message. False where there is no room: it is
@@ -139,6 +141,16 @@ class Recorder:
         return self._writer.acknowledged
 
     @property
+    def alarm(self) -> Alarm | None:
+        """Why nothing is written just now."""
+        return self._writer.alarm
+
+    @property
+    def unrecorded(self) -> int:
+        """Messages that found no room so far."""
+        return self._stage.unrecorded
+
+    @property
     def status(self) -> RecorderStatus:
         return RecorderStatus(
             self._writer.acknowledged,
@@ -146,7 +158,7 @@ class Recorder:
             self._stage.unrecorded,
             self._stage.unrecorded_bytes,
             self._writer.written_bytes,
-            self._disk.free_bytes(self._folder),
+            self._writer.free_bytes,
             self._writer.path,
         )
 
@@ -162,9 +174,27 @@ class Recorder:
         """Record which instruments keep other hours than their segment, by the numbers of the feed's timelines."""
         return self._stage.append(encode_placed(timelines_of), now_ns, 0, PLACED)
 
+    def append_streaming(self, modes: Mapping[int, str | None], now_ns: int, connection: int) -> bool:
+        """Record what is streamed without a cached packet to come: since before the recording, or in another mode."""
+        return self._stage.append(encode_subscribed(modes), now_ns, connection, STREAMING)
+
+    def append_timer(self, now_ns: int, first_row: int, rows: int) -> bool:
+        """Record that the bars that were due at ``now_ns`` were closed, of ``rows`` of the board."""
+        return self._stage.append(encode_timer(first_row, rows), now_ns, 0, TIMER)
+
     def append_clock(self, offset: ClockOffset, now_ns: int) -> bool:
         """Record how far this machine's clock is off."""
         return self._stage.append(offset.encoded(), now_ns, 0, CLOCK)
+
+    def use_master(self, csv: bytes) -> None:
+        """The day's instruments are these from now on; the next record begins a file that says so. Takes its time.
+
+        :raises EnvironmentProblem: there is no room for it.
+        """
+        try:
+            self._writer.master = _keep_master(self._folder, csv)
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
 
     def wait_for_room(self) -> None:
         """For who can wait, as an import can and a feed can't: until half of the room is free. Raises the alarm's

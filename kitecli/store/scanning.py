@@ -31,6 +31,7 @@ from kitecli.store.layout import (
     RECORD_BYTES,
     RECORD_CRC_AT,
     ROW_DTYPE,
+    STREAMING,
     SUBSCRIBED,
     TIMER,
     UNRECORDED,
@@ -40,7 +41,7 @@ from kitecli.store.layout import (
 
 _WINDOW: Final = 1 << 20
 _ZEROS: Final = (0,) * 6
-KINDS: Final = (FRAME, SUBSCRIBED, GAP, CLOCK, TIMER, UNRECORDED, PLACED, MARK, PAD, END, LOST)
+KINDS: Final = (FRAME, SUBSCRIBED, GAP, CLOCK, TIMER, UNRECORDED, STREAMING, PLACED, MARK, PAD, END, LOST)
 
 
 class Stop(IntEnum):

@@ -89,6 +89,7 @@ class DayWriter:
         master: bytes = NO_MASTER,
         about: Callable[[], Mapping[str, object]] = dict,
         now_ns: Callable[[], int] = lambda: 0,
+        free_bytes: int = 0,
     ) -> None:
         start = start or Start()
         self._folder = folder
@@ -96,7 +97,9 @@ class DayWriter:
         self._stage = stage
         self._settings = settings or StoreSettings()
         self._disk = disk or Disk()
-        self._master = master
+        self.master = master
+        """Of the day, by its SHA-256; where another thread sets another, a new file begins with the next record."""
+        self._master_said = master
         self._about = about
         self._now_ns = now_ns
         self._out = bytearray(stage.out_bytes)
@@ -112,6 +115,7 @@ class DayWriter:
         self.acknowledged = Acknowledged(start.records, start.records)
         self.alarm: Alarm | None = None
         self.written_bytes = 0
+        self.free_bytes = free_bytes
 
     @property
     def path(self) -> Path:
@@ -155,7 +159,7 @@ class DayWriter:
         while self._stage.waiting:
             if self._descriptor < 0:
                 self._open(now_s)
-            elif self._stage.offset >= self._settings.segment_bytes or self._is_old(now_s):
+            elif self._is_over(now_s):
                 self._finish(now_s)
                 continue
             size = self._stage.frame(self._out, self._settings.segment_bytes)
@@ -187,6 +191,7 @@ class DayWriter:
         self.acknowledged = Acknowledged(self._reached, self._first + self._stage.number)
 
     def _open(self, now_s: float) -> None:
+        master = self.master
         header = SegmentHeader(
             self._day,
             self._segment,
@@ -194,7 +199,7 @@ class DayWriter:
             self._first,
             self._reached,
             self._high_ns,
-            self._master,
+            master,
             {"settings": self._settings.as_dict(), **self._about()},
         )
         path = segment_path(self._folder, self._segment)
@@ -208,7 +213,7 @@ class DayWriter:
             self._disk.close(descriptor)
             self._disk.remove(path)
             raise
-        self._descriptor, self._path, self._opened_s = descriptor, path, now_s
+        self._descriptor, self._path, self._opened_s, self._master_said = descriptor, path, now_s, master
         self._stage.begin(header.seed, len(header.encoded), self._high_ns)
 
     def _finish(self, now_s: float) -> None:
@@ -253,6 +258,7 @@ class DayWriter:
         if not self._stage.waiting and not self._pending:
             return None
         free, floor = self._disk.free_bytes(self._folder), self._settings.floor_bytes
+        self.free_bytes = free
         if free >= floor:
             return None
         return OSError(errno.ENOSPC, f"{free / 1e6:,.0f} MB are left, and {floor / 1e6:,.0f} MB are kept for others")
@@ -260,8 +266,10 @@ class DayWriter:
     def _is_due(self, now_s: float) -> bool:
         return self._dirty and now_s - self._synced_s >= self._settings.sync_interval_s
 
-    def _is_old(self, now_s: float) -> bool:
-        return now_s - self._opened_s >= self._settings.segment_s
+    def _is_over(self, now_s: float) -> bool:
+        """Whether the next record belongs into another file."""
+        old = now_s - self._opened_s >= self._settings.segment_s
+        return old or self.master != self._master_said or self._stage.offset >= self._settings.segment_bytes
 
 
 def _problem(path: Path, error: OSError) -> EnvironmentProblem:

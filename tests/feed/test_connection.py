@@ -33,7 +33,7 @@ class Running:
             transport=PicowsTransport(),
             subscriptions=table,
             ingest=self._ingest,
-            expect=self.expected.append,
+            expect=lambda index, update: self.expected.append((index, update.fresh)),
             policy=ReconnectPolicy(Account(lambda: 0.0)),
             notify=self.log.append,
             limits=limits or FeedLimits(),
@@ -103,7 +103,7 @@ def test_frames_are_stamped_and_handed_on(tiny_server):
             assert (beat, tick) == (HEARTBEAT, TICK)
             assert at_ns <= later_ns
             assert (feed.status.last_frame_ns, feed.status.last_tick_ns) == (later_ns, later_ns)
-            assert feed.expected == [{1: "full"}]
+            assert feed.expected == [(0, {1: "full"})]
 
     asyncio.run(scenario())
 
@@ -133,7 +133,7 @@ def test_after_a_cut_the_new_socket_is_told_the_same_modes(tiny_server):
             first.transport.disconnect(False)
             second = await server.client(1)
             assert actions(await server.hear(second, 3)) == told
-            assert feed.expected == [{1: "full", 2: "ltp"}] * 2
+            assert feed.expected == [(0, {1: "full", 2: "ltp"})] * 2
             cuts = [event for event in feed.events if event.cause is not None]
             assert [event.state for event in cuts] == [State.RECONNECTING]
             assert "1006" in cuts[0].cause.why

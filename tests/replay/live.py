@@ -11,12 +11,13 @@ from kitecli.bars.hours import NO_HOURS, to_text
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timelines
 from kitecli.gateway.steps import FeedSteps
+from kitecli.hot import BarsView
 from kitecli.market.gap import Gap
-from kitecli.replay.facts import KEY, FeedFacts
+from kitecli.replay.facts import FeedFacts
 from kitecli.ring.memory import RingMemory
 from kitecli.store.layout import FRAME, GAP, PLACED, SUBSCRIBED, TIMER
 from kitecli.store.log import Stage
-from kitecli.store.payloads import encode_gap, encode_placed, encode_subscribed
+from kitecli.store.payloads import encode_gap, encode_placed, encode_subscribed, encode_timer
 from kitecli.store.recording import Recording
 from kitecli.store.writer import DayWriter, Start, StoreSettings
 from tests.fuzz import bar_steps
@@ -40,11 +41,12 @@ class Live:
         self.ring, self.bars = self.facts.ring(ROWS), self.facts.bars(ROWS)
         self._steps = FeedSteps(self.ring, self.bars, hours)
         self._stage = Stage(SETTINGS.buffer_bytes)
-        about = {KEY: self.facts.as_json()}
+        about = about_of(self.facts)
         self._writer = DayWriter(
             folder, DAY, self._stage, start=start, settings=SETTINGS, disk=QuickDisk(), about=lambda: about
         )
         self._now_ns = 1_000
+        self._swept = 0
 
     def step(self, step: bar_steps.Step) -> None:
         match step:
@@ -58,9 +60,7 @@ class Live:
             case bar_steps.Gap(tokens):
                 self.outage(Gap(1, tuple(tokens), self._now_ns, None, "cut"))
             case bar_steps.Sweep(now_ns, limit):
-                self._now_ns = now_ns
-                self._put(limit.to_bytes(4, "little"), TIMER)
-                self._steps.timer(now_ns, limit)
+                self.sweep(now_ns, limit)
 
     def message(self, payload: bytes, recv_ns: int, connection: int = 0) -> None:
         self._now_ns = recv_ns
@@ -76,21 +76,38 @@ class Live:
         self.gaps.append(placed)
         self._put(encode_gap(placed), GAP, gap.connection)
 
-    def timer(self, now_ns: int) -> None:
-        """As the gateway's clock: of 500 instruments, which the record needn't say."""
-        self._now_ns = now_ns
-        self._put(b"", TIMER)
-        self._steps.timer(now_ns, 500)
+    def sweep(self, now_ns: int, limit: int) -> None:
+        """As the gateway's clock does, which notes what closed anything."""
+        self._now_ns, first, before = now_ns, self._swept, self._closed()
+        more = self._steps.frames.close_bars(now_ns, limit)
+        self._swept = first + limit if more else 0
+        if self._closed() != before:
+            self._put(encode_timer(first, limit), TIMER)
 
     def end(self) -> Recording:
         """End the recording; what it left can be read."""
         assert self._writer.close(100.0)
         return Recording.open(self.folder)
 
+    def _closed(self) -> int:
+        view = BarsView(self.bars) if self.bars else None
+        return sum(map(view.cursor, range(len(view.intervals)))) if view else 0
+
     def _put(self, payload: bytes, kind: int, connection: int = 0) -> None:
         assert self._stage.append(payload, self._now_ns, connection, kind)
         if self._stage.held > 1 << 16:
             self._writer.step(100.0)
+
+
+def about_of(facts: FeedFacts) -> dict[str, object]:
+    """What a gateway's recorder notes of its feed in each file's header."""
+    bars = {
+        "intervals": list(facts.intervals),
+        "grace_ms": facts.bar_grace_ms,
+        "capacity": facts.bar_capacity,
+        "timelines": facts.timelines,
+    }
+    return {"ring_size": facts.ring_size, "bars": bars}
 
 
 def fuzzed(folder: Path, seed: int, frames: int = 400) -> Live:
