@@ -6,23 +6,20 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 import kitecli
 from kitecli.bars.hours import from_text
-from kitecli.bars.intervals import Interval
 from kitecli.bars.layout import COUNTERS as BAR_COUNTERS
-from kitecli.bars.layout import BarsLayout
-from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import SEGMENTS, timeline_of
-from kitecli.errors import EnvironmentProblem, FeedError, GatewayGone, UsageError
+from kitecli.errors import FeedError, GatewayGone, UsageError
 from kitecli.feed.ages import WINDOW_S, InstrumentAges
-from kitecli.feed.events import FeedEvent
+from kitecli.feed.events import ConnectionStatus, FeedEvent
 from kitecli.feed.liveness import State
 from kitecli.feed.policy import GIVE_UP
 from kitecli.feed.pool import FeedPool
@@ -31,7 +28,7 @@ from kitecli.feed.transport import PicowsTransport, Transport
 from kitecli.gateway.address import TokenAddress
 from kitecli.gateway.claims import Change, Claims
 from kitecli.gateway.gaps import GapLog, gap_of, record_of
-from kitecli.gateway.lock import FeedPlace
+from kitecli.gateway.mapped import bars_of, ring_of, seats_path
 from kitecli.gateway.messages import (
     AccessToken,
     Bye,
@@ -49,11 +46,10 @@ from kitecli.gateway.messages import (
 from kitecli.gateway.recording import FeedRecording, Standing
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, told
 from kitecli.gateway.steps import FeedSteps
-from kitecli.hot import COMPILED, WHY_NOT, BarsView
+from kitecli.hot import COMPILED, BarsView
 from kitecli.market.gap import Gap
 from kitecli.market.tick import TICK_DTYPE
-from kitecli.ring.layout import COUNTERS, RingLayout, round_up
-from kitecli.ring.memory import RingMemory
+from kitecli.ring.layout import COUNTERS
 from kitecli.ring.seats import SeatKeeper
 
 SEATS_LOOK_S: Final = 0.05
@@ -69,6 +65,16 @@ ITSELF: Final = 0
 """The client number of the gateway, as holder of what shall stream whoever leaves."""
 
 Say = Callable[[GatewayEvent], None]
+
+
+class Supply(Protocol):
+    """Where the messages come from, until :meth:`run` is cancelled. Its methods are called on the loop."""
+
+    def subscribe(self, modes: Mapping[int, str]) -> None: ...
+    def unsubscribe(self, tokens: Iterable[int]) -> None: ...
+    def status(self) -> list[ConnectionStatus]: ...
+    def told(self) -> list[dict[int, str]]: ...
+    async def run(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,9 @@ class Gateway:
         self._tell = say
         self._now_ns = now_ns
         self._started_s = time.monotonic()  # a clock that is set makes no feed older
-        self.memory = _memory(spec)
+        self.memory = ring_of(spec)
         self.timelines = from_text(spec.timelines)
-        self.bars = _bars(spec, self.memory)
+        self.bars = bars_of(spec, self.memory)
         self._bars_view = BarsView(self.bars) if self.bars else None
         self._steps = FeedSteps(self.memory, self.bars, self.timelines)
         self._pass, self._view = self._steps.frames, self._steps.view
@@ -124,13 +130,17 @@ class Gateway:
         self._over = False
 
     @property
+    def label(self) -> str:
+        """What people call it."""
+        return self._spec.label
+
+    @property
     def ending(self) -> bool:
         return self._over
 
     async def run(self) -> None:
         """Stream until stopped; raises what trying again can't mend, having told it."""
-        works = (self._stream(), self._watch_seats(), self._watch_ages(), self._close_bars(), self._recording.run())
-        tasks = [asyncio.create_task(work) for work in (*works, self._stop.wait())]
+        tasks = [asyncio.create_task(work) for work in (*self._works(), self._stop.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -142,6 +152,10 @@ class Gateway:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _works(self) -> tuple[Coroutine[None, None, None], ...]:
+        """What it does beside answering, each until the end."""
+        return (self._stream(), self._watch_seats(), self._watch_ages(), self._close_bars(), self._recording.run())
 
     def begin(self) -> None:
         """Connect now, whether or not anybody is there."""
@@ -351,7 +365,7 @@ class Gateway:
         )
         return {token: place for token, place in found if place is not None}
 
-    def _new_pool(self, transport: Transport) -> FeedPool:
+    def _new_pool(self, transport: Transport) -> Supply:
         spec = self._spec
         return FeedPool(
             address=self._address,
@@ -441,7 +455,10 @@ class Gateway:
         """Told before the message that ends it is taken in: the cursor is where the outage lies among the ticks."""
         placed = self._steps.outage(gap)
         self._recording.gap(placed)
-        self._say(GatewayEvent("gap", gap.connection, data=record_of(self._gaps.add(placed), placed)))
+        self._tell_gap(placed)
+
+    def _tell_gap(self, placed: Gap) -> None:
+        self._say(GatewayEvent("gap", placed.connection, data=record_of(self._gaps.add(placed), placed)))
 
     def _end_if_unwanted(self) -> None:
         wanted = self._daemon or self._expected or any(not member.observer for member in self._members.values())
@@ -455,11 +472,6 @@ class Gateway:
     def _last_word(self, event: GatewayEvent) -> None:
         self._say(event)
         self._over = True
-
-
-def seats_path(ring: Path) -> Path:
-    """The seats file of a ring."""
-    return ring.with_suffix(".seats")
 
 
 def _address(spec: GatewaySpec) -> TokenAddress:
@@ -482,27 +494,3 @@ def _about(spec: GatewaySpec) -> dict[str, object]:
     }
     connections = [{"connection": number, "endpoint": spec.ws_root} for number in range(spec.connections)]
     return {"feed": spec.label, "ring_size": spec.ring_size, "connections": connections, "bars": bars}
-
-
-def _memory(spec: GatewaySpec) -> RingMemory:
-    layout = RingLayout.of(spec.ring_size)
-    if spec.folder is None:
-        return RingMemory.private(layout)
-    if not COMPILED:
-        raise EnvironmentProblem(
-            "A ring that other processes read needs the compiled pass",
-            why=f"its memory barriers; {WHY_NOT}",
-            hint="run embedded, with a ring in private memory",
-        )
-    return RingMemory.create(FeedPlace(Path(spec.folder), spec.name).ring, layout)
-
-
-def _bars(spec: GatewaySpec, ring: RingMemory) -> BarsMemory | None:
-    """Memory for the bars of every instrument the board has a row for; None where none are built."""
-    if not spec.intervals:
-        return None
-    intervals = tuple(Interval.parse(name) for name in spec.intervals)
-    layout = BarsLayout(ring.layout.board_capacity, round_up(spec.bar_capacity), len(intervals))
-    if spec.folder is None:
-        return BarsMemory.private(layout, intervals, spec.bar_grace_ms)
-    return BarsMemory.create(FeedPlace(Path(spec.folder), spec.name).bars, layout, intervals, spec.bar_grace_ms)

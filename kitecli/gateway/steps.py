@@ -1,4 +1,4 @@
-"""What happens to a feed, in its order, into its ring and bars: live as it comes, replayed as it was recorded. Sans I/O.
+"""What happens to a feed, in its order, into its ring and bars: as it comes, or as it was recorded. Sans I/O.
 
 Both go through here, so a recording of these steps, taken again, leaves the same bytes in memory.
 """
@@ -13,6 +13,7 @@ from kitecli.bars.timeline import Timelines
 from kitecli.hot import FramePass, RingView
 from kitecli.market.gap import Gap
 from kitecli.ring.memory import RingMemory
+
 
 class FeedSteps:
     """The one writer of a ring and of bars. ``message(payload, ts_recv_ns, connection)`` takes a binary message in and
