@@ -89,6 +89,14 @@ def store_of(api_root: str) -> MasterStore:
     return MasterStore(Path(instruments_dir(source_of(api_root))))
 
 
+def store_folder(settings: Settings, api_root: str) -> Path:
+    """Where the days of a server's feeds are recorded: a store of its own below the settings' folder."""
+    from kitecli.master.folder import data_dir
+
+    root = settings.datafeed.store_folder
+    return Path(root or Path(data_dir(), "recordings"), source_of(api_root))
+
+
 def master_session(settings: Settings) -> BrokerSession:
     """A session to ask the configured environment as; the master itself needs no login."""
     from kitecli.broker.rest import BrokerSession

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kitecli.broker.rest import BrokerSession
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import GatewayHandle
-    from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+    from kitecli.gateway.spec import GatewayEvent, GatewaySpec, RecordPlan
     from kitecli.market.book import InstrumentBook
     from kitecli.market.selection import Selection, Wish
     from kitecli.sim.launcher import SimProcess
@@ -155,7 +155,7 @@ def start_feed(
     from kitecli.gateway.feed import Feed
     from kitecli.gateway.handle import attach, open_gateway
 
-    groups = partial(_groups, market)
+    groups = partial(groups_of, market)
     handle = open_gateway(
         _spec(settings, market, plan),
         client=plan.client or Path(sys.argv[0]).name,
@@ -205,6 +205,14 @@ def join_feed(settings: Settings, market: Market) -> Feed:
         raise
 
 
+def open_recorded(settings: Settings, market: Market) -> GatewayHandle:
+    """A hold on this market's feed, running or started, for who has it recorded and reads no ticks."""
+    from kitecli.gateway.handle import open_gateway
+
+    spec = replace(_spec(settings, market, FeedPlan()), record=None)  # its own plan is asked for by request
+    return open_gateway(spec, client="kite record", timelines=partial(_timelines, market))
+
+
 def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], plan: FeedPlan) -> Daemon:
     """Have ``modes`` streamed in the background, by a gateway that goes on without clients.
 
@@ -214,7 +222,7 @@ def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], p
 
     spec = replace(_spec(settings, market, plan), modes=dict(modes), daemon=True)
     handle = open_gateway(
-        spec, client="kite feed --daemon", timelines=partial(_timelines, market), groups=partial(_groups, market)
+        spec, client="kite feed --daemon", timelines=partial(_timelines, market), groups=partial(groups_of, market)
     )
     try:
         if handle.pid is None:
@@ -273,7 +281,32 @@ def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
         intervals=_intervals(settings),
         bar_capacity=settings.performance.bar_buffer_size,
         bar_grace_ms=round(settings.datafeed.bar_grace * 1000),
+        record=_standing_record(settings, market),
     )
+
+
+def record_plan(settings: Settings, market: Market, store: Path | None = None) -> RecordPlan:
+    """How a market is recorded; ``store``: another folder than the settings'."""
+    from kitecli.catalogue import source_of, store_folder
+    from kitecli.gateway.spec import RecordPlan
+    from kitecli.master.folder import instruments_dir
+
+    chosen = settings.datafeed
+    return RecordPlan(
+        store=str((store or store_folder(settings, market.session.api_root)).absolute()),
+        level=chosen.store_level,
+        flush_s=chosen.store_flush,
+        masters=str(Path(instruments_dir(source_of(market.session.api_root))).absolute()),
+        floor_bytes=chosen.store_keep_free * 1_000_000,
+    )
+
+
+def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:
+    """What the settings ask of any feed. Invented ticks are recorded only where somebody has asked for it himself:
+    a disk filled by a demonstration helps nobody."""
+    given = settings.given["datafeed.store_ticks"].origin.layer != "default"
+    wanted = settings.datafeed.store_ticks and (given or not market.simulated)
+    return record_plan(settings, market) if wanted else None
 
 
 def _intervals(settings: Settings) -> tuple[str, ...]:
@@ -316,13 +349,13 @@ def trades_at_any_hour(market: Market) -> bool:
     return market.simulated or source_of(market.session.api_root) == SIMULATED
 
 
-def _groups(market: Market, tokens: Iterable[int]) -> dict[str, list[int]]:
+def groups_of(market: Market, tokens: Iterable[int]) -> dict[str, list[int]]:
     """Which of ``tokens`` keep other hours than their segment, as far as the instruments kept on disk tell."""
     if trades_at_any_hour(market):
         return {}
-    from kitecli.catalogue import groups_of
+    from kitecli import catalogue
 
-    return groups_of(market.session.api_root, tokens)
+    return catalogue.groups_of(market.session.api_root, tokens)
 
 
 def _in_background(options: SimOptions, *, start: bool) -> Ready | None:

@@ -75,23 +75,18 @@ class BarsWriter:
 
     def close_due(self, now_ns: int, limit: int) -> bool:
         """Close the bars whose time is over, of the next ``limit`` instruments; True while more are left to look at."""
-        first = self._next_row
+        first, now_ms = self._next_row, now_ns // _NS_PER_MS
         self._next_row = min(first + limit, len(self._tokens))
-        self.close_rows(now_ns, first, limit)
-        if self._next_row < len(self._tokens):
-            return True
-        self._next_row = 0
-        return False
-
-    def close_rows(self, now_ns: int, first: int, count: int) -> None:
-        """Close the bars whose time is over, of ``count`` instruments from row ``first`` on."""
-        now_ms = now_ns // _NS_PER_MS
-        for row in range(first, min(first + count, len(self._tokens))):
+        for row in range(first, self._next_row):
             due = [series for series in self._forming(row) if self._is_due(row, series, now_ms)]
             if due:
                 with self._writing(row) as state:
                     for series in due:
                         self._close(row, series, state, now_ms)
+        if self._next_row < len(self._tokens):
+            return True
+        self._next_row = 0
+        return False
 
     @contextmanager
     def _writing(self, row: int) -> Iterator[np.void]:

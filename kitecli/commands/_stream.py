@@ -104,6 +104,9 @@ class Ear:
 def tell(event: GatewayEvent) -> None:
     """One event, if people need to know of it."""
     error = event.failure()
+    if event.kind == "recording":
+        _tell_recording(event)
+        return
     if event.kind == "failed":
         return  # raised, and said at the boundary
     if error is not None:
@@ -112,6 +115,13 @@ def tell(event: GatewayEvent) -> None:
         say(f"kite: {error.what}: {error.why}{again}{todo}")
     elif event.kind == "message" and event.state in ("error", "message"):
         say(f"kite: the broker says: {event.data}")
+
+
+def _tell_recording(event: GatewayEvent) -> None:
+    """That it is recorded is said where it is asked for, and by ``kite status``; that it isn't, to everybody."""
+    error = event.failure()
+    if event.state == "alarm" and error is not None:
+        say(f"kite: {error.what}: {error.why}; {error.hint}")
 
 
 def report(figures: FeedFigures) -> None:

@@ -64,6 +64,8 @@ GAPS_SHOWN: Final = 100
 ITSELF: Final = 0
 """The client number of the gateway, as holder of what shall stream whoever leaves."""
 
+_OF_BARS: Final = ("ring_size", "intervals", "bar_capacity", "bar_grace_ms", "timelines")
+
 Say = Callable[[GatewayEvent], None]
 
 
@@ -117,7 +119,7 @@ class Gateway:
         self._recording = FeedRecording(self._say, self._standing, _about(spec), now_ns)
         if spec.record is not None:
             self._recording.want(ITSELF, spec.record, lasting=True)
-        self._swept = 0
+        self._sweeping = self._noting = False
         self._pool = self._new_pool(transport or PicowsTransport())
         self._claims = Claims(spec.limit)
         self._members: dict[int, Member] = {}
@@ -389,10 +391,12 @@ class Gateway:
         self._steps.subscribed(update.fresh)
 
     def _standing(self) -> Standing:
-        return Standing(tuple(self._pool.told()), tuple(map(gap_of, self._gaps.open())), dict(self._steps.places))
+        places = self._steps.places
+        return Standing(places, tuple(self._pool.told()), tuple(map(gap_of, self._gaps.open())))
 
     async def _stream(self) -> None:
         await self._begun.wait()
+        await self._recording.settled()
         await self._pool.run()
 
     async def _watch_seats(self) -> None:
@@ -411,17 +415,15 @@ class Gateway:
         await asyncio.Event().wait()
 
     def _sweep(self, now_ns: int) -> bool:
-        """One slice; whether more are left. Recorded where it closed anything: many a second don't."""
-        first, published = self._swept, self._bars_published()
-        more = self._pass.close_bars(now_ns, SWEEP_ROWS)
-        self._swept = first + SWEEP_ROWS if more else 0
-        if self._bars_published() != published:
-            self._recording.timer(now_ns, first, SWEEP_ROWS)
-        return more
-
-    def _bars_published(self) -> int:
-        view = self._bars_view
-        return sum(map(view.cursor, range(len(view.intervals)))) if view is not None else 0
+        """One slice; whether more are left. Where nothing is due there is none, and nothing to record."""
+        if not self._sweeping:
+            if not self._pass.bars_due(now_ns):
+                return False
+            self._noting = self._recording.on
+        if self._noting:  # from a sweep's beginning on: who plays it back goes through the same instruments
+            self._recording.timer(now_ns, SWEEP_ROWS)
+        self._sweeping = self._pass.close_bars(now_ns, SWEEP_ROWS)
+        return self._sweeping
 
     async def _watch_ages(self) -> None:
         """Name the liquid instruments that have stopped ticking while their connection streams on."""
@@ -486,11 +488,6 @@ def _address(spec: GatewaySpec) -> TokenAddress:
 
 def _about(spec: GatewaySpec) -> dict[str, object]:
     """What a recording's files say of the feed; people read it, and who plays it back builds the same bars."""
-    bars = {
-        "intervals": list(spec.intervals),
-        "grace_ms": spec.bar_grace_ms,
-        "capacity": spec.bar_capacity,
-        "timelines": spec.timelines,
-    }
+    feed = {name: getattr(spec, name) for name in ("label", *_OF_BARS)}
     connections = [{"connection": number, "endpoint": spec.ws_root} for number in range(spec.connections)]
-    return {"feed": spec.label, "ring_size": spec.ring_size, "connections": connections, "bars": bars}
+    return {"feed": feed, "connections": connections}

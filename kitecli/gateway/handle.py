@@ -27,8 +27,20 @@ from kitecli.gateway.embedded import EmbeddedGateway
 from kitecli.gateway.gaps import gap_of
 from kitecli.gateway.launch import Launched, launch
 from kitecli.gateway.lock import FeedCard, FeedPlace
-from kitecli.gateway.messages import AccessToken, Gaps, Request, Stats, Status, Stop, Subscribe, Unsubscribe, numbers
-from kitecli.gateway.spec import GatewayEvent, GatewaySpec
+from kitecli.gateway.messages import (
+    AccessToken,
+    Gaps,
+    Record,
+    Request,
+    Stats,
+    Status,
+    Stop,
+    Subscribe,
+    Unrecord,
+    Unsubscribe,
+    numbers,
+)
+from kitecli.gateway.spec import GatewayEvent, GatewaySpec, RecordPlan
 from kitecli.hot import COMPILED, RingView
 from kitecli.market.gap import Gap
 from kitecli.ring.layout import RingLayout
@@ -129,6 +141,17 @@ class GatewayHandle:
         """A new token for a feed that waits for one, or for its next connection."""
         self._link.ask(AccessToken(token))
 
+    def record(self, plan: RecordPlan) -> dict[str, object] | None:
+        """Have everything received recorded, for as long as this client stays.
+
+        Returns how that stands, as in :meth:`status`; until its ``state`` is "on", events "recording" tell.
+        """
+        return recording_of(self._link.ask(Record(plan)))
+
+    def unrecord(self) -> dict[str, object] | None:
+        """Need it no longer. Returns how it stands where others want it to go on; else the event "off" will tell."""
+        return recording_of(self._link.ask(Unrecord()))
+
     def stop(self) -> None:
         """End the gateway, for all its clients."""
         self._link.ask(Stop())
@@ -145,6 +168,12 @@ class GatewayHandle:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def recording_of(answer: Mapping[str, object]) -> dict[str, object] | None:
+    """What an answer of a gateway says of its recording."""
+    found = answer.get("recording")
+    return found if isinstance(found, dict) else None
 
 
 def open_gateway(

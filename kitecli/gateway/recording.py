@@ -27,6 +27,7 @@ from kitecli.store.writer import StoreSettings
 
 Result = TypeVar("Result")
 
+BEGIN_S: Final = 2.0
 LOOK_S: Final = 0.25
 """How soon an alarm is told, and a day's end seen."""
 RETRY_S: Final = 5.0
@@ -37,12 +38,12 @@ LACKING_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a feed stands when a recording begins: what each connection streams, token → mode, what outages last, and
-    which instruments keep other hours than their segment."""
+    """How a feed stands when a recording begins: which instruments keep hours of their own, what each connection
+    streams, token → mode, and what outages last."""
 
+    placed: Mapping[int, int] = field(default_factory=dict)
     streams: tuple[Mapping[int, str], ...] = ()
     outages: tuple[Gap, ...] = ()
-    places: Mapping[int, int] = field(default_factory=dict)
 
 
 class DayFiles:
@@ -132,7 +133,7 @@ class FeedRecording:
         self._day = date.min
         self._begun_ns = self._begun_records = 0
         self._thread = ThreadPoolExecutor(1, "recording")
-        self._changed = asyncio.Event()
+        self._changed, self._settled = asyncio.Event(), asyncio.Event()
         self._retry_s = self._master_s = self._lacking_s = 0.0
         self._unrecorded = 0
         self._alarm: KiteError | None = None
@@ -162,6 +163,17 @@ class FeedRecording:
         if self._holders.pop(holder, None) is not None:
             self._changed.set()
 
+    async def settled(self) -> None:
+        """Until what was wanted at the start records, or doesn't: the first messages are worth waiting a little for."""
+        if self._holders:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), BEGIN_S)
+
+    @property
+    def on(self) -> bool:
+        """Whether what comes is recorded."""
+        return self._recorder is not None
+
     async def run(self) -> None:
         """Begin, watch, go on with a new day, and end, as it is wanted. Never raises what a disk did."""
         while True:
@@ -169,6 +181,7 @@ class FeedRecording:
                 await self._look()
             except Exception as cause:  # noqa: BLE001 - the feed is worth more than its recording
                 self._failed(told(cause))
+            self._settled.set()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), LOOK_S)
             self._changed.clear()
@@ -191,20 +204,20 @@ class FeedRecording:
         if update.again:
             self._recorder.append_streaming(update.again, now_ns, connection)
 
-    def placed(self, timelines_of: Mapping[int, int]) -> None:
-        """Instruments that keep other hours than their segment, before they are asked for."""
-        if self._recorder is not None:
-            self._recorder.append_placed(timelines_of, self._now_ns())
-
     def gap(self, gap: Gap) -> None:
         """An outage, when it begins and when it ends."""
         if self._recorder is not None:
             self._recorder.append_gap(gap, self._now_ns())
 
-    def timer(self, now_ns: int, first_row: int, rows: int) -> None:
-        """Bars were closed by the clock."""
+    def placed(self, timelines_of: Mapping[int, int]) -> None:
+        """Instruments keep other hours than their segment."""
         if self._recorder is not None:
-            self._recorder.append_timer(now_ns, first_row, rows)
+            self._recorder.append_placed(timelines_of, self._now_ns())
+
+    def timer(self, now_ns: int, rows: int) -> None:
+        """The bars due now are closed, of so many instruments."""
+        if self._recorder is not None:
+            self._recorder.append_timer(now_ns, rows)
 
     def greeting(self) -> GatewayEvent | None:
         """How things stand, for a client that has just come."""
@@ -272,8 +285,8 @@ class FeedRecording:
 
     def _note_standing(self, recorder: Recorder) -> None:
         standing = self._standing()
-        if standing.places:
-            recorder.append_placed(standing.places, self._begun_ns)
+        if standing.placed:
+            recorder.append_placed(standing.placed, self._begun_ns)
         for connection, modes in enumerate(standing.streams):
             if modes:
                 recorder.append_streaming(modes, self._begun_ns, connection)

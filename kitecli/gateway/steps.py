@@ -46,6 +46,6 @@ class FeedSteps:
         """Whatever instrument ticked until now may have missed something."""
         self.frames.mark_gap(self.view.tokens(0, self.view.board_rows()).tolist())
 
-    def timer(self, now_ns: int, first: int, rows: int) -> None:
-        """The clock closes what no tick has closed, of ``rows`` instruments from row ``first`` of the board on."""
-        self.frames.close_rows(now_ns, first, rows)
+    def timer(self, now_ns: int, rows: int) -> bool:
+        """The clock closes what no tick has closed, of the next ``rows`` instruments; True while more are left."""
+        return self.frames.close_bars(now_ns, rows)

@@ -23,7 +23,7 @@ cdef extern from "bars_idle.h":
         const uint32_t *tokens
     void kite_bars_over(kite_bars *bars, uint8_t *base) nogil
     int kite_bars_sweep(kite_bars *bars, int64_t rows, int64_t now_ms, int64_t limit) nogil
-    void kite_bars_close_rows(kite_bars *bars, int64_t rows, int64_t now_ms, int64_t first, int64_t count) nogil
+    int kite_bars_any_due(const kite_bars *bars, int64_t now_ms) nogil
     int64_t kite_floor_div(int64_t value, int64_t by) nogil
     int64_t *kite_bars_cursor(const kite_bars *bars, int series) nogil
 

@@ -192,11 +192,9 @@ cdef class FramePass:
         return kite_bars_sweep(&self.bars.state, self.state.board_rows[0], kite_floor_div(now_ns, 1000000),
                                max(0, limit)) == 1
 
-    def close_rows(self, int64_t now_ns, int64_t first, int64_t count):
-        """Close the bars whose time is over, of ``count`` instruments from row ``first`` on."""
-        if self.bars is not None:
-            kite_bars_close_rows(&self.bars.state, self.state.board_rows[0], kite_floor_div(now_ns, 1000000),
-                                 max(0, first), max(0, count))
+    def bars_due(self, int64_t now_ns):
+        """Whether a round of ``close_bars`` that begins now may have anything to close."""
+        return self.bars is not None and kite_bars_any_due(&self.bars.state, kite_floor_div(now_ns, 1000000)) == 1
 
     def wake(self, seats, list sleepers):
         """Whom to wake: (offset of the waiting flag in ``seats``, descriptor) pairs; replaces the former list."""

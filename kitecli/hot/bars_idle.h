@@ -42,26 +42,28 @@ static void kite_bars_sweep_row(kite_bars *bars, int64_t row, const int64_t *clo
     }
 }
 
-/* The market's time. When a recorded day is played, it is as far behind ours as the newest stamp was. */
-KITE_INLINE int64_t kite_bars_market_ms(const kite_bars *bars, int64_t now_ms)
+/* The market's clock and ours. When a recorded day is played, the market's is as far behind as its newest stamp was. */
+static void kite_bars_clocks(const kite_bars *bars, int64_t now_ms, int64_t *clocks_ms)
 {
-    int played = bars->clock_recv_ms - bars->clock_event_ms > BARS_PLAYED_MS;
-    return played ? bars->clock_event_ms + (now_ms - bars->clock_recv_ms) : now_ms;
+    clocks_ms[0] = clocks_ms[1] = now_ms;
+    if (bars->clock_recv_ms - bars->clock_event_ms > BARS_PLAYED_MS)
+        clocks_ms[0] = bars->clock_event_ms + (now_ms - bars->clock_recv_ms);
 }
 
-/* Close idle bars of `count` of `rows`, from `first` on. */
-static void kite_bars_close_rows(kite_bars *bars, int64_t rows, int64_t now_ms, int64_t first, int64_t count)
+/* Whether a sweep that begins now has anything to close. */
+static int kite_bars_any_due(const kite_bars *bars, int64_t now_ms)
 {
-    int64_t clocks_ms[2] = {kite_bars_market_ms(bars, now_ms), now_ms}, row;
-    for (row = first; row < rows && row - first < count; row++)
-        kite_bars_sweep_row(bars, row, clocks_ms);
+    int64_t clocks_ms[2];
+    kite_bars_clocks(bars, now_ms, clocks_ms);
+    return clocks_ms[0] >= bars->due_ms[0] || clocks_ms[1] >= bars->due_ms[1];
 }
 
 /* Close idle bars in the next `limit` of `rows`; 1 if there are more rows to look at. */
 static int kite_bars_sweep(kite_bars *bars, int64_t rows, int64_t now_ms, int64_t limit)
 {
-    int64_t clocks_ms[2] = {kite_bars_market_ms(bars, now_ms), now_ms}, row = bars->sweep_row;
+    int64_t clocks_ms[2], row = bars->sweep_row;
     int64_t stop = rows - row > limit ? row + limit : rows;
+    kite_bars_clocks(bars, now_ms, clocks_ms);
     if (clocks_ms[0] < bars->due_ms[0] && clocks_ms[1] < bars->due_ms[1]) {
         kite_bars_note_due(bars, 0, bars->due_ms[0]);
         kite_bars_note_due(bars, 1, bars->due_ms[1]);

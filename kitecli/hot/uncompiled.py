@@ -102,10 +102,9 @@ class FramePass:
         """Close bars whose time is over, looking at ``limit`` instruments at most; True while more are left."""
         return self._bars is not None and self._bars.close_due(now_ns, limit)
 
-    def close_rows(self, now_ns: int, first: int, count: int) -> None:
-        """Close bars whose time is over, of ``count`` instruments from row ``first`` of the board on."""
-        if self._bars is not None:
-            self._bars.close_rows(now_ns, max(0, first), max(0, count))
+    def bars_due(self, now_ns: int) -> bool:  # noqa: ARG002 - to look would cost as much as to close
+        """Whether a round of ``close_bars`` that begins now may have anything to close."""
+        return self._bars is not None
 
     def close(self) -> None:
         """Tell readers that nothing will come any more."""

@@ -34,9 +34,8 @@ class FeedFacts:
     def of(cls, recording: Recording) -> Self | None:
         """What the recorder noted; None where it noted nothing. Raises :class:`DataError` for what can't be used."""
         for segment in recording.segments():
-            about = segment.header.about
-            if isinstance(bars := about.get("bars"), Mapping):
-                return cls._read({**bars, "ring_size": about.get("ring_size", RING_SIZE)}, str(segment.path))
+            if isinstance(said := segment.header.about.get("feed"), Mapping):
+                return cls._read(said, str(segment.path))
         return None
 
     def hours(self) -> Timelines:
@@ -66,4 +65,4 @@ class FeedFacts:
         return cls(ring_size, tuple(names), capacity, grace_ms, timelines)
 
 
-_NUMBERS: Final = {"ring_size": RING_SIZE, "capacity": DEFAULT_CAPACITY, "grace_ms": 1500}
+_NUMBERS: Final = {"ring_size": RING_SIZE, "bar_capacity": DEFAULT_CAPACITY, "bar_grace_ms": 1500}

@@ -1,6 +1,6 @@
 """A recording's records through the pass that served live, in their order. Sans I/O: records are given.
 
-What the clock closed was noted by rows of the feed's board. Where ours fills up otherwise, because only some instruments
+What the clock closed was noted by how many instruments of the feed's board were looked at. Where ours fills up otherwise, because only some instruments
 are played or the feed had begun before its recording, the clock closes whatever is due, of all rows.
 """
 
@@ -84,8 +84,7 @@ class Player:
         at, stamp = int(row["at"]), int(row["ts_recv_ns"])
         payload = memoryview(piece.data)[at : at + int(row["length"])]
         if kind == TIMER:
-            first, count = decode_timer(payload) if self._same_rows else (0, EVERY_ROW)
-            self._steps.timer(stamp, first, count)
+            self._steps.timer(stamp, decode_timer(payload) if self._same_rows else EVERY_ROW)
         elif kind == STREAMING:
             self._same_rows = self._same_rows and self._steps.view.board_rows() > 0
         elif kind == SUBSCRIBED:

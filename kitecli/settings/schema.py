@@ -17,6 +17,7 @@ from kitecli.secret import Secret
 from kitecli.settings.values import (
     Choice,
     FileName,
+    FolderName,
     Fraction,
     Hidden,
     Intervals,
@@ -74,7 +75,11 @@ class TradingSettings:
 
 @dataclass(frozen=True, slots=True)
 class DatafeedSettings:
-    """The modes are those used where a subscription names none. ``bar_grace``: seconds a bar waits for late ticks."""
+    """The modes are those used where a subscription names none. ``bar_grace``: seconds a bar waits for late ticks.
+
+    ``store_folder``: where days are recorded; None: the data folder. ``store_level``: what records are to survive;
+    ``store_flush``: the seconds before a power cut that it may cost. ``store_keep_free``: megabytes left to others.
+    """
 
     primary_source: Annotated[str, Choice(("websocket",))]
     equity_mode: Annotated[str, Choice(MODES)]
@@ -83,6 +88,10 @@ class DatafeedSettings:
     bar_grace: Annotated[float, Seconds(60)]
     store_ticks: Annotated[bool, Switch()]
     tick_storage_format: Annotated[str, Choice(("binary",))]
+    store_folder: Annotated[str | None, FolderName()]
+    store_level: Annotated[str, Choice(("power", "process"))]
+    store_flush: Annotated[float, Seconds(60)]
+    store_keep_free: Annotated[int, Whole(0, 1_000_000)]
 
 
 SECTIONS: Final = MappingProxyType(
@@ -119,10 +128,6 @@ NOTICES: Final = MappingProxyType(
         "trading.risk_per_trade": "has no effect yet: it will bound a single order's risk as a fraction of capital",
         "datafeed.primary_source": (
             "websocket is the one live source; for a file of ticks run kite feed --sim --source FILE"
-        ),
-        "datafeed.store_ticks": "has no effect yet: nothing is recorded until the recorder exists",
-        "datafeed.tick_storage_format": (
-            "binary is the one format: frames as received; it takes effect with the recorder"
         ),
     }
 )

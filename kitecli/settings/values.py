@@ -190,6 +190,23 @@ class FileName:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderName:
+    """A folder's path from the root, or nothing; ``~`` is the user's. A feed's process has another working folder."""
+
+    @property
+    def expects(self) -> str:
+        return "the path of a folder from the root, or from ~"
+
+    def parse(self, text: str) -> str | None:
+        if text.lower() in _NOTHING:
+            return None
+        path = Path(text).expanduser()
+        if not path.is_absolute():
+            raise ValueError(text)
+        return str(path)
+
+
+@dataclass(frozen=True, slots=True)
 class Hidden:
     """A secret: any text, never shown."""
 

@@ -16,7 +16,8 @@ from kitecli.store.layout import LOST_PAYLOAD
 _GAP: Final = struct.Struct("<qqqII")
 _CLOCK: Final = struct.Struct("<qq")
 _UNRECORDED: Final = struct.Struct("<qqQQ")
-_TIMER: Final = struct.Struct("<II")
+_TIMER: Final = struct.Struct("<I")
+TIMER_ROWS: Final = 500
 _UNKNOWN: Final = -1
 
 
@@ -86,15 +87,14 @@ class ClockOffset:
         return cls(offset_ns, error_ns, bytes(payload[_CLOCK.size :]).decode())
 
 
-def encode_timer(first_row: int, rows: int) -> bytes:
-    """Which instruments were looked at when bars were closed: rows of the board, in the order they first ticked."""
-    return _TIMER.pack(first_row, rows)
+def encode_timer(rows: int) -> bytes:
+    """Of how many instruments bars were closed; the usual number needn't be said."""
+    return b"" if rows == TIMER_ROWS else _TIMER.pack(rows)
 
 
-def decode_timer(payload: bytes | memoryview) -> tuple[int, int]:
-    """The first row looked at, and how many were."""
-    first_row, rows = _TIMER.unpack_from(payload)
-    return first_row, rows
+def decode_timer(payload: bytes | memoryview) -> int:
+    """Of how many instruments bars were closed."""
+    return int(_TIMER.unpack_from(payload)[0]) if payload else TIMER_ROWS
 
 
 def encode_gap(gap: Gap) -> bytes:

@@ -23,7 +23,14 @@ from kitecli.store.folder import day_folder, day_folders
 from kitecli.store.header import NO_MASTER
 from kitecli.store.layout import CLOCK, GAP, PLACED, STREAMING, SUBSCRIBED, TIMER
 from kitecli.store.log import Stage
-from kitecli.store.payloads import ClockOffset, encode_gap, encode_placed, encode_subscribed, encode_timer
+from kitecli.store.payloads import (
+    TIMER_ROWS,
+    ClockOffset,
+    encode_gap,
+    encode_placed,
+    encode_subscribed,
+    encode_timer,
+)
 from kitecli.store.recovery import recover
 from kitecli.store.writer import Acknowledged, Alarm, DayWriter, StoreSettings
 
@@ -170,17 +177,17 @@ class Recorder:
         """Record what is about to be asked of the broker, token → mode (None: unsubscribed), before it is asked."""
         return self._stage.append(encode_subscribed(modes), now_ns, connection, SUBSCRIBED)
 
-    def append_placed(self, timelines_of: Mapping[int, int], now_ns: int) -> bool:
-        """Record which instruments keep other hours than their segment, by the numbers of the feed's timelines."""
-        return self._stage.append(encode_placed(timelines_of), now_ns, 0, PLACED)
-
     def append_streaming(self, modes: Mapping[int, str | None], now_ns: int, connection: int) -> bool:
         """Record what is streamed without a cached packet to come: since before the recording, or in another mode."""
         return self._stage.append(encode_subscribed(modes), now_ns, connection, STREAMING)
 
-    def append_timer(self, now_ns: int, first_row: int, rows: int) -> bool:
-        """Record that the bars that were due at ``now_ns`` were closed, of ``rows`` of the board."""
-        return self._stage.append(encode_timer(first_row, rows), now_ns, 0, TIMER)
+    def append_placed(self, timelines_of: Mapping[int, int], now_ns: int) -> bool:
+        """Record which instruments keep other hours than their segment, by the numbers of the feed's timelines."""
+        return self._stage.append(encode_placed(timelines_of), now_ns, 0, PLACED)
+
+    def append_timer(self, now_ns: int, rows: int = TIMER_ROWS) -> bool:
+        """Record that the bars due at ``now_ns`` are closed, of the next ``rows`` of the board."""
+        return self._stage.append(encode_timer(rows), now_ns, 0, TIMER)
 
     def append_clock(self, offset: ClockOffset, now_ns: int) -> bool:
         """Record how far this machine's clock is off."""

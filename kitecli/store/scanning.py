@@ -41,7 +41,7 @@ from kitecli.store.layout import (
 
 _WINDOW: Final = 1 << 20
 _ZEROS: Final = (0,) * 6
-KINDS: Final = (FRAME, SUBSCRIBED, GAP, CLOCK, TIMER, UNRECORDED, STREAMING, PLACED, MARK, PAD, END, LOST)
+KINDS: Final = (FRAME, SUBSCRIBED, GAP, CLOCK, TIMER, UNRECORDED, PLACED, STREAMING, MARK, PAD, END, LOST)
 
 
 class Stop(IntEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ from kitecli.bars.hours import NO_HOURS, to_text
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timelines
 from kitecli.gateway.steps import FeedSteps
-from kitecli.hot import BarsView
 from kitecli.market.gap import Gap
 from kitecli.replay.facts import FeedFacts
 from kitecli.ring.memory import RingMemory
@@ -46,7 +45,7 @@ class Live:
             folder, DAY, self._stage, start=start, settings=SETTINGS, disk=QuickDisk(), about=lambda: about
         )
         self._now_ns = 1_000
-        self._swept = 0
+        self._sweeping = False
 
     def step(self, step: bar_steps.Step) -> None:
         match step:
@@ -77,21 +76,17 @@ class Live:
         self._put(encode_gap(placed), GAP, gap.connection)
 
     def sweep(self, now_ns: int, limit: int) -> None:
-        """As the gateway's clock does, which notes what closed anything."""
-        self._now_ns, first, before = now_ns, self._swept, self._closed()
-        more = self._steps.frames.close_bars(now_ns, limit)
-        self._swept = first + limit if more else 0
-        if self._closed() != before:
-            self._put(encode_timer(first, limit), TIMER)
+        """As the gateway's clock does, which notes each slice of a round that may close something."""
+        self._now_ns = now_ns
+        if not self._sweeping and not self._steps.frames.bars_due(now_ns):
+            return
+        self._put(encode_timer(limit), TIMER)
+        self._sweeping = self._steps.timer(now_ns, limit)
 
     def end(self) -> Recording:
         """End the recording; what it left can be read."""
         assert self._writer.close(100.0)
         return Recording.open(self.folder)
-
-    def _closed(self) -> int:
-        view = BarsView(self.bars) if self.bars else None
-        return sum(map(view.cursor, range(len(view.intervals)))) if view else 0
 
     def _put(self, payload: bytes, kind: int, connection: int = 0) -> None:
         assert self._stage.append(payload, self._now_ns, connection, kind)
@@ -101,13 +96,7 @@ class Live:
 
 def about_of(facts: FeedFacts) -> dict[str, object]:
     """What a gateway's recorder notes of its feed in each file's header."""
-    bars = {
-        "intervals": list(facts.intervals),
-        "grace_ms": facts.bar_grace_ms,
-        "capacity": facts.bar_capacity,
-        "timelines": facts.timelines,
-    }
-    return {"ring_size": facts.ring_size, "bars": bars}
+    return {"feed": {"label": "test", **asdict(facts)}}
 
 
 def fuzzed(folder: Path, seed: int, frames: int = 400) -> Live:

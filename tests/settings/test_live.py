@@ -80,8 +80,7 @@ def test_changes_may_not_contradict_each_other(config: LiveConfig):
 
 
 def test_the_alias_works_both_ways(config: LiveConfig):
-    with pytest.warns(ConfigWarning, match="nothing is recorded"):
-        config.performance.store_ticks = False
+    config.performance.store_ticks = False
     assert config.performance.store_ticks is False
     assert config.datafeed.store_ticks is False
 

@@ -32,6 +32,10 @@ OURS = {
     "performance.bar_buffer_size": "65536",
     "datafeed.bars": "('1m', '15m', 'day')",
     "datafeed.bar_grace": "1.5",
+    "datafeed.store_folder": "None",
+    "datafeed.store_level": "power",
+    "datafeed.store_flush": "1.0",
+    "datafeed.store_keep_free": "256",
 }
 
 
