@@ -50,11 +50,19 @@ class ReplayGateway(Gateway):
         return self._view.cursor()
 
     @property
+    def lost(self) -> int:
+        """Ticks that readers have lost, together."""
+        return sum(one.lost for one in self._keeper.readers()) if self._keeper is not None else 0
+
+    @property
     def outages(self) -> int:
         return self._gaps.total
 
     def status(self) -> dict[str, object]:
         return {**super().status(), "replay": self.progress()}
+
+    def _card(self) -> dict[str, object]:
+        return {**super()._card(), "replay": True}
 
     def progress(self) -> dict[str, object]:
         """How far it has come; times are epoch nanoseconds."""

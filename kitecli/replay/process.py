@@ -39,10 +39,9 @@ def replay(
     Raises :class:`FeedError` where another replay runs, and as reading a recording does.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        again: PlayPlan | None = plan
-        while again is not None:
-            gateway = runner.run(_play(recording, facts, again, folder, watch))
-            again = gateway.again
+        gateway = runner.run(_play(recording, facts, plan, folder, watch))
+        while gateway.again is not None:
+            gateway = runner.run(_play(recording, facts, gateway.again, folder, watch))
     progress, tape = gateway.progress(), gateway.tape
     return Played(
         str(progress["day"]), tape.state, gateway.ticks, tape.frames, gateway.outages, tape.from_ns, tape.at_ns
