@@ -21,7 +21,6 @@ from kitecli.sim.invented import InventedDays
 from kitecli.sim.market import OPENED_BEFORE_S, SyntheticMarket, day_share
 from kitecli.sim.minutes import CANDLE_DTYPE, MINUTE_S, minutes_of, without_volume
 from kitecli.sim.source import Batch, Records, Slots
-from kitecli.sim.tape import TableSource
 
 _PRICES: Final = ("open", "high", "low", "close")
 
@@ -43,10 +42,18 @@ class History(Protocol):
     def close(self) -> None: ...
 
 
-class TableHistory:
-    """The minutes of a table's rows."""
+class Rows(Protocol):
+    """A source that knows all it will send."""
 
-    def __init__(self, source: TableSource) -> None:
+    def rows_of(self, slot: int) -> Records:
+        """TICK_DTYPE, all of one instrument."""
+        ...
+
+
+class TableHistory:
+    """The minutes of what a table or a recording holds."""
+
+    def __init__(self, source: Rows) -> None:
         self._source = source
         self._made: dict[int, Records] = {}
 

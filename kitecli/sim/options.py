@@ -13,7 +13,7 @@ SYNTHETIC: Final = "synthetic"
 class SimOptions:
     """One simulated exchange.
 
-    ``source``: "synthetic", or the path of a table of ticks. ``speed``, ``start``, ``start_on_subscribe``: of a table
+    ``source``: "synthetic", or the path of a table of ticks or of a recorded day's folder. ``speed``, ``start``, ``start_on_subscribe``: of a table
     only; a table waits for the first subscription unless told otherwise, so that nothing is missed. ``seed``,
     ``rate`` (updates a second of each instrument), ``instruments`` (0: those that have names): synthetic only.
     Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:

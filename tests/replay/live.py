@@ -14,11 +14,12 @@ from kitecli.gateway.steps import FeedSteps
 from kitecli.market.gap import Gap
 from kitecli.replay.facts import FeedFacts
 from kitecli.ring.memory import RingMemory
+from kitecli.store.header import NO_MASTER
 from kitecli.store.layout import FRAME, GAP, PLACED, SUBSCRIBED, TIMER
 from kitecli.store.log import Stage
 from kitecli.store.payloads import encode_gap, encode_placed, encode_subscribed, encode_timer
 from kitecli.store.recording import Recording
-from kitecli.store.writer import DayWriter, Start, StoreSettings
+from kitecli.store.writer import DayWriter, StoreSettings
 from tests.fuzz import bar_steps
 from tests.fuzz.bar_steps import Conditions
 from tests.store.days import DAY
@@ -33,7 +34,7 @@ SETTINGS = StoreSettings(segment_bytes=1 << 15, buffer_bytes=1 << 22, floor_byte
 class Live:
     """``step`` takes a step of tests/fuzz/bar_steps.py in, as a gateway would, and records it."""
 
-    def __init__(self, folder: Path, facts: FeedFacts, hours: Timelines, start: Start | None = None) -> None:
+    def __init__(self, folder: Path, facts: FeedFacts, hours: Timelines, *, master: bytes = NO_MASTER) -> None:
         self.folder = folder
         self.facts = replace(facts, timelines=to_text(hours))
         self.gaps: list[Gap] = []
@@ -42,7 +43,7 @@ class Live:
         self._stage = Stage(SETTINGS.buffer_bytes)
         about = about_of(self.facts)
         self._writer = DayWriter(
-            folder, DAY, self._stage, start=start, settings=SETTINGS, disk=QuickDisk(), about=lambda: about
+            folder, DAY, self._stage, settings=SETTINGS, disk=QuickDisk(), master=master, about=lambda: about
         )
         self._now_ns = 1_000
         self._sweeping = False
@@ -66,11 +67,13 @@ class Live:
         self._put(payload, FRAME, connection)
         self._steps.message(payload, recv_ns, connection)
 
-    def subscribed(self, modes) -> None:
+    def subscribed(self, modes, now_ns: int = 0) -> None:
+        self._now_ns = now_ns or self._now_ns
         self._put(encode_subscribed(modes), SUBSCRIBED)
         self._steps.subscribed(modes)
 
-    def outage(self, gap: Gap) -> None:
+    def outage(self, gap: Gap, now_ns: int = 0) -> None:
+        self._now_ns = now_ns or self._now_ns
         placed = self._steps.outage(gap)
         self.gaps.append(placed)
         self._put(encode_gap(placed), GAP, gap.connection)
