@@ -165,10 +165,11 @@ class Tape:
     def _take(self, piece: Piece, at: int, due: int, room: int) -> int:
         stop = self._player.take(piece, at, due, room)
         rows = piece.rows[at:stop]
-        frames = rows["kind"] == FRAME
-        self.frames += int(np.count_nonzero(frames))
-        for connection in set(rows["connection"][frames].tolist()) - self._up:
-            self._enter(connection, State.LIVE)
+        frames = rows[rows["kind"] == FRAME]
+        self.frames += frames.size
+        for connection in set(frames["connection"].tolist()) - self._up:
+            first = int(np.argmax(frames["connection"] == connection))
+            self._enter(connection, State.LIVE, int(frames["ts_recv_ns"][first]))
         return stop
 
     @property
@@ -176,10 +177,11 @@ class Tape:
         return {index for index, (state, _) in self._states.items() if state is State.LIVE}
 
     def _on_gap(self, gap: Gap) -> None:
-        if gap.to_ns is None:
-            self._enter(gap.connection, State.RECONNECTING)
+        if gap.tokens:
+            state = State.RECONNECTING if gap.to_ns is None else State.LIVE
+            self._enter(gap.connection, state, gap.from_ns if gap.to_ns is None else gap.to_ns)
         self._tell(gap)
 
-    def _enter(self, connection: int, state: State) -> None:
-        self._states[connection] = (state, self._player.now_ns)
-        self._notify(FeedEvent(connection, state, self._player.now_ns))
+    def _enter(self, connection: int, state: State, since_ns: int) -> None:
+        self._states[connection] = (state, since_ns)
+        self._notify(FeedEvent(connection, state, since_ns))

@@ -81,10 +81,10 @@ def test_at_full_speed_it_leaves_the_feeds_memory(live):
 def test_connections_are_up_while_messages_come_and_down_in_an_outage(live):
     with live.end() as recording:
         stage = play(recording, PlayPlan(speed=0, at_once=True))
-    assert [(connection, state) for connection, state, _ in stage.events] == [
-        (0, State.LIVE),
-        (0, State.RECONNECTING),
-        (0, State.LIVE),
+    assert stage.events == [
+        (0, State.LIVE, at_ns(0)),
+        (0, State.RECONNECTING, at_ns(20)),
+        (0, State.LIVE, at_ns(25)),
     ]
     (status,) = stage.tape.status()
     assert (status.index, status.state, status.last_tick_ns) == (0, State.LIVE, at_ns(89.5))
