@@ -51,10 +51,11 @@ class Rows(Protocol):
 
 
 class TableHistory:
-    """The minutes of what a table or a recording holds."""
+    """The minutes of what a table or a recording holds. ``close``: called when nobody asks any more."""
 
-    def __init__(self, source: Rows) -> None:
+    def __init__(self, source: Rows, close: Callable[[], None] = lambda: None) -> None:
         self._source = source
+        self.close = close
         self._made: dict[int, Records] = {}
 
     def take(self, batch: Batch) -> None: ...
@@ -63,8 +64,6 @@ class TableHistory:
         if slot not in self._made:
             self._made[slot] = minutes_of(self._source.rows_of(slot))
         return _between(self._made[slot], first_s, last_s)
-
-    def close(self) -> None: ...
 
 
 class MarketHistory:

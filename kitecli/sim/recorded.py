@@ -37,6 +37,13 @@ class RecordedSource:
 
     def __init__(self, folder: Path, *, speed: float = 1.0, start: str = "") -> None:
         self._recording = Recording.open(folder)
+        try:
+            self._begin_with(folder, speed, start)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin_with(self, folder: Path, speed: float, start: str) -> None:
         self.instruments = instruments_of(self._recording)
         self._tokens = np.array([one.instrument_token for one in self.instruments], np.uint32)
         self._speed = speed
@@ -51,6 +58,10 @@ class RecordedSource:
             raise UsageError(f"Nothing was recorded in {folder}" + (f" from {start} on" if start else ""))
         self._origin_ns = int(self._instants[0])
         self._begun_ns = self._now_ns = 0
+
+    def close(self) -> None:
+        """Let go of the recording's files."""
+        self._recording.close()
 
     def begin(self, now_ns: int) -> None:
         self._begun_ns = self._now_ns = now_ns

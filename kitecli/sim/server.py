@@ -78,7 +78,7 @@ def history_of(source: SyntheticMarket | TableSource | RecordedSource, seed: int
     """Where its candles come from."""
     if isinstance(source, SyntheticMarket):
         return MarketHistory(source, seed, shipped_calendar)
-    return TableHistory(source)
+    return TableHistory(source, source.close) if isinstance(source, RecordedSource) else TableHistory(source)
 
 
 async def serve(
