@@ -438,7 +438,6 @@ def replay_facts(settings: Settings, recording: Recording) -> FeedFacts:
     from kitecli.bars.hours import to_text
     from kitecli.bars.timeline import Timelines
     from kitecli.replay.facts import FeedFacts
-    from kitecli.replay.joining import RunningReplay
     from kitecli.settings.calendars import load_calendar
 
     return FeedFacts.of(recording) or FeedFacts(

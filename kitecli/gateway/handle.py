@@ -22,11 +22,11 @@ from kitecli.bars.timeline import Timelines
 from kitecli.errors import DataError, FeedError, GatewayGone
 from kitecli.feed.subscriptions import too_many
 from kitecli.gateway.client import ControlClient
-from kitecli.gateway.mapped import seats_path
 from kitecli.gateway.embedded import EmbeddedGateway
 from kitecli.gateway.gaps import gap_of
 from kitecli.gateway.launch import Launched, launch
 from kitecli.gateway.lock import FeedCard, FeedPlace
+from kitecli.gateway.mapped import seats_path
 from kitecli.gateway.messages import (
     AccessToken,
     Gaps,

@@ -31,11 +31,11 @@ from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.replay.damage import sound_pieces
 from kitecli.replay.facts import FeedFacts
-from kitecli.store.instruments import tokens_of
 from kitecli.replay.player import Player
 from kitecli.replay.span import span_of
 from kitecli.ring.layout import DEFAULT_BOARD_CAPACITY, MIN_CAPACITY, RingLayout
 from kitecli.ring.memory import RingMemory
+from kitecli.store.instruments import tokens_of
 from kitecli.store.recording import Recording
 
 BATCH_TICKS: Final = 1 << 13
@@ -45,7 +45,7 @@ MOST_OF_ONE: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ReplayBatch:
-    """Some of a day. First its ``gaps`` happened, then its ticks came, and its bars were closed by them or by the clock.
+    """Some of a day: its ``gaps`` happened, then its ticks came, and bars were closed by them or by the clock.
 
     ``now_ns``: what time it was after it, epoch nanoseconds. ``ticks``: (n,) TICK_DTYPE, maybe none; ``depth``: (n,)
     DEPTH_DTYPE beside them, None where it wasn't asked for. ``first``: the sequence of the first tick. ``bars``: by
@@ -71,11 +71,11 @@ def iterate(
     most: int = BATCH_TICKS,
     past_damage: bool = False,
 ) -> Iterator[ReplayBatch]:
-    """A recording's ticks, outages and bars, in the order the feed had them, in batches of ``most`` ticks or a message more.
+    """A recording's ticks, outages and bars, in the feed's order, in batches of ``most`` ticks or a message more.
 
     ``symbols``: names, looked up in the recording's own master, or tokens; none: everything. ``from_`` and ``to``: in
     India where they don't say, ``to`` not included. ``intervals``: the bars to build, as "1m"; None: those the feed
-    built. ``most=1``: a batch for every message. ``past_damage``: go on behind what can't be read, and tell it as a gap.
+    built. ``most=1``: a batch for every message. ``past_damage``: go on behind what can't be read, and call it a gap.
 
     What began before ``from_`` isn't known: the first bar of each instrument is partial, as after joining a feed.
 

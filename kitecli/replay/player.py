@@ -1,7 +1,8 @@
 """A recording's records through the pass that served live, in their order. Sans I/O: records are given.
 
-What the clock closed was noted by how many instruments of the feed's board were looked at. Where ours fills up otherwise, because only some instruments
-are played or the feed had begun before its recording, the clock closes whatever is due, of all rows.
+What the clock closed was noted by how many instruments of the feed's board were looked at. Where ours fills up
+otherwise, because only some instruments are played or the feed had begun before its recording, the clock closes
+whatever is due, of all rows.
 """
 
 from __future__ import annotations

@@ -100,4 +100,6 @@ def _nameless(token: int) -> Instrument:
     exchange = segment.exchange if segment else "NSE"
     kind = "FUT" if is_derivative(token) else "EQ"
     name = "INDICES" if is_index(token) else exchange
-    return Instrument(token, str(token >> 8), str(token), "", 0.0, None, 0.0, 1 / DEFAULT_DIVISOR, 1, kind, name, exchange)
+    return Instrument(
+        token, str(token >> 8), str(token), "", 0.0, None, 0.0, 1 / DEFAULT_DIVISOR, 1, kind, name, exchange
+    )

@@ -66,15 +66,16 @@ def record(run, store, seconds):
         )
         with dumping(run, spec.name, run.parent / "live") as dumper, open_gateway(spec) as handle:
             assert dumper.stdout.readline() == "mapped\n"
-            tokens = [listing.instrument.instrument_token for listing in build_universe(date(2026, 11, 20), INSTRUMENTS)]
+            tokens = [
+                listing.instrument.instrument_token for listing in build_universe(date(2026, 11, 20), INSTRUMENTS)
+            ]
             modes = {token: ("full", "quote", "full", "ltp")[number % 4] for number, token in enumerate(tokens)}
             handle.subscribe(modes)
             time.sleep(seconds / 2)
             sim.fault("rst")
             handle.unsubscribe(list(modes)[:20])
             time.sleep(seconds / 2)
-            status = handle.status()
-        return status
+            return handle.status()
 
 
 @pytest.fixture

@@ -8,7 +8,11 @@ from tests.replay.made import at_ns, made_day
 
 
 def rows_of(pieces):
-    return [(int(row["ts_recv_ns"]), int(row["kind"]), int(row["number"]) + piece.first) for piece in pieces for row in piece.rows]
+    return [
+        (int(row["ts_recv_ns"]), int(row["kind"]), int(row["number"]) + piece.first)
+        for piece in pieces
+        for row in piece.rows
+    ]
 
 
 def test_of_a_sound_recording_it_gives_what_reading_gives(tmp_path):
@@ -33,7 +37,7 @@ def test_a_file_that_is_missing_is_told_by_its_records(tmp_path):
 
 def test_a_hole_is_told_between_what_stands_around_it(tmp_path):
     made_day(tmp_path).end().close()
-    path = sorted(tmp_path.glob("*.kseg"))[0]
+    path = min(tmp_path.glob("*.kseg"))
     data = bytearray(path.read_bytes())
     data[9_000] ^= 4
     path.write_bytes(data)

@@ -111,4 +111,4 @@ def test_it_is_set_up_as_the_recorded_feed_was_and_passes_for_no_other(tmp_path)
         spec = replay_spec(recording, FeedFacts.of(recording), "/run")
     assert (spec.ring_size, spec.intervals, spec.bar_capacity) == (FACTS.ring_size, FACTS.intervals, FACTS.bar_capacity)
     assert (spec.name, spec.folder, spec.record) == (REPLAY_NAME, "/run", None)
-    assert REPLAY_NAME != feed_name("replay", "wss://ws.kite.trade")
+    assert feed_name("replay", "wss://ws.kite.trade") != REPLAY_NAME

@@ -66,7 +66,7 @@ def test_names_and_tokens_choose(recording):
     ("from_", "to", "seconds"),
     [
         (time(10, 0, 40), time(10, 0, 50), range(40, 50)),
-        (datetime(2026, 11, 20, 10, 1), None, range(60, 90)),
+        (datetime.fromisoformat("2026-11-20T10:01"), None, range(60, 90)),
         (datetime(2026, 11, 20, 4, 31, 20, tzinfo=UTC), None, range(80, 90)),
         (None, time(10, 0, 3), range(3)),
     ],
@@ -106,7 +106,7 @@ def test_it_is_the_same_each_time_and_in_batches_of_any_size(recording):
 def test_damage_is_named_and_passed_only_if_that_is_asked(tmp_path):
     live = made_day(tmp_path)
     live.end().close()
-    path = sorted(tmp_path.glob("*.kseg"))[0]
+    path = min(tmp_path.glob("*.kseg"))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

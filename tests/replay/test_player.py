@@ -52,7 +52,7 @@ def test_of_some_instruments_come_their_ticks_and_bars_and_their_part_of_an_outa
     live = made_day(tmp_path)
     wanted = TOKENS["RELIANCE"]
     with live.end() as recording:
-        ring, bars, gaps = played(recording, tokens={wanted})
+        ring, _, gaps = played(recording, tokens={wanted})
     everything, some = ticks_of(live.ring), ticks_of(ring)
     assert (some == everything[everything["token"] == wanted]).all()
     assert some.size == 85

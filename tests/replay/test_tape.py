@@ -163,7 +163,7 @@ def test_of_some_instruments_and_of_a_span(live):
 
 def test_damage_ends_it_unless_it_is_to_go_on(live, tmp_path):
     live.end().close()
-    path = sorted(tmp_path.glob("*.kseg"))[0]
+    path = min(tmp_path.glob("*.kseg"))
     data = bytearray(path.read_bytes())
     data[9_000] ^= 1
     path.write_bytes(data)

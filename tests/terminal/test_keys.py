@@ -5,6 +5,7 @@ import os
 import pty
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_keys_reach_the_loop_and_the_terminal_is_as_it_was(monkeypatch):
 
 
 def test_where_there_is_no_terminal_nobody_presses_anything(monkeypatch):
-    with open(os.devnull) as nothing:
+    with Path(os.devnull).open() as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         with pressed_keys() as keys:
             assert isinstance(keys, Keys)
