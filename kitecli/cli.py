@@ -39,6 +39,8 @@ from kitecli.commands.init import init
 from kitecli.commands.instruments import app as instruments_app
 from kitecli.commands.record import EPILOG as RECORD_EXAMPLES
 from kitecli.commands.record import record
+from kitecli.commands.replay import EPILOG as REPLAY_EXAMPLES
+from kitecli.commands.replay import replay
 from kitecli.commands.sim import sim
 from kitecli.commands.status import status
 from kitecli.commands.stop import stop
@@ -194,6 +196,7 @@ app.command(short_help="Stream live ticks.", epilog=FEED_EXAMPLES)(feed)
 app.command(short_help="Show bars: a chart, a table or lines.", epilog=BARS_EXAMPLES)(bars)
 app.command(name="audit-bars", short_help="Explain where bars differ from the broker's candles.")(audit_bars)
 app.command(short_help="Record everything the feed receives.", epilog=RECORD_EXAMPLES)(record)
+app.command(short_help="Play a recorded day as if live.", epilog=REPLAY_EXAMPLES)(replay)
 app.command(short_help="Show the running feeds.")(status)
 app.command(short_help="End a running feed.")(stop)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)

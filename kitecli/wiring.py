@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import time
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from kitecli.market.book import InstrumentBook
     from kitecli.market.contracts import Prices
     from kitecli.market.selection import Selection, Wish
+    from kitecli.replay.facts import FeedFacts
+    from kitecli.replay.joining import RunningReplay
     from kitecli.sim.launcher import SimProcess
     from kitecli.sim.options import Ready, SimOptions
+    from kitecli.store.recording import Recording
 
 FIRST_STATE_S: Final = 10.0
 
@@ -46,6 +50,8 @@ class Market:
     session_file: str | None = None
     """Where a login puts the day's session; looked at again at each connect, also where a token was given."""
     simulated: bool = False
+    replay: RunningReplay | None = None
+    """Where a recorded day is what streams."""
     ended: Callable[[], bool] = lambda: False
     """Whether all ticks there are have been sent: true of a recorded table in time, never of a market."""
 
@@ -89,15 +95,18 @@ class Daemon:
     state: str
 
 
-def open_market(settings: Settings, sim: SimOptions | None, *, stays: bool = False) -> AbstractContextManager[Market]:
-    """The market to stream from: a simulated exchange, or the configured environment.
+def open_market(
+    settings: Settings, sim: SimOptions | None, *, stays: bool = False, replayed: bool = False
+) -> AbstractContextManager[Market]:
+    """The market to stream from: a simulated exchange, a day that is ``replayed``, or the configured environment.
 
     The exchange is the one in the background, where one runs; else it is started for the occasion, or, if it ``stays``,
     in the background. Raises :class:`AuthError` where the environment needs an api_key and access_token and there are
     none.
     """
     if sim is None:
-        return nullcontext(_configured(settings))
+        played = replayed or os.environ.get("KITE_REPLAY") == "1"
+        return nullcontext(_replayed() if played else _configured(settings))
     ready = _in_background(sim, start=stays)
     return nullcontext(market_of(ready)) if ready is not None else _simulated(sim)
 
@@ -128,7 +137,7 @@ def load_book(
     """The day's instruments: mapped from disk, downloaded where they aren't there yet. ``say``: warns of old ones."""
     from kitecli.catalogue import todays_book
 
-    return todays_book(market.session, progress, say)
+    return market.replay.book() if market.replay else todays_book(market.session, progress, say)
 
 
 def choose(settings: Settings, market: Market, book: InstrumentBook, wanted: Wanted) -> Selection:
@@ -149,7 +158,7 @@ def choose(settings: Settings, market: Market, book: InstrumentBook, wanted: Wan
         equity_mode=settings.datafeed.equity_mode,
         futures_mode=settings.datafeed.futures_mode,
         limit=limits.connections * limits.instruments_per_connection,
-        today=today(),
+        today=market.replay.day if market.replay else today(),
         prices=spot_prices(market),
     )
 
@@ -167,15 +176,10 @@ def start_feed(
     ``released`` is called when the feed has been closed.
     """
     from kitecli.gateway.feed import Feed
-    from kitecli.gateway.handle import attach, open_gateway
+    from kitecli.gateway.handle import attach
 
     groups = partial(groups_of, market)
-    handle = open_gateway(
-        _spec(settings, market, plan),
-        client=plan.client or Path(sys.argv[0]).name,
-        timelines=partial(_timelines, market),
-        groups=groups,
-    )
+    handle = _handle(settings, market, plan)
     try:
         reader = attach(
             handle.memory,
@@ -196,6 +200,21 @@ def start_feed(
         feed.close()
         raise
     return feed
+
+
+def _handle(settings: Settings, market: Market, plan: FeedPlan) -> GatewayHandle:
+    """The market's feed: one that runs, or one that is started; a replay is only joined. Raises :class:`NoFeed`."""
+    from kitecli.gateway.handle import join_gateway, open_gateway
+
+    spec, client = _spec(settings, market, plan), plan.client or Path(sys.argv[0]).name
+    if market.replay is None:
+        return open_gateway(
+            spec, client=client, timelines=partial(_timelines, market), groups=partial(groups_of, market)
+        )
+    joined = join_gateway(spec, client)
+    if joined is None:
+        raise NoFeed("The replay has ended", why="it was played to its end, or stopped", hint="kite replay DAY")
+    return joined
 
 
 def join_feed(settings: Settings, market: Market) -> Feed:
@@ -269,6 +288,8 @@ def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
     from kitecli.market.selection import Wish, read_watchlist
     from kitecli.settings.layers import defaults_dir
 
+    if market.replay is not None:
+        return [Wish(str(token)) for token in market.replay.tokens() if book.get(token)]
     if market.simulated:
         return [Wish(str(row.instrument_token)) for row in book]
     return read_watchlist(defaults_dir() / "watchlist.txt")
@@ -318,6 +339,8 @@ def record_plan(settings: Settings, market: Market, store: Path | None = None) -
 def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:
     """What the settings ask of any feed. Invented ticks are recorded only where somebody has asked for it himself:
     a disk filled by a demonstration helps nobody."""
+    if market.replay is not None:
+        return None
     given = settings.given["datafeed.store_ticks"].origin.layer != "default"
     wanted = settings.datafeed.store_ticks and (given or not trades_at_any_hour(market))
     return record_plan(settings, market) if wanted else None
@@ -360,7 +383,7 @@ def trades_at_any_hour(market: Market) -> bool:
     from kitecli.catalogue import source_of
     from kitecli.master.folder import SIMULATED
 
-    return market.simulated or source_of(market.session.api_root) == SIMULATED
+    return market.simulated or market.replay is not None or source_of(market.session.api_root) == SIMULATED
 
 
 def groups_of(market: Market, tokens: Iterable[int]) -> dict[str, list[int]]:
@@ -412,6 +435,39 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
 
     with launch(options) as sim:
         yield replace(market_of(sim.ready), ended=partial(_has_ended, options, sim))
+
+
+def _replayed() -> Market:
+    """The replay that runs on this machine. Raises :class:`NoFeed` where none does."""
+    from kitecli.broker.rest import BrokerSession
+    from kitecli.replay.gateway import API_KEY, WS_ROOT
+    from kitecli.replay.joining import RunningReplay
+
+    running = RunningReplay.find()
+    return Market(WS_ROOT, BrokerSession(WS_ROOT, API_KEY), replay=running, ended=running.ended)
+
+
+def recordings_root(settings: Settings) -> Path:
+    """The folder that stores are in."""
+    from kitecli.folders import data_dir
+
+    return Path(settings.datafeed.store_folder or Path(data_dir(), "recordings"))
+
+
+def replay_facts(settings: Settings, recording: Recording) -> FeedFacts:
+    """How the recorded feed was set up; where nobody noted it, as a feed of these settings would be."""
+    from kitecli.bars.hours import to_text
+    from kitecli.bars.timeline import Timelines
+    from kitecli.replay.facts import FeedFacts
+    from kitecli.settings.calendars import load_calendar
+
+    return FeedFacts.of(recording) or FeedFacts(
+        settings.performance.ring_buffer_size,
+        _intervals(settings),
+        settings.performance.bar_buffer_size,
+        round(settings.datafeed.bar_grace * 1000),
+        to_text(Timelines.of(load_calendar())),
+    )
 
 
 def _has_ended(options: SimOptions, sim: SimProcess) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kitecli.commands._shared import JsonOption, settings_of
-from kitecli.commands.feed import Mode, sim_options
+from kitecli.commands.feed import Mode, refuse_two_markets, sim_options
 from kitecli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def bars(
     source: Annotated[str | None, typer.Option(help="A table of ticks (CSV, Parquet); implies --sim.")] = None,
     speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
     start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
+    replay: Annotated[bool, typer.Option("--replay", help="Of the day that kite replay plays.")] = False,
     chart: Annotated[bool, typer.Option("--chart", help="Draw; the default on a terminal, for one.")] = False,
     table: Annotated[bool, typer.Option("--table", help="Print rows; the default for several.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV; the default into a pipe.")] = False,
@@ -64,10 +65,11 @@ def bars(
         form=form,
         to_end=source is not None and not speed,
     )
+    refuse_two_markets(replay, sim or source)
     exchange = _exchange(sim, source, speed, start)
     settings = settings_of(context)
     wanted = Wanted(tuple(symbols), mode=mode.value if mode else "full" if source else None)
-    with open_market(settings, exchange) as market:
+    with open_market(settings, exchange, replayed=replay) as market:
         show_bars(settings, market, wanted, asked, duration)
 
 

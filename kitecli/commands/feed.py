@@ -24,6 +24,7 @@ Examples:
   kite feed --sim --json --duration 10 > ticks.ndjson
   kite feed --source ticks.parquet --speed 60        a table of real ticks, a minute a second
   kite feed NSE:INFY "NIFTY 50"                      the broker's feed; needs an account
+  kite feed --replay NSE:INFY                        of the day that kite replay plays
   kite feed --daemon --universe 'NSE:*'              stream in the background; kite feed joins
   kite feed NFO:NIFTY:FUT:near NFO:NIFTY:weekly:ATM+-5   a future, and the options around the money
   kite feed --universe 'NFO:NIFTY*' --watchlist my.txt
@@ -51,6 +52,7 @@ def feed(
     source: Annotated[str | None, typer.Option(help="A table of ticks (CSV, Parquet); implies --sim.")] = None,
     speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
     start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
+    replay: Annotated[bool, typer.Option("--replay", help="Of the day that kite replay plays.")] = False,
     instruments: Annotated[int, typer.Option(help="For --sim: how many instruments; 0: those with names.", min=0)] = 0,
     daemon: Annotated[bool, typer.Option("--daemon", help="Stream in the background: kite status, kite stop.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print ticks as CSV.")] = False,
@@ -62,10 +64,11 @@ def feed(
 
     _refuse_idle_options(as_json and csv, not (sim or source) and (speed != 1 or start or instruments))
     _refuse_reading(daemon, duration is not None, csv, spin)
+    refuse_two_markets(replay, sim or source)
     settings = settings_of(context)
     wanted = Wanted(tuple(symbols or ()), tuple(universe or ()), watchlist, mode.value if mode else None)
     exchange = sim_options(source, speed, start, instruments) if sim or source else None
-    with open_market(settings, exchange, stays=daemon) as market:
+    with open_market(settings, exchange, stays=daemon, replayed=replay) as market:
         if daemon:
             begin(settings, market, wanted, FeedPlan(connections), as_json=as_json)
             return
@@ -102,6 +105,11 @@ def _refuse_reading(daemon: bool, *of_readers: bool) -> None:
             "--duration, --csv and --spin are for reading ticks, and --daemon only has them streamed",
             hint="start the daemon without them, then read: kite feed",
         )
+
+
+def refuse_two_markets(replay: bool, simulated: object) -> None:
+    if replay and simulated:
+        raise UsageError("--replay and --sim are two markets", hint="give one of them")
 
 
 def _refuse_idle_options(two_forms: object, sim_only: object) -> None:

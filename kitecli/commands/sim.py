@@ -12,7 +12,7 @@ from kitecli.commands._shared import JsonOption, print_rows, say
 
 if TYPE_CHECKING:
     from kitecli.sim.ledger import Ledger
-    from kitecli.sim.options import Ready
+    from kitecli.sim.options import Ready, SimOptions
 
 
 def sim(
@@ -48,7 +48,6 @@ def sim(
       kite sim --json
     """
     from kitecli.sim.options import SimOptions
-    from kitecli.sim.server import serve_until_interrupted
 
     options = SimOptions(
         source=source,
@@ -64,8 +63,14 @@ def sim(
         faults=faults,
         fault_log=str(fault_log or ""),
     )
-    sent = serve_until_interrupted(options, _print_json if as_json else _print_ready)
-    _say_summary(sent)
+    serve(options, as_json=as_json)
+
+
+def serve(options: SimOptions, *, as_json: bool) -> None:
+    """Say where it listens, serve until Ctrl-C, and say what was sent."""
+    from kitecli.sim.server import serve_until_interrupted
+
+    _say_summary(serve_until_interrupted(options, _print_json if as_json else _print_ready))
 
 
 def _print_json(ready: Ready) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -44,7 +43,8 @@ class ClosedBars:
 
 
 class FeedBars:
-    """``rows``: the board's row of each token. ``wanted``: which tokens are this reader's own."""
+    """``rows``: the board's row of each token. ``wanted``: which tokens are this reader's own. ``now_ns``: what time
+    it is in the feed."""
 
     def __init__(
         self,
@@ -53,11 +53,13 @@ class FeedBars:
         ring: View,
         rows: Callable[[], Mapping[int, int]],
         wanted: Mask,
+        now_ns: Callable[[], int],
     ) -> None:
         self._reader = BarsReader(memory, BarsView(memory), timelines.each) if memory else None
         self._ring = ring
         self._rows = rows
         self._wanted = wanted
+        self._now_ns = now_ns
 
     @property
     def intervals(self) -> tuple[Interval, ...]:
@@ -82,7 +84,7 @@ class FeedBars:
         published = PublishedBars(reader, series, self._wanted, auctions=auctions)
         if reader.view.intervals[series] == interval:
             return ClosedBars(published)
-        return ClosedBars(LongerBars(reader, interval, published, self._instrument, _now_ms))
+        return ClosedBars(LongerBars(reader, interval, published, self._instrument, self._now_ms))
 
     def _built(self) -> BarsReader:
         if self._reader is None:
@@ -102,12 +104,11 @@ class FeedBars:
         ticks, sequences = np.zeros(_LOOKED_AT, TICK_DTYPE), np.zeros(_LOOKED_AT, np.int64)
         found = ticks[: self._ring.history(row, _LOOKED_AT, ticks, sequences)]
         traded = found[found["flags"] & FLAG_SNAPSHOT == 0]
-        now_ms = _now_ms()
+        now_ms = self._now_ms()
         if not traded.size:
             return now_ms
         last = Arrival.of(traded[0])
         return last.market_ms + now_ms - last.recv_ms
 
-
-def _now_ms() -> int:
-    return time.time_ns() // _NS_PER_MS
+    def _now_ms(self) -> int:
+        return self._now_ns() // _NS_PER_MS

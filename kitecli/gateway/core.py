@@ -6,23 +6,20 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 import kitecli
 from kitecli.bars.hours import from_text
-from kitecli.bars.intervals import Interval
 from kitecli.bars.layout import COUNTERS as BAR_COUNTERS
-from kitecli.bars.layout import BarsLayout
-from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import SEGMENTS, timeline_of
-from kitecli.errors import EnvironmentProblem, FeedError, GatewayGone, UsageError
+from kitecli.errors import FeedError, GatewayGone, UsageError
 from kitecli.feed.ages import WINDOW_S, InstrumentAges
-from kitecli.feed.events import FeedEvent
+from kitecli.feed.events import ConnectionStatus, FeedEvent
 from kitecli.feed.liveness import State
 from kitecli.feed.policy import GIVE_UP
 from kitecli.feed.pool import FeedPool
@@ -31,7 +28,7 @@ from kitecli.feed.transport import PicowsTransport, Transport
 from kitecli.gateway.address import TokenAddress
 from kitecli.gateway.claims import Change, Claims
 from kitecli.gateway.gaps import GapLog, gap_of, record_of
-from kitecli.gateway.lock import FeedPlace
+from kitecli.gateway.mapped import bars_of, ring_of, seats_path
 from kitecli.gateway.messages import (
     AccessToken,
     Bye,
@@ -48,12 +45,12 @@ from kitecli.gateway.messages import (
 )
 from kitecli.gateway.recording import FeedRecording, Standing
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, failed, told
+from kitecli.gateway.steps import FeedSteps
 from kitecli.gateway.sweep import Sweep
-from kitecli.hot import COMPILED, WHY_NOT, BarsView, FramePass, RingView
+from kitecli.hot import COMPILED, BarsView
 from kitecli.market.gap import Gap
 from kitecli.market.tick import TICK_DTYPE
-from kitecli.ring.layout import COUNTERS, RingLayout, round_up
-from kitecli.ring.memory import RingMemory
+from kitecli.ring.layout import COUNTERS
 from kitecli.ring.seats import SeatKeeper
 
 SEATS_LOOK_S: Final = 0.05
@@ -67,6 +64,16 @@ ITSELF: Final = 0
 _OF_BARS: Final = ("ring_size", "intervals", "bar_capacity", "bar_grace_ms", "timelines")
 
 Say = Callable[[GatewayEvent], None]
+
+
+class Supply(Protocol):
+    """Where the messages come from, until :meth:`run` is cancelled. Its methods are called on the loop."""
+
+    def subscribe(self, modes: Mapping[int, str]) -> None: ...
+    def unsubscribe(self, tokens: Iterable[int]) -> None: ...
+    def status(self) -> list[ConnectionStatus]: ...
+    def told(self) -> list[dict[int, str]]: ...
+    async def run(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +104,18 @@ class Gateway:
         self._tell = say
         self._now_ns = now_ns
         self._started_s = time.monotonic()  # a clock that is set makes no feed older
-        self.memory = _memory(spec)
+        self.memory = ring_of(spec)
         self.timelines = from_text(spec.timelines)
-        self.bars = _bars(spec, self.memory)
-        self._view = RingView(self.memory)
+        self.bars = bars_of(spec, self.memory)
         self._bars_view = BarsView(self.bars) if self.bars else None
-        self._pass = FramePass(self.memory, self.bars, self.timelines.each)
-        self._ingest = self._pass.ingest
+        self._steps = FeedSteps(self.memory, self.bars, self.timelines)
+        self._pass, self._view = self._steps.frames, self._steps.view
+        self._ingest = self._steps.message
         self._keeper = SeatKeeper(seats_path(self.memory.path)) if self.memory.path else None
         self._address = _address(spec)
         self._recording = FeedRecording(self._say, self._standing, _about(spec), now_ns)
         if spec.record is not None:
             self._recording.want(ITSELF, spec.record, lasting=True)
-        self._placed: dict[int, int] = {}
         self._pool = self._new_pool(transport or PicowsTransport())
         self._claims = Claims(spec.limit)
         self._members: dict[int, Member] = {}
@@ -122,13 +128,17 @@ class Gateway:
         self._over = False
 
     @property
+    def label(self) -> str:
+        """What people call it."""
+        return self._spec.label
+
+    @property
     def ending(self) -> bool:
         return self._over
 
     async def run(self) -> None:
         """Stream until stopped; raises what trying again can't mend, having told it."""
-        works = (self._stream(), self._watch_seats(), self._watch_ages(), self._close_bars(), self._recording.run())
-        tasks = [asyncio.create_task(work) for work in (*works, self._stop.wait())]
+        tasks = [asyncio.create_task(work) for work in (*self._works(), self._stop.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -140,6 +150,10 @@ class Gateway:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _works(self) -> tuple[Coroutine[None, None, None], ...]:
+        """What it does beside answering, each until the end."""
+        return (self._stream(), self._watch_seats(), self._watch_ages(), self._close_bars(), self._recording.run())
 
     def begin(self) -> None:
         """Connect now, whether or not anybody is there."""
@@ -334,11 +348,10 @@ class Gateway:
         if change.want:
             self._pool.subscribe(change.want)
 
-    def _place(self, places: Mapping[int, int]) -> None:
-        if places:
-            self._placed.update(places)
-            self._recording.placed(places)
-            self._pass.place(places)
+    def _place(self, timelines_of: Mapping[int, int]) -> None:
+        if timelines_of:
+            self._recording.placed(timelines_of)
+            self._steps.placed(timelines_of)
 
     def _places(self, modes: Mapping[int, str], groups: Mapping[str, Iterable[int]]) -> dict[int, int]:
         """The timelines of instruments that keep other hours than their segment."""
@@ -350,7 +363,7 @@ class Gateway:
         )
         return {token: place for token, place in found if place is not None}
 
-    def _new_pool(self, transport: Transport) -> FeedPool:
+    def _new_pool(self, transport: Transport) -> Supply:
         spec = self._spec
         return FeedPool(
             address=self._address,
@@ -371,11 +384,11 @@ class Gateway:
 
     def _on_asking(self, connection: int, update: Update) -> None:
         self._recording.subscribed(connection, update)
-        if update.fresh:
-            self._pass.expect_snapshots(update.fresh)
+        self._steps.subscribed(update.fresh)
 
     def _standing(self) -> Standing:
-        return Standing(self._placed, tuple(self._pool.told()), tuple(map(gap_of, self._gaps.open())))
+        places = self._steps.places
+        return Standing(places, tuple(self._pool.told()), tuple(map(gap_of, self._gaps.open())))
 
     async def _stream(self) -> None:
         await self._begun.wait()
@@ -427,10 +440,12 @@ class Gateway:
 
     def _on_gap(self, gap: Gap) -> None:
         """Told before the message that ends it is taken in: the cursor is where the outage lies among the ticks."""
-        self._pass.mark_gap(gap.tokens)
-        placed = replace(gap, sequence=self._view.cursor())
+        placed = self._steps.outage(gap)
         self._recording.gap(placed)
-        self._say(GatewayEvent("gap", gap.connection, data=record_of(self._gaps.add(placed), placed)))
+        self._tell_gap(placed)
+
+    def _tell_gap(self, placed: Gap) -> None:
+        self._say(GatewayEvent("gap", placed.connection, data=record_of(self._gaps.add(placed), placed)))
 
     def _end_if_unwanted(self) -> None:
         wanted = self._daemon or self._expected or any(not member.observer for member in self._members.values())
@@ -444,11 +459,6 @@ class Gateway:
     def _last_word(self, event: GatewayEvent) -> None:
         self._say(event)
         self._over = True
-
-
-def seats_path(ring: Path) -> Path:
-    """The seats file of a ring."""
-    return ring.with_suffix(".seats")
 
 
 def _address(spec: GatewaySpec) -> TokenAddress:
@@ -466,27 +476,3 @@ def _about(spec: GatewaySpec) -> dict[str, object]:
     feed = {name: getattr(spec, name) for name in ("label", *_OF_BARS)}
     connections = [{"connection": number, "endpoint": spec.ws_root} for number in range(spec.connections)]
     return {"feed": feed, "connections": connections}
-
-
-def _memory(spec: GatewaySpec) -> RingMemory:
-    layout = RingLayout.of(spec.ring_size)
-    if spec.folder is None:
-        return RingMemory.private(layout)
-    if not COMPILED:
-        raise EnvironmentProblem(
-            "A ring that other processes read needs the compiled pass",
-            why=f"its memory barriers; {WHY_NOT}",
-            hint="run embedded, with a ring in private memory",
-        )
-    return RingMemory.create(FeedPlace(Path(spec.folder), spec.name).ring, layout)
-
-
-def _bars(spec: GatewaySpec, ring: RingMemory) -> BarsMemory | None:
-    """Memory for the bars of every instrument the board has a row for; None where none are built."""
-    if not spec.intervals:
-        return None
-    intervals = tuple(Interval.parse(name) for name in spec.intervals)
-    layout = BarsLayout(ring.layout.board_capacity, round_up(spec.bar_capacity), len(intervals))
-    if spec.folder is None:
-        return BarsMemory.private(layout, intervals, spec.bar_grace_ms)
-    return BarsMemory.create(FeedPlace(Path(spec.folder), spec.name).bars, layout, intervals, spec.bar_grace_ms)

@@ -119,7 +119,9 @@ class Feed:
         self._gaps = GapLog()
         self._came_up: Counter[int] = Counter()
         self._rows: dict[int, int] = {}
-        self._bars = FeedBars(handle.bars, handle.timelines, reader.view, self._board, self._sieve.mask)
+        self.now_ns: Callable[[], int] = reader.view.heartbeat_ns if handle.replayed else time.time_ns
+        """What time it is in the feed: ours, or that of the last message where a recording is played."""
+        self._bars = FeedBars(handle.bars, handle.timelines, reader.view, self._board, self._sieve.mask, self.now_ns)
         self._latency = LatencyHistogram()
         self._started_ns = time.monotonic_ns()
         self._reading = threading.Lock()
@@ -389,7 +391,7 @@ class Feed:
             batch = self.reader.read(timeout_s) if timeout_s else self.reader.poll()
         if batch is None:
             return None
-        self._latency.record(time.time_ns() - batch.ticks["ts_recv_ns"])
+        self._latency.record(self.now_ns() - batch.ticks["ts_recv_ns"])
         mine = self._sieve.keep(batch)
         return mine if len(mine) or mine.lost else None
 

@@ -24,11 +24,11 @@ from kitecli.bars.timeline import Timelines
 from kitecli.errors import DataError, FeedError, GatewayGone
 from kitecli.feed.subscriptions import too_many
 from kitecli.gateway.client import ControlClient
-from kitecli.gateway.core import seats_path
 from kitecli.gateway.embedded import EmbeddedGateway
 from kitecli.gateway.gaps import gap_of
 from kitecli.gateway.launch import Launched, launch
 from kitecli.gateway.lock import FeedCard, FeedPlace
+from kitecli.gateway.mapped import seats_path
 from kitecli.gateway.messages import (
     AccessToken,
     Gaps,
@@ -46,6 +46,7 @@ from kitecli.gateway.spec import GatewayEvent, GatewaySpec, RecordPlan
 from kitecli.hot import COMPILED, RingView
 from kitecli.market.gap import Gap
 from kitecli.ring.layout import RingLayout
+from kitecli.ring.location import runtime_dir
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.policy import Policy
 from kitecli.ring.reader import DEFAULT_MAX_LAG, RingReader
@@ -75,7 +76,8 @@ class GatewayHandle:
     ``events``: what the gateway says, "stopped" or "failed" last. ``memory``: its ring, to be read. ``bars``: its bars,
     None where it builds none; ``timelines``: the hours they keep. ``pid``: of the feed process; None where the feed
     runs in this one. ``joined``: somebody else had started it. ``warnings``: where
-    the running gateway differs from what was asked for.
+    the running gateway differs from what was asked for. ``replayed``: what streams is a recording, and its time is not
+    ours.
 
     Every request raises :class:`GatewayGone` at once where the gateway has ended.
     """
@@ -91,6 +93,7 @@ class GatewayHandle:
         launched: Launched | None = None,
         joined: bool = False,
         warnings: tuple[str, ...] = (),
+        replayed: bool = False,
     ) -> None:
         self.events = link.events
         self.memory = memory
@@ -99,6 +102,7 @@ class GatewayHandle:
         self.pid = pid
         self.joined = joined
         self.warnings = warnings
+        self.replayed = replayed
         self._link = link
         self._launched = launched
 
@@ -176,6 +180,11 @@ def recording_of(answer: Mapping[str, object]) -> dict[str, object] | None:
     """What an answer of a gateway says of its recording."""
     found = answer.get("recording")
     return found if isinstance(found, dict) else None
+
+
+def join_gateway(spec: GatewaySpec, client: str) -> GatewayHandle | None:
+    """Join the gateway of ``spec.name`` as it is; None where none runs."""
+    return _join(spec, FeedPlace(Path(spec.folder or runtime_dir()), spec.name), client, None)
 
 
 def open_gateway(
@@ -292,7 +301,7 @@ def _handle(spec: GatewaySpec, link: ControlClient, launched: Launched | None) -
     except BaseException:
         link.close()
         raise
-    pid = welcome["pid"]
+    pid, replayed = welcome["pid"], bool(welcome.get("replay"))
     return GatewayHandle(
         link,
         memory,
@@ -301,7 +310,8 @@ def _handle(spec: GatewaySpec, link: ControlClient, launched: Launched | None) -
         pid=pid if isinstance(pid, int) else None,
         launched=launched,
         joined=launched is None,
-        warnings=() if launched else _differences(spec, welcome),
+        warnings=() if launched or replayed else _differences(spec, welcome),
+        replayed=replayed,
     )
 
 

@@ -27,7 +27,7 @@ from kitecli.ring.locks import LockFile
 
 if TYPE_CHECKING:  # NumPy and the rest take a third of a second, and of several starters only one needs them
     from kitecli.gateway.control import ControlServer
-    from kitecli.gateway.core import Gateway
+    from kitecli.gateway.core import Gateway, Say
 
 
 def main() -> int:
@@ -68,7 +68,7 @@ def _hold(spec: GatewaySpec, voice: _FirstWord) -> int:
         voice.say({"start": TAKEN})
         return 0
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(spec, place, held, voice))
     finally:
         held.release()
@@ -76,23 +76,35 @@ def _hold(spec: GatewaySpec, voice: _FirstWord) -> int:
 
 
 async def _serve(spec: GatewaySpec, place: FeedPlace, held: LockFile, voice: _FirstWord) -> None:
-    from kitecli.gateway.control import ControlServer
     from kitecli.gateway.core import Gateway
+
+    def started(gateway: Gateway) -> None:
+        _watch_starter(gateway)
+        # What start-up made lives as long as the process; frozen, it isn't walked by collections beside the feed.
+        gc.collect()
+        gc.freeze()
+        voice.say({"start": READY})
+
+    await serve(place, held, lambda say: Gateway(spec, say), started)
+
+
+async def serve(
+    place: FeedPlace, held: LockFile, make: Callable[[Say], Gateway], started: Callable[[Gateway], None]
+) -> None:
+    """Run the gateway that ``make`` makes of a place that is held, until its end; ``started`` once it can be joined."""
+    from kitecli.gateway.control import ControlServer
 
     remove(place)  # what a dead gateway of our name has left, and then those of other names
     sweep(place.folder)
     server = ControlServer()
     try:
-        gateway = Gateway(spec, server.broadcast)
+        gateway = make(server.broadcast)
     except BaseException:
         remove(place)  # of a start that fails halfway: a ring takes all the room there is
         raise
     try:
-        await _open(spec, place, gateway, server)
-        # What start-up made lives as long as the process; frozen, it isn't walked by collections beside the feed.
-        gc.collect()
-        gc.freeze()
-        voice.say({"start": READY})
+        await _open(place, gateway, server)
+        started(gateway)
         await gateway.run()
     finally:
         server.stop_listening()
@@ -102,21 +114,20 @@ async def _serve(spec: GatewaySpec, place: FeedPlace, held: LockFile, voice: _Fi
         await server.close()  # last: when a client sees its socket end, the name is free again
 
 
-async def _open(spec: GatewaySpec, place: FeedPlace, gateway: Gateway, server: ControlServer) -> None:
+async def _open(place: FeedPlace, gateway: Gateway, server: ControlServer) -> None:
     """From here on the gateway can be joined, and told to stop."""
     from kitecli.gateway.messages import VERSION
 
     asyncio.get_running_loop().set_exception_handler(gateway.on_stray)
     _obey_signals(gateway)
-    _watch_starter(gateway)
     door = await server.listen(gateway, place)
     card = FeedCard(
         version=VERSION,
-        name=spec.name,
+        name=place.name,
         pid=os.getpid(),
         ring=str(place.ring),
         created_ns=time.time_ns(),
-        label=spec.label,
+        label=gateway.label,
         socket=str(door.socket) if door.socket else None,
         port=door.port,
         token=door.token,
@@ -153,7 +164,7 @@ def _to_nowhere(*descriptors: int) -> None:
     os.close(nowhere)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop where it is installed (``kitecli[performance]``): it takes 10-20 us off every frame's way to the pass."""
     try:
         import uvloop

@@ -138,6 +138,29 @@ cdef class FramePass:
         PyBuffer_Release(&view)
         return written
 
+    def ingest_all(self, data, at, lengths, stamps, connections, int64_t most):
+        """Take messages that lie in ``data``, one after the other; see kitecli.hot.uncompiled.FramePass."""
+        cdef _Bytes held = _Bytes(data, False)
+        cdef int64_t index, count = len(at), start = self.state.cursor[0]
+        cdef _Bytes places = _Bytes(at, False)
+        cdef _Bytes sizes = _Bytes(lengths, False)
+        cdef _Bytes times = _Bytes(stamps, False)
+        cdef _Bytes lines = _Bytes(connections, False)
+        cdef const int64_t *place = <const int64_t *>places.at(0, 8 * count) if count else NULL
+        cdef const uint32_t *size = <const uint32_t *>sizes.at(0, 4 * count) if count else NULL
+        cdef const int64_t *stamp = <const int64_t *>times.at(0, 8 * count) if count else NULL
+        cdef const uint8_t *line = <const uint8_t *>lines.at(0, count) if count else NULL
+        for index in range(count):
+            if place[index] < 0 or place[index] + size[index] > held.view.len:
+                raise ValueError(f"{size[index]} bytes at {place[index]} do not fit in {held.view.len}")
+        index = 0
+        with nogil:
+            while index < count and self.state.cursor[0] - start < most:
+                kite_pass_ingest(&self.state, <const uint8_t *>held.view.buf + place[index], size[index],
+                                 stamp[index], line[index])
+                index += 1
+        return index
+
     def expect_snapshots(self, modes):
         """The next packet of each token is the broker's cached one; see kitecli.ring.writer.RingWriter."""
         cdef uint32_t token

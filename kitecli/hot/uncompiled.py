@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timeline
 from kitecli.bars.writer import BarsWriter
@@ -44,6 +47,30 @@ class FramePass:
             **frame.damage.as_dict(),
         )
         return frame.ticks.size
+
+    def ingest_all(
+        self,
+        data: bytes | memoryview,
+        at: NDArray[np.int64],
+        lengths: NDArray[np.uint32],
+        stamps: NDArray[np.int64],
+        connections: NDArray[np.uint8],
+        most: int,
+    ) -> int:
+        """Take messages that lie in ``data``, one after the other, until ``most`` ticks have come of them.
+
+        ``at``, ``lengths``, ``stamps`` (epoch nanoseconds) and ``connections``: (n,), one of each message. Returns how
+        many messages were taken. Raises ValueError, and takes none, where one doesn't lie in ``data``.
+        """
+        view, ticks = memoryview(data), 0
+        if at.size and (int(at.min()) < 0 or int((at + lengths).max()) > len(view)):
+            raise ValueError(f"a message doesn't fit in {len(view)} bytes")
+        each = zip(at.tolist(), lengths.tolist(), stamps.tolist(), connections.tolist(), strict=True)
+        for taken, (place, length, stamp, connection) in enumerate(each):
+            if ticks >= most:
+                return taken
+            ticks += self.ingest(view[place : place + length], stamp, connection)
+        return int(at.size)
 
     def expect_snapshots(self, modes: Mapping[int, str]) -> None:
         """The next packet of each token is the broker's cached one; see :class:`~kitecli.ring.writer.RingWriter`."""

@@ -122,7 +122,7 @@ ALIASES: Final = MappingProxyType({"performance.store_ticks": "datafeed.store_ti
 # Steer kite itself rather than set a value; the last two belong to the build and to the tests.
 CONTROL_VARIABLES: Final = frozenset(
     {"KITE_CONFIG", "KITE_PROFILE", "KITE_DEBUG", "KITE_PURE", "KITE_RUNTIME_DIR", "KITE_DATA_DIR", "KITE_VAULT_FD"}
-    | {"KITE_REQUIRE_C", "KITE_MARKET_DATA"}
+    | {"KITE_REPLAY", "KITE_REQUIRE_C", "KITE_MARKET_DATA"}
 )
 
 NOTICES: Final = MappingProxyType(

@@ -21,7 +21,6 @@ from kitecli.sim.invented import InventedDays
 from kitecli.sim.market import OPENED_BEFORE_S, SyntheticMarket, day_share
 from kitecli.sim.minutes import CANDLE_DTYPE, MINUTE_S, minutes_of, without_volume
 from kitecli.sim.source import Batch, Records, Slots
-from kitecli.sim.tape import TableSource
 
 _PRICES: Final = ("open", "high", "low", "close")
 
@@ -43,11 +42,20 @@ class History(Protocol):
     def close(self) -> None: ...
 
 
-class TableHistory:
-    """The minutes of a table's rows."""
+class Rows(Protocol):
+    """A source that knows all it will send."""
 
-    def __init__(self, source: TableSource) -> None:
+    def rows_of(self, slot: int) -> Records:
+        """TICK_DTYPE, all of one instrument."""
+        ...
+
+
+class TableHistory:
+    """The minutes of what a table or a recording holds. ``close``: called when nobody asks any more."""
+
+    def __init__(self, source: Rows, close: Callable[[], None] = lambda: None) -> None:
         self._source = source
+        self.close = close
         self._made: dict[int, Records] = {}
 
     def take(self, batch: Batch) -> None: ...
@@ -56,8 +64,6 @@ class TableHistory:
         if slot not in self._made:
             self._made[slot] = minutes_of(self._source.rows_of(slot))
         return _between(self._made[slot], first_s, last_s)
-
-    def close(self) -> None: ...
 
 
 class MarketHistory:

@@ -15,8 +15,9 @@ REDIRECT_URL: Final = "http://127.0.0.1:5010/kite"
 class SimOptions:
     """One simulated exchange.
 
-    ``source``: "synthetic", or the path of a table of ticks. ``speed``, ``start``, ``start_on_subscribe``: of a table
-    only; a table waits for the first subscription unless told otherwise, so that nothing is missed. ``seed``,
+    ``source``: "synthetic", or the path of a table of ticks or of a recorded day's folder. ``speed``, ``start``,
+    ``start_on_subscribe``: of these only; they wait for the first subscription unless told otherwise, so that nothing
+    is missed. ``seed``,
     ``rate`` (updates a second of each instrument), ``instruments`` (0: those that have names): synthetic only.
     Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:
     whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before

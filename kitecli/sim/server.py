@@ -44,6 +44,7 @@ from kitecli.sim.ledger import Ledger
 from kitecli.sim.login import USER_ID, LoginDesk
 from kitecli.sim.market import SyntheticMarket
 from kitecli.sim.options import Ready, SimOptions
+from kitecli.sim.recorded import RecordedSource
 from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Refusal, Sessions
 from kitecli.sim.shipped import shipped_calendar
@@ -62,7 +63,7 @@ HEARTBEAT_CHECK_S: Final = 0.1
 T = TypeVar("T")
 
 
-def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSource:
+def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSource | RecordedSource:
     """Raises DataError, EnvironmentProblem or UsageError, as the source's constructor."""
     if options.is_synthetic and (options.start or options.speed != 1):
         raise UsageError(
@@ -71,16 +72,17 @@ def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSou
             hint="Leave them out, or give a table with --source FILE; --rate makes the market faster",
         )
     if not options.is_synthetic:
-        return TableSource(Path(options.source), speed=options.speed, start=options.start)
+        path = Path(options.source)
+        return (RecordedSource if path.is_dir() else TableSource)(path, speed=options.speed, start=options.start)
     universe = build_universe(ist(now_ns // NS_PER_S).date(), options.instruments)
     return SyntheticMarket(universe, seed=options.seed, rate=options.rate, start_ns=now_ns)
 
 
-def history_of(source: SyntheticMarket | TableSource, seed: int) -> History:
+def history_of(source: SyntheticMarket | TableSource | RecordedSource, seed: int) -> History:
     """Where its candles come from."""
-    if isinstance(source, TableSource):
-        return TableHistory(source)
-    return MarketHistory(source, seed, shipped_calendar)
+    if isinstance(source, SyntheticMarket):
+        return MarketHistory(source, seed, shipped_calendar)
+    return TableHistory(source, source.close) if isinstance(source, RecordedSource) else TableHistory(source)
 
 
 async def serve(

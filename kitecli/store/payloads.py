@@ -92,6 +92,11 @@ def encode_timer(rows: int) -> bytes:
     return b"" if rows == TIMER_ROWS else _TIMER.pack(rows)
 
 
+def decode_timer(payload: bytes | memoryview) -> int:
+    """Of how many instruments bars were closed."""
+    return int(_TIMER.unpack_from(payload)[0]) if payload else TIMER_ROWS
+
+
 def encode_gap(gap: Gap) -> bytes:
     cause, tokens = gap.cause.encode(), np.array(gap.tokens, "<u4")
     to_ns = _UNKNOWN if gap.to_ns is None else gap.to_ns

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kitecli.clock import NS_PER_S, ist
 from kitecli.terminal.numbers import age, grouped
 from kitecli.terminal.record_lines import size
+from kitecli.terminal.replay_line import speed_text
 
 GAPS_SHOWN: Final = 5
 CAUSE_WIDTH: Final = 60
@@ -27,7 +28,8 @@ class Section:
 
 
 def sections(status: Status, now_ns: int) -> list[Section]:
-    """The tables of one feed; those without rows are left out."""
+    """The tables of one feed; those without rows are left out. Of a replay ages are told by its own time."""
+    now_ns = status["replay"]["at_ns"] if "replay" in status else now_ns
     made = (_feed(status), _connections(status, now_ns), _clients(status), _readers(status), _gaps(status))
     return [section for section in made if section.rows]
 
@@ -36,6 +38,7 @@ def _feed(status: Status) -> Section:
     ring, counters = status["ring"], status["counters"]
     rows = [
         ("feed", f"{status['name']}{' ' + status['label'] if status['label'] else ''}"),
+        *_replay(status),
         ("process", f"{status['pid']}, up {age(status['uptime_s'])}{', daemon' if status['daemon'] else ''}"),
         ("instruments", grouped(status["instruments"], 0)),
         ("ticks", f"{grouped(ring['produced'], 0)} in {grouped(counters['frames'], 0)} messages"),
@@ -46,6 +49,14 @@ def _feed(status: Status) -> Section:
     ]
     damage = sum(counters[kind] for kind in ("empty", "truncated", "missing", "unknown_length", "trailing"))
     return Section("feed", ("", ""), [*rows, *([("damaged", grouped(damage, 0))] if damage else [])])
+
+
+def _replay(status: Status) -> list[tuple[str, str]]:
+    """What nobody should take for the market."""
+    said = status.get("replay")
+    if not said:
+        return []
+    return [("replay of", f"{said['day']} {_clock(said['at_ns'])}, {speed_text(said['speed'])}, {said['state']}")]
 
 
 def _bars(status: Status) -> list[tuple[str, str]]:

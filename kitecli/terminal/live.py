@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
@@ -28,17 +27,17 @@ def show_live(feed: Feed, labels: Mapping[int, str], title: str, duration_s: flo
     with ThreadPoolExecutor(1, "reader") as threads:
         reading = threads.submit(_read_all, feed, duration_s)
         try:
-            _draw(table, reading, console)
+            _draw(table, reading, console, feed.now_ns)
         finally:
             feed.finish()
             sys.setswitchinterval(before_s)
         reading.result()
 
 
-def _draw(table: FeedTable, reading: Future[None], console: Console) -> None:
+def _draw(table: FeedTable, reading: Future[None], console: Console, now_ns: Callable[[], int]) -> None:
     with Live(table, console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while not reading.done():
-            table.refresh(time.time_ns())
+            table.refresh(now_ns())
             live.refresh()
             wait([reading], DRAW_S)
 

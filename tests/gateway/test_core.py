@@ -11,8 +11,9 @@ from kitecli.errors import AuthError, EnvironmentProblem, GatewayGone, TooManyIn
 from kitecli.feed.ages import Ages
 from kitecli.feed.transport import Closed
 from kitecli.gateway import core
-from kitecli.gateway.core import Gateway, seats_path
+from kitecli.gateway.core import Gateway
 from kitecli.gateway.lock import FeedPlace
+from kitecli.gateway.mapped import seats_path
 from kitecli.gateway.messages import AccessToken, Bye, Gaps, Hello, Stats, Status, Stop, Subscribe, Unsubscribe
 from kitecli.gateway.spec import GatewaySpec
 from kitecli.hot import COMPILED

@@ -1,0 +1,153 @@
+"""A replay from its command line to its end: what is played, its keys, its line, what is said of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kitecli.clock import NS_PER_S
+from kitecli.commands._shared import print_json, say
+
+if TYPE_CHECKING:
+    from kitecli.replay.gateway import ReplayGateway
+    from kitecli.replay.tape import PlayPlan
+    from kitecli.settings import Settings
+    from kitecli.store.recording import Recording
+    from kitecli.terminal.keys import Keys
+
+DRAW_S: Final = 0.2
+MINUTES: Final = {"left": -1, "right": 1, "down": -10, "up": 10}
+_CLEARED: Final = "\r\x1b[K"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stood on the command line."""
+
+    day: str
+    symbols: tuple[str, ...]
+    speed: float
+    from_: str
+    to: str
+    at_once: bool
+    wait: bool
+    stay: bool
+    past_damage: bool
+    store: Path | None
+
+
+def play(settings: Settings, asked: Asked, *, as_json: bool) -> None:
+    """Play it to the readers of this machine; say what there was."""
+    from kitecli.replay.process import replay
+    from kitecli.ring.location import runtime_dir
+    from kitecli.store.recording import Recording
+    from kitecli.terminal.keys import pressed_keys
+    from kitecli.wiring import replay_facts
+
+    with Recording.open(_folder(settings, asked)) as recording:
+        plan, facts = _plan(recording, asked), replay_facts(settings, recording)
+        started_s = time.monotonic()
+        with pressed_keys() as keys:
+            screen = Screen(keys, quiet=as_json)
+            played = replay(recording, facts, plan, runtime_dir(), screen.watch)
+        screen.clear()
+    took_s = time.monotonic() - started_s
+    if as_json:
+        print_json({**asdict(played), "seconds": round(took_s, 3)})
+        return
+    count = f"{played.ticks:,} ticks of {played.frames:,} messages, {played.outages} outages"
+    how = "to its end" if played.state == "ended" else "not to its end"
+    say(f"Played {played.day} {how}: {count}, in {took_s:,.1f} s.")
+
+
+def serve_recorded(settings: Settings, asked: Asked, *, as_json: bool) -> None:
+    """Serve it as a simulated exchange until Ctrl-C."""
+    from kitecli.commands.sim import serve
+    from kitecli.sim.options import SimOptions
+
+    folder = _folder(settings, asked)
+    serve(
+        SimOptions(source=str(folder), speed=asked.speed, start=asked.from_, start_on_subscribe=not asked.at_once),
+        as_json=as_json,
+    )
+
+
+class Screen:
+    """What a terminal shows of a replay, and what its keys do. Where there is none, a line says that it has begun."""
+
+    def __init__(self, keys: Keys, *, quiet: bool) -> None:
+        self._keys = keys
+        self._draws = sys.stderr.isatty() and not quiet
+        self._task: asyncio.Task[None] | None = None
+
+    def watch(self, gateway: ReplayGateway) -> None:
+        """Show this gateway from now on; called on its loop."""
+        from kitecli.terminal.replay_line import WAITS
+
+        self._keys.watch(lambda key: press(gateway, key))
+        if self._draws:
+            self._task = asyncio.get_running_loop().create_task(self._draw(gateway))
+        else:
+            say(f"{gateway.label} {WAITS if gateway.tape.state == 'waiting' else 'plays'}")
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._draws:
+            sys.stderr.write(_CLEARED)
+            sys.stderr.flush()
+
+    async def _draw(self, gateway: ReplayGateway) -> None:
+        from kitecli.terminal.replay_line import replay_line
+
+        ticks, at_s = gateway.ticks, time.monotonic()
+        while not gateway.ending:
+            await asyncio.sleep(DRAW_S)
+            before, ticks = ticks, gateway.ticks
+            before_s, at_s = at_s, time.monotonic()
+            rate = (ticks - before) / (at_s - before_s)
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(_CLEARED + replay_line(gateway.progress(), ticks, rate, gateway.lost, width))
+            sys.stderr.flush()
+
+
+def press(gateway: ReplayGateway, key: str) -> None:
+    """Do what a key stands for; another key does nothing."""
+    if key == " ":
+        gateway.tape.pause()
+    elif key in ("+", "=", "-"):
+        gateway.tape.faster(-1 if key == "-" else 1)
+    elif key in MINUTES:
+        gateway.jump(gateway.tape.at_ns + MINUTES[key] * 60 * NS_PER_S)
+    elif key == "q":
+        gateway.stop("a key")
+
+
+def _folder(settings: Settings, asked: Asked) -> Path:
+    from kitecli.catalogue import today
+    from kitecli.replay.days import find_day, stores_below
+    from kitecli.wiring import recordings_root
+
+    return find_day(asked.day, stores_below(asked.store or recordings_root(settings)), today())
+
+
+def _plan(recording: Recording, asked: Asked) -> PlayPlan:
+    from kitecli.replay.span import parse_time, span_of
+    from kitecli.replay.tape import PlayPlan
+    from kitecli.store.instruments import tokens_of
+
+    from_ns, to_ns = span_of(recording.day, parse_time(asked.from_), parse_time(asked.to))
+    return PlayPlan(
+        from_ns,
+        to_ns,
+        tokens_of(recording, asked.symbols),
+        asked.speed,
+        at_once=asked.at_once,
+        waits=asked.wait,
+        stays=asked.stay,
+        past_damage=asked.past_damage,
+    )

@@ -1,0 +1,125 @@
+"""A recording as a source: every packet of a day is sent once, in its order, at the pace it was received.
+
+Snapshots are among them: who subscribes as the recorded feed did gets what that got. Nothing is dropped: a client that
+doesn't read makes the day wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, time
+from pathlib import Path
+
+import numpy as np
+
+from kitecli.clock import IST, NS_PER_S
+from kitecli.errors import UsageError
+from kitecli.market.tick import DEPTH_DTYPE, MODE_FULL, TICK_DTYPE
+from kitecli.sim.source import Batch, Records, Slots, put_depth, put_ticks, take_depth, take_ticks
+from kitecli.sim.tape import BATCH_ROWS
+from kitecli.store.instruments import instruments_of
+from kitecli.store.recording import Recording
+from kitecli.store.ticks import TickBatch
+
+_NEVER_NS = 2**63 - 1
+
+
+class RecordedSource:
+    """A :class:`~kitecli.sim.source.Source` of a day's folder.
+
+    ``speed``: times as fast as recorded; 0 is as fast as the clients read. ``start``: "HH:MM[:SS]" of the day, IST.
+    Raises DataError for a folder without a recording, RecordingDamaged where it comes to damage, UsageError for a start
+    behind its end.
+    """
+
+    mode = MODE_FULL
+    lossless = True
+
+    def __init__(self, folder: Path, *, speed: float = 1.0, start: str = "") -> None:
+        self._recording = Recording.open(folder)
+        try:
+            self._begin_with(folder, speed, start)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin_with(self, folder: Path, speed: float, start: str) -> None:
+        self.instruments = instruments_of(self._recording)
+        self._tokens = np.array([one.instrument_token for one in self.instruments], np.uint32)
+        self._speed = speed
+        from_ns = _start_ns(self._recording, start) if start else 0
+        self._batches: Iterator[TickBatch] = self._recording.ticks(from_ns=from_ns, depth=True)
+        self._high_ns = self._at = 0
+        self._board = np.zeros(self._tokens.size, TICK_DTYPE)
+        self._board_depth = np.zeros(self._tokens.size, DEPTH_DTYPE)
+        self.ended = False
+        self._load()
+        if self.ended:
+            raise UsageError(f"Nothing was recorded in {folder}" + (f" from {start} on" if start else ""))
+        self._origin_ns = int(self._instants[0])
+        self._begun_ns = self._now_ns = 0
+
+    def close(self) -> None:
+        """Let go of the recording's files."""
+        self._recording.close()
+
+    def begin(self, now_ns: int) -> None:
+        self._begun_ns = self._now_ns = now_ns
+
+    def advance(self, now_ns: int) -> Batch:
+        """The next packets that are due, a thousand at most."""
+        self._now_ns = now_ns
+        end = min(int(np.searchsorted(self._instants, self._due_ns(now_ns), "right")), self._at + BATCH_ROWS)
+        rows = slice(self._at, max(end, self._at))
+        self._at = rows.stop
+        slots, ticks, depth = self._slots[rows], self._ticks[rows], self._depth[rows]
+        put_ticks(self._board, slots, ticks)
+        put_depth(self._board_depth, slots, depth)
+        if self._at == self._ticks.size:
+            self._load()
+        return Batch(slots, ticks, depth)
+
+    def cached(self, slots: Slots) -> Batch:
+        slots = slots[self._board["token"][slots] != 0]
+        return Batch(slots, take_ticks(self._board, slots), take_depth(self._board_depth, slots))
+
+    def next_ns(self) -> int:
+        if self.ended:
+            return _NEVER_NS
+        if not self._speed:
+            return self._now_ns
+        return self._begun_ns + round((int(self._instants[self._at]) - self._origin_ns) / self._speed)
+
+    def rows_of(self, slot: int) -> Records:
+        """All ticks of an instrument, sent already or not; without a stamp of the exchange they have ours."""
+        found = [batch.ticks for batch in self._recording.ticks([int(self._tokens[slot])])]
+        ticks = np.concatenate(found) if found else np.zeros(0, TICK_DTYPE)
+        unstamped = ticks["ts_event_s"] == 0
+        ticks["ts_event_s"][unstamped] = ticks["ts_recv_ns"][unstamped] // NS_PER_S
+        return ticks
+
+    def _load(self) -> None:
+        """The next batch that has instruments we know, or the end."""
+        for batch in self._batches:
+            slots = np.minimum(np.searchsorted(self._tokens, batch.ticks["token"]), self._tokens.size - 1)
+            known = np.flatnonzero(self._tokens[slots] == batch.ticks["token"])
+            if known.size and batch.depth is not None:
+                self._slots, self._ticks = slots[known], take_ticks(batch.ticks, known)
+                self._depth, self._at = take_depth(batch.depth, known), 0
+                self._instants = np.maximum(np.maximum.accumulate(self._ticks["ts_recv_ns"]), self._high_ns)
+                self._high_ns = int(self._instants[-1])
+                return
+        self.ended = True
+
+    def _due_ns(self, now_ns: int) -> int:
+        if self.ended:
+            return -1
+        return self._origin_ns + round((now_ns - self._begun_ns) * self._speed) if self._speed else _NEVER_NS
+
+
+def _start_ns(recording: Recording, text: str) -> int:
+    try:
+        at = datetime.combine(recording.day, time.fromisoformat(text), IST)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time to start at", hint="Write --start 09:45 or 09:45:30, in IST") from None
+    return round(at.timestamp()) * NS_PER_S
