@@ -54,6 +54,8 @@ cdef extern from "log.h":
     uint64_t kite_stage_frame(kite_stage *stage, uint8_t *out, uint64_t out_bytes, uint64_t until) nogil
     void kite_log_scan(kite_scan *scan, const uint8_t *data, uint64_t size, uint32_t seed, kite_row *rows,
                        int64_t most) nogil
+    int64_t kite_log_tokens(const uint8_t *data, const kite_row *rows, int64_t count, uint32_t *tokens,
+                            int64_t *owners, int64_t most) nogil
     void kite_store_release(int64_t *at, int64_t value) nogil
 
 cdef extern from "pack.h":
@@ -229,3 +231,26 @@ def unpack_columns(content, bytes verbatim, uint64_t lead, uint64_t records, uin
     if not done:
         raise ValueError("columns that never were packed")
     return found
+
+
+def tokens_of(data, rows):
+    """Of every packet and of what was subscribed: the token, and the row it stands in."""
+    cdef Py_buffer view, of, to, beside
+    cdef int64_t found
+    rows = np.ascontiguousarray(rows)
+    most = int(rows["length"].sum()) // 6 + 1  # a packet takes six bytes or more here
+    tokens, owners = np.empty(most, np.uint32), np.empty(most, np.int64)
+    if len(rows) and int((rows["at"] + rows["length"]).max()) > len(data):
+        raise ValueError("rows of other data")
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    PyObject_GetBuffer(rows, &of, PyBUF_SIMPLE)
+    PyObject_GetBuffer(tokens, &to, PyBUF_WRITABLE)
+    PyObject_GetBuffer(owners, &beside, PyBUF_WRITABLE)
+    with nogil:
+        found = kite_log_tokens(<const uint8_t *>view.buf, <const kite_row *>of.buf, of.len // 32, <uint32_t *>to.buf,
+                                <int64_t *>beside.buf, to.len // 4)
+    PyBuffer_Release(&beside)
+    PyBuffer_Release(&to)
+    PyBuffer_Release(&of)
+    PyBuffer_Release(&view)
+    return tokens[:found], owners[:found]

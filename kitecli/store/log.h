@@ -11,6 +11,8 @@ enum {
     LOG_MARK_BYTES = 32,
     LOG_BLOCK_BYTES = 1 << 20,
     LOG_MAX_PAYLOAD = 1 << 26,
+    LOG_FRAME = 1,
+    LOG_SUBSCRIBED = 2,
     LOG_UNRECORDED = 6,
     LOG_STRUCTURAL = 64,
     LOG_MARK = 64,
@@ -305,6 +307,34 @@ static void kite_log_scan(kite_scan *scan, const uint8_t *data, uint64_t size, u
         at += kite_log_room(head.length);
     }
     scan->offset = base + (at < size ? at : size);
+}
+
+/* The token of every packet of a message, as long as they fit it, and of what was subscribed; at most ``most``. */
+static int64_t kite_log_tokens(const uint8_t *data, const kite_row *rows, int64_t count, uint32_t *tokens, int64_t *owners,
+                               int64_t most)
+{
+    int64_t found = 0, each;
+    for (each = 0; each < count; each++) {
+        const uint8_t *at = data + rows[each].at, *end = at + rows[each].length;
+        if (rows[each].kind == LOG_FRAME)
+            for (at += end - at < 2 ? end - at : 2; end - at >= 2 && found < most;) {
+                uint32_t size = (uint32_t)at[0] << 8 | at[1];
+                if (end - at - 2 < (int64_t)size)
+                    break;
+                if (size >= 4) {
+                    memcpy(tokens + found, at + 2, 4);
+                    tokens[found] = kite_bswap32(tokens[found]);
+                    owners[found++] = each;
+                }
+                at += 2 + size;
+            }
+        else if (rows[each].kind == LOG_SUBSCRIBED)
+            for (; end - at >= 8 && found < most; at += 8) {
+                memcpy(tokens + found, at, 4);
+                owners[found++] = each;
+            }
+    }
+    return found;
 }
 
 #endif

@@ -19,11 +19,12 @@ def _look() -> bool:
 COMPILED: Final = _look()
 
 if TYPE_CHECKING or COMPILED:
-    from kitecli.store._log import Stage, put_column, scan, unpack_columns
+    from kitecli.store._log import Stage, put_column, scan, tokens_of, unpack_columns
 else:
     from kitecli.store.bits import put_column_in_python as put_column
+    from kitecli.store.holding import tokens_in_python as tokens_of
     from kitecli.store.scanning import scan_in_python as scan
     from kitecli.store.stage import Stage
     from kitecli.store.unpacking import unpack_columns_in_python as unpack_columns
 
-__all__ = ["COMPILED", "Stage", "put_column", "scan", "unpack_columns"]
+__all__ = ["COMPILED", "Stage", "put_column", "scan", "tokens_of", "unpack_columns"]

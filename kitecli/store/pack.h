@@ -195,28 +195,29 @@ KITE_INLINE uint32_t kite_unfold(uint32_t folded) { return folded >> 1 ^ (uint32
 /* Where each instrument's other packets end, in ranks; the first packets of all come before them. */
 typedef struct {
     uint32_t *others; /* of each instrument: the end of its others; of the one before, their start */
-    uint32_t *order;  /* of each rank: which packet that is */
-    uint32_t *values; /* the words, column by column */
+    uint32_t *order;  /* of each rank: which packet that is, and later where its words go */
+    uint32_t *column; /* one word of every packet, in ranks */
+    uint32_t count, tokens, bytes;
 } kite_ranks;
 
 /* 0: an instrument without a packet, or a packet without an instrument. */
-static int kite_rank(kite_ranks *ranks, const uint32_t *owners, uint32_t count, uint32_t tokens)
+static int kite_rank(kite_ranks *ranks, const uint32_t *owners)
 {
-    uint32_t at, sum = tokens;
-    memset(ranks->others, 0, (size_t)tokens * sizeof *ranks->others);
-    for (at = 0; at < count; at++) {
-        if (owners[at] >= tokens)
+    uint32_t at, sum = ranks->tokens;
+    memset(ranks->others, 0, (size_t)ranks->tokens * sizeof *ranks->others);
+    for (at = 0; at < ranks->count; at++) {
+        if (owners[at] >= ranks->tokens)
             return 0;
         ranks->others[owners[at]]++;
     }
-    for (at = 0; at < tokens; at++) {
+    for (at = 0; at < ranks->tokens; at++) {
         uint32_t others = ranks->others[at];
         if (!others)
             return 0;
         ranks->others[at] = sum | 0x80000000u; /* its first is still to come */
         sum += others - 1;
     }
-    for (at = 0; at < count; at++) {
+    for (at = 0; at < ranks->count; at++) {
         uint32_t *next = ranks->others + owners[at];
         if (*next & 0x80000000u) {
             *next &= 0x7FFFFFFFu;
@@ -228,70 +229,56 @@ static int kite_rank(kite_ranks *ranks, const uint32_t *owners, uint32_t count, 
 }
 
 /* Steps into values, in ranks: a first one follows the first before, any other its instrument's one before. */
-static void kite_sum(const kite_ranks *ranks, uint32_t *column, uint32_t tokens)
+static void kite_sum(const kite_ranks *ranks)
 {
-    uint32_t token, rank = tokens, value = 0;
-    for (token = 0; token < tokens; token++)
+    uint32_t token, rank = ranks->tokens, value = 0, *column = ranks->column;
+    for (token = 0; token < ranks->tokens; token++)
         column[token] = value += kite_unfold(column[token]);
-    for (token = 0; token < tokens; token++) {
+    for (token = 0; token < ranks->tokens; token++) {
         value = column[token];
         for (; rank < ranks->others[token]; rank++)
             column[rank] = value += kite_unfold(column[rank]);
     }
 }
 
-static void kite_tell(kite_ranks *ranks, uint32_t count, uint32_t bytes)
+/* A word of every packet into its place; what was taken off it stands there already. */
+static void kite_spread(const kite_ranks *ranks, uint8_t *out, uint32_t word)
 {
-    uint32_t word, rank;
-    for (word = 1; word < bytes / 4; word++) {
-        uint32_t *column = ranks->values + (size_t)word * count, base = kite_base_of(bytes, word);
-        if (kite_is_turned(bytes, word))
-            for (rank = 0; rank < count; rank++)
-                column[rank] = column[rank] << 16 | column[rank] >> 16;
+    uint32_t rank, base = kite_base_of(ranks->bytes, word);
+    if (kite_is_turned(ranks->bytes, word))
+        for (rank = 0; rank < ranks->count; rank++)
+            ranks->column[rank] = ranks->column[rank] << 16 | ranks->column[rank] >> 16;
+    for (rank = 0; rank < ranks->count; rank++) {
+        uint8_t *to = out + ranks->order[rank];
+        uint32_t value = ranks->column[rank], other = 0;
         if (base) {
-            const uint32_t *other = ranks->values + (size_t)base * count;
-            for (rank = 0; rank < count; rank++)
-                column[rank] += other[rank];
+            memcpy(&other, to + 4 * base, 4);
+            value += kite_bswap32(other);
         }
+        value = kite_bswap32(value);
+        memcpy(to + 4 * word, &value, 4);
     }
 }
 
-static void kite_spread(const kite_ranks *ranks, uint8_t *out, const uint32_t *places, uint32_t count, uint32_t bytes)
+/* Whose each packet is: ``order`` and ``others``, and the tokens into their places. ``owners``: room for that. */
+static const uint8_t *kite_take_owners(kite_ranks *ranks, const uint8_t *at, const uint8_t *end, uint8_t *out,
+                                       const uint32_t *places, uint32_t *owners)
 {
-    uint32_t rank, word;
-    for (rank = 0; rank < count; rank++) {
-        uint8_t *to = out + places[ranks->order[rank]];
-        const uint32_t *from = ranks->values + rank;
-        for (word = 0; word < bytes / 4; word++, from += count) {
-            uint32_t swapped = kite_bswap32(*from);
-            memcpy(to + 4 * word, &swapped, 4);
-        }
-    }
-}
-
-static const uint8_t *kite_take_words(kite_ranks *ranks, const uint8_t *at, const uint8_t *end, uint32_t count, uint32_t bytes,
-                                      uint32_t tokens)
-{
-    uint32_t word, token, rank, *tokens_of = ranks->values, value = 0;
-    at = kite_take_column(at, end, tokens_of, tokens); /* within column 0, for there are as many packets or more */
+    uint32_t token, rank, value = 0;
+    at = kite_take_column(at, end, ranks->column, ranks->tokens);
     if (at == NULL)
         return NULL;
-    for (token = 0; token < tokens; token++)
-        tokens_of[token] = value += tokens_of[token];
-    at = kite_take_column(at, end, ranks->values + count, count); /* whose packet each is, for a moment */
-    if (at == NULL || !kite_rank(ranks, ranks->values + count, count, tokens))
+    at = kite_take_column(at, end, owners, ranks->count);
+    if (at == NULL || !kite_rank(ranks, owners))
         return NULL;
-    for (token = 0, rank = tokens; token < tokens; token++)
+    for (token = 0; token < ranks->tokens; token++)
+        ranks->column[token] = value += ranks->column[token];
+    for (token = 0, rank = ranks->tokens; token < ranks->tokens; token++)
         for (; rank < ranks->others[token]; rank++)
-            tokens_of[rank] = tokens_of[token];
-    for (word = 1; at != NULL && word < bytes / 4; word++) {
-        uint32_t *column = ranks->values + (size_t)word * count;
-        at = kite_take_column(at, end, column, count);
-        if (at != NULL)
-            kite_sum(ranks, column, tokens);
-    }
-    if (at != NULL)
-        kite_tell(ranks, count, bytes);
+            ranks->column[rank] = ranks->column[token];
+    for (rank = 0; rank < ranks->count; rank++)
+        ranks->order[rank] = places[ranks->order[rank]];
+    kite_spread(ranks, out, 0);
     return at;
 }
 
@@ -300,22 +287,28 @@ static const uint8_t *kite_take_packets(const uint8_t *at, const uint8_t *end, u
                                         uint32_t count, uint32_t bytes)
 {
     kite_ranks ranks;
-    uint32_t tokens;
-    uint32_t *memory;
+    uint32_t word, *memory;
     if (end - at < 4)
         return NULL;
-    memcpy(&tokens, at, 4);
-    if (!tokens || tokens > count)
+    memcpy(&ranks.tokens, at, 4);
+    if (!ranks.tokens || ranks.tokens > count)
         return NULL;
-    memory = malloc(((size_t)count * (bytes / 4 + 1) + tokens) * sizeof *memory);
+    memory = malloc((3 * (size_t)count + ranks.tokens) * sizeof *memory);
     if (memory == NULL)
         return NULL;
-    ranks.values = memory;
-    ranks.order = memory + (size_t)count * (bytes / 4);
-    ranks.others = ranks.order + count;
-    at = kite_take_words(&ranks, at + 4, end, count, bytes, tokens);
-    if (at != NULL)
-        kite_spread(&ranks, out, places, count, bytes);
+    ranks.column = memory;
+    ranks.order = memory + count;
+    ranks.others = memory + 3 * (size_t)count;
+    ranks.count = count;
+    ranks.bytes = bytes;
+    at = kite_take_owners(&ranks, at + 4, end, out, places, memory + 2 * (size_t)count);
+    for (word = 1; at != NULL && word < bytes / 4; word++) {
+        at = kite_take_column(at, end, ranks.column, count);
+        if (at != NULL) {
+            kite_sum(&ranks);
+            kite_spread(&ranks, out, word);
+        }
+    }
     free(memory);
     return at;
 }

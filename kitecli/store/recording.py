@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
-from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, SUBSCRIBED, UNRECORDED
+from kitecli.store.index import load_index
+from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, UNRECORDED
 from kitecli.store.payloads import Lost, Unrecorded, decode_gap
 from kitecli.store.recovery import Hole, damage, examine
 from kitecli.store.scanning import Stop
 from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk, born_paths
-from kitecli.store.ticks import TickBatch, TickReader, joined
+from kitecli.store.ticks import TickBatch, TickReader, about, joined
 
 OPEN_FILES: Final = 8
 
@@ -130,9 +131,8 @@ class Recording:
         """
         reader = TickReader(tokens, depth=depth)
         try:
-            for piece in self.pieces(from_ns, to_ns):
-                kinds = piece.rows["kind"]
-                yield from reader.take(piece.data, piece.rows[(kinds == FRAME) | (kinds == SUBSCRIBED)])
+            for piece in self.pieces(from_ns, to_ns, tokens=tokens):
+                yield from reader.take(piece.data, about(piece.data, piece.rows, tokens))
         except RecordingDamaged:
             yield from reader.rest()
             raise
@@ -149,8 +149,13 @@ class Recording:
         recorder, and what was lost to damage. No instruments named means that any may have missed something."""
         return list(self._gaps(from_ns, to_ns))
 
-    def pieces(self, from_ns: int = 0, to_ns: int | None = None, *, structural: bool = False) -> Iterator[Piece]:
-        """The span's records in arrays, as they lie in the files: what everything else is made of."""
+    def pieces(
+        self, from_ns: int = 0, to_ns: int | None = None, *, structural: bool = False, tokens: Collection[int] = ()
+    ) -> Iterator[Piece]:
+        """The span's records in arrays, as they lie in the files: what everything else is made of.
+
+        ``tokens``: leave out what is known not to be about any of these; a segment with an index has whole blocks.
+        """
         self._check_beginning()
         at = self._first_segment(from_ns)
         reached = self._end_before(at)
@@ -158,7 +163,8 @@ class Recording:
         while at < len(self._paths):
             reader = self._reader(at)
             first = reader.header.first_record
-            walk = reader.walk(reader.seek(from_ns))
+            index = load_index(reader) if tokens else None
+            walk = reader.walk(reader.seek(from_ns), index.blocks_of(tokens) if index is not None else None)
             for chunk in walk:
                 rows, high_ns, over = _within(chunk, high_ns, from_ns, to_ns, reached - first)
                 rows = rows if structural else rows[(rows["kind"] < FIRST_STRUCTURAL) | (rows["kind"] == LOST)]
@@ -233,7 +239,7 @@ def _within(
     chunk: Chunk, high_ns: int, from_ns: int, to_ns: int | None, known: int
 ) -> tuple[NDArray[np.void], int, bool]:
     """A chunk's rows of the span, numbered ``known`` or more; the latest stamp now; whether the span is over."""
-    instants = np.maximum(np.maximum.accumulate(chunk.rows["ts_recv_ns"]), high_ns)
+    instants = np.maximum(np.maximum.accumulate(chunk.rows["ts_recv_ns"]), max(high_ns, chunk.high_ns))
     start = int(np.searchsorted(instants, from_ns))
     stop = len(instants) if to_ns is None else int(np.searchsorted(instants, to_ns))
     rows = chunk.rows[start:stop]

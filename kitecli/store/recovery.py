@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.store.disk import Disk
-from kitecli.store.folder import SUFFIX, segment_paths
+from kitecli.store.folder import INDEX_SUFFIX, SUFFIX, segment_paths
 from kitecli.store.framing import Framer
 from kitecli.store.layout import FIRST_STRUCTURAL, LOST, LOST_PAYLOAD
 from kitecli.store.scanning import Place, Stop, find_record, synced_by
@@ -169,6 +169,7 @@ def salvage(path: Path, disk: Disk | None = None) -> Examination:
     if found.holes:
         path.replace(path.with_suffix(".damaged"))
         fresh.replace(path)
+        disk.remove(path.with_suffix(INDEX_SUFFIX))
         disk.sync_folder(path.parent)
     return found
 

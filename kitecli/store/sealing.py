@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from kitecli.errors import DataError, EnvironmentProblem, KiteError, RecordingHe
 from kitecli.ring.locks import LockFile
 from kitecli.store.disk import Disk
 from kitecli.store.folder import PACKED_SUFFIX, SUFFIX, day_folders, segment_paths
+from kitecli.store.index import index_path, write_index
 from kitecli.store.packed import STRETCH_BYTES, PackedFile, Packer
 from kitecli.store.recovery import damage, examine
 from kitecli.store.scanning import Place
@@ -68,6 +68,7 @@ def seal_steps(path: Path, disk: Disk | None = None) -> Iterator[int]:
             _check(reader)
             yield from _write(reader, partial, disk)
             _compare(reader, partial)
+        write_index(path, disk)
         disk.rename(partial, path.with_suffix(PACKED_SUFFIX))
         disk.sync_folder(path.parent)
         disk.remove(path)
@@ -91,6 +92,8 @@ def seal_ended(store: Path, disk: Disk | None = None) -> Iterator[SealProgress]:
         waiting = [path for folder in day_folders(store) for path in _ended(folder, disk or Disk())]
         for left, path in zip(reversed(range(len(waiting))), waiting, strict=True):
             yield from _sealed(path, left, disk)
+        for path in (path for folder in day_folders(store) for path in segment_paths(folder)):
+            yield from _indexed(path, disk)
     finally:
         lock.release()
 
@@ -119,6 +122,16 @@ def _sealed(path: Path, left: int, disk: Disk | None) -> Iterator[SealProgress]:
         yield SealProgress(path, done, size, left, problem=problem)
     else:
         yield SealProgress(path, size, size, left, path.with_suffix(PACKED_SUFFIX))
+
+
+def _indexed(path: Path, disk: Disk | None) -> Iterator[SealProgress]:
+    """A packed segment's index is made again where somebody removed it."""
+    if path.suffix != PACKED_SUFFIX or index_path(path).exists():
+        return
+    try:
+        write_index(path, disk)
+    except KiteError as problem:
+        yield SealProgress(path, 0, 0, 0, problem=problem)
 
 
 def _ended(folder: Path, disk: Disk) -> Iterator[Path]:
@@ -170,14 +183,12 @@ def _first_place(reader: SegmentReader, start: int) -> Place | None:
 
 
 def _compare(reader: SegmentReader, path: Path) -> None:
-    """Unpack what was written, from the disk, beside the raw file."""
-    digest, raw = sha256(), sha256()
+    """Unpack what was written, from the file, beside the raw one."""
     packed = PackedFile(path)
     try:
-        for start in range(0, reader.size, STRETCH_BYTES):
-            digest.update(packed.read(start, STRETCH_BYTES))
-            raw.update(reader.read(start, STRETCH_BYTES))
-        if not digest.digest() == raw.digest() == packed.digest:
+        starts = range(0, reader.size, STRETCH_BYTES)
+        same = all(packed.read(start, STRETCH_BYTES) == reader.read(start, STRETCH_BYTES) for start in starts)
+        if not same or packed.size != reader.size:
             raise DataError(f"{reader.path} didn't come back from packing as it was")
     finally:
         packed.close()

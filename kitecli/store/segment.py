@@ -36,10 +36,13 @@ _FIRST_READ: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some of a segment: ``rows`` of ROW_DTYPE, whose ``at`` counts in ``data``."""
+    """Some of a segment: ``rows`` of ROW_DTYPE, whose ``at`` counts in ``data``, which stands at ``offset``;
+    ``high_ns``: the latest stamp before it."""
 
     data: Buffer
     rows: NDArray[np.void]
+    offset: int
+    high_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,9 @@ class SegmentReader:
             return safe.place if safe is not None else self.start
         return self.start
 
-    def walk(self, place: Place | None = None) -> Walk:
-        return Walk(self, place or self.start)
+    def walk(self, place: Place | None = None, wanted: NDArray[np.bool_] | None = None) -> Walk:
+        """The records from ``place`` (the first) on, or, of an ended segment, those of the ``wanted`` blocks."""
+        return Walk(self, place or self.start, wanted)
 
     def _mark_at_or_before(self, block: int, above: int) -> Mark | None:
         found = (self.mark_at(each * BLOCK_BYTES) for each in range(block, above, -1))
@@ -188,24 +192,39 @@ class SegmentReader:
 class Walk:
     """The chunks of a segment from a place on; ``place`` and ``stop`` say where it has come to, and why no further."""
 
-    def __init__(self, reader: SegmentReader, place: Place) -> None:
+    def __init__(self, reader: SegmentReader, place: Place, wanted: NDArray[np.bool_] | None = None) -> None:
         self.place = place
         self.stop = Stop.SHORT
         self._reader = reader
+        self._wanted = wanted
 
     def __iter__(self) -> Iterator[Chunk]:
         size = BLOCK_BYTES
+        self._pass_over()
         while self.stop is Stop.SHORT:
-            data = self._reader.read(self.place.offset, _to_block_end(self.place.offset, size))
-            found: Scan = scan(data, self.place, self._reader.seed)
+            here = self.place
+            data = self._reader.read(here.offset, _to_block_end(here.offset, size))
+            found: Scan = scan(data, here, self._reader.seed)
             self.place, self.stop = found.place, found.stop
             if found.rows.size:
                 size = BLOCK_BYTES
-                yield Chunk(data, found.rows)
+                yield Chunk(data, found.rows, here.offset, here.high_ns)
+                self._pass_over()
             elif self.stop is Stop.SHORT and self.place.offset + size > self._reader.size:
                 return
             else:
                 size *= 2  # a record longer than what was read
+
+    def _pass_over(self) -> None:
+        """Go to the next block that is wanted, if we stand at the beginning of one that isn't."""
+        block, within = divmod(self.place.offset, BLOCK_BYTES)
+        if self._wanted is None or self.stop is not Stop.SHORT or (within and self.place != self._reader.start):
+            return
+        ahead = np.flatnonzero(self._wanted[block:])
+        if not ahead.size and self._reader.end is not None:
+            self.place, self.stop = self._reader.end, Stop.ENDED
+        elif ahead.size and ahead[0] and (mark := self._reader.mark_at((block + int(ahead[0])) * BLOCK_BYTES)):
+            self.place = mark.place  # where it is damaged, everything up to there is read, and the damage met
 
 
 def born_paths(folder: Path) -> list[Path]:

@@ -15,7 +15,8 @@ from kitecli.hot import FramePass, RingView
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.ring.layout import DEFAULT_BOARD_CAPACITY, RingLayout
 from kitecli.ring.memory import RingMemory
-from kitecli.store.layout import FRAME
+from kitecli.store.layout import FRAME, SUBSCRIBED
+from kitecli.store.log import tokens_of
 from kitecli.store.payloads import decode_subscribed
 
 if TYPE_CHECKING:
@@ -44,12 +45,28 @@ class TickBatch:
         return arrow.table({name: np.ascontiguousarray(self.ticks[name]) for name in names})
 
 
+def about(data: bytes | memoryview, rows: NDArray[np.void], tokens: Collection[int] = ()) -> NDArray[np.void]:
+    """Of ``rows`` the messages and subscriptions that are about any of ``tokens``; all of them where there are none."""
+    rows = rows[(rows["kind"] == FRAME) | (rows["kind"] == SUBSCRIBED)]
+    if not tokens:
+        return rows
+    found, owners = tokens_of(data, rows)
+    chosen: NDArray[np.void] = rows[np.unique(owners[np.isin(found, np.array(sorted(tokens), np.uint32))])]
+    return chosen
+
+
 def joined(batches: Sequence[TickBatch], *, depth: bool) -> TickBatch:
     """Batches in one piece; ``depth``: whether they carry it."""
-    # concatenate() would put depth into the machine's byte order
-    ticks = b"".join(batch.ticks.tobytes() for batch in batches)
-    beside = b"".join(batch.depth.tobytes() for batch in batches if batch.depth is not None)
-    return TickBatch(np.frombuffer(ticks, TICK_DTYPE), np.frombuffer(beside, DEPTH_DTYPE) if depth else None)
+    count = sum(batch.ticks.size for batch in batches)
+    ticks, beside = np.empty(count, TICK_DTYPE), np.empty(count if depth else 0, DEPTH_DTYPE)
+    at = 0
+    for batch in batches:  # concatenate() would put depth into the machine's byte order
+        end = at + batch.ticks.size
+        ticks[at:end] = batch.ticks
+        if batch.depth is not None:
+            beside[at:end] = batch.depth
+        at = end
+    return TickBatch(ticks, beside if depth else None)
 
 
 class TickReader:

@@ -6,15 +6,17 @@ import errno
 
 import pytest
 
-from kitecli.errors import DataError, EnvironmentProblem, RecordingDamaged
+from kitecli.errors import DataError, EnvironmentProblem, RecordingDamaged, RecordingHeld
+from kitecli.ring.locks import LockFile
 from kitecli.store import packed as packed_module
-from kitecli.store.folder import segment_paths
+from kitecli.store import segment as segment_module
+from kitecli.store.folder import day_folder, segment_paths
 from kitecli.store.recording import Recording
 from kitecli.store.recovery import recover, salvage, verify
-from kitecli.store.sealing import seal
+from kitecli.store.sealing import LOCK, is_ended, seal, seal_ended
 from kitecli.store.writer import StoreSettings
 from tests.fuzz.frames import steps
-from tests.store.days import Day, numbers_in
+from tests.store.days import DAY, Day, numbers_in
 from tests.store.disks import FailingDisk, FullDisk, QuickDisk
 from tests.store.independent_unpacker import unpacked
 
@@ -39,7 +41,7 @@ def test_a_packed_day_reads_as_it_did(day):
         span = [frame.ts_recv_ns for frame in recording.frames(1_100, 1_300)]
     packed = seal_all(day.folder)
     assert segment_paths(day.folder) == packed
-    assert {path.suffix for path in day.folder.iterdir()} == {".kpak"}
+    assert {path.suffix for path in day.folder.iterdir()} == {".kpak", ".kidx"}
     with Recording.open(day.folder) as recording:
         assert [(r.number, r.kind, r.ts_recv_ns, bytes(r.payload)) for r in recording.records()] == before
         assert [frame.ts_recv_ns for frame in recording.frames(1_100, 1_300)] == span
@@ -134,3 +136,90 @@ def test_an_independent_unpacker_written_from_the_page_unpacks_the_same(tmp_path
     assert day.writer.close(day.now_s)
     raw = path.read_bytes()
     assert unpacked(seal(path, QuickDisk()).read_bytes()) == raw
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store of one day: ended segments, and one that is being written."""
+    day_folder(tmp_path, DAY).mkdir()
+    day = Day(day_folder(tmp_path, DAY))
+    for _ in range(8):
+        day.send(60)
+        day.step()
+    return tmp_path, day
+
+
+def test_everything_that_is_ended_is_sealed_beside_its_writer(store):
+    root, day = store
+    told = list(seal_ended(root, QuickDisk()))
+    paths = segment_paths(day.folder)
+    assert [path.suffix for path in paths] == [".kpak"] * (len(paths) - 1) + [".kseg"]
+    assert [one.packed for one in told if one.packed] == paths[:-1]
+    assert [one.left for one in told if one.packed] == list(reversed(range(len(paths) - 1)))
+    assert all(one.done == one.size and one.problem is None for one in told)
+    day.send(60)
+    day.step()
+    assert numbers_in(day.folder) == list(range(540))
+    assert day.writer.close(day.now_s)
+    assert (
+        sum(1 for one in seal_ended(root, QuickDisk()) if one.packed) == len(segment_paths(day.folder)) - len(paths) + 1
+    )
+    assert numbers_in(day.folder) == list(range(540))
+
+
+def test_sealing_that_is_stopped_leaves_nothing_half_done(store):
+    root, day = store
+    sealing = seal_ended(root, QuickDisk())
+    next(sealing)
+    sealing.close()
+    assert not list(day.folder.glob("*.packing"))
+    assert not LockFile.is_held(root / LOCK)
+    assert numbers_in(day.folder) == list(range(480))
+
+
+def test_one_process_seals_at_a_time(store):
+    root, _ = store
+    first = seal_ended(root, QuickDisk())
+    next(first)
+    with pytest.raises(RecordingHeld, match="Another process seals"):
+        next(seal_ended(root))
+    first.close()
+    assert all(one.problem is None for one in seal_ended(root, QuickDisk()))
+
+
+def test_what_cant_be_sealed_is_told_and_the_rest_is(store):
+    root, day = store
+    path = segment_paths(day.folder)[0]
+    raw = bytearray(path.read_bytes())
+    raw[9_000] ^= 1
+    path.write_bytes(raw)
+    told = list(seal_ended(root, QuickDisk()))
+    assert [(one.path, type(one.problem)) for one in told if one.problem] == [(path, RecordingDamaged)]
+    assert path.read_bytes() == raw
+    assert {path.suffix for path in segment_paths(day.folder)[1:-1]} == {".kpak"}
+
+
+def test_what_is_ended(store):
+    _, day = store
+    *ended, last = segment_paths(day.folder)
+    assert all(is_ended(path) for path in ended)
+    assert not is_ended(last)
+    assert not is_ended(last.with_name("9999.kseg"))
+
+
+def test_a_recorder_that_starts_while_the_last_segment_is_being_packed_goes_on_after_it(day, monkeypatch):
+    """Between looking which files there are and opening them, they are packed."""
+    real = segment_module.segment_paths
+
+    def listed_before(folder):
+        paths = real(folder)
+        if paths[-1].suffix == ".kseg":
+            seal_all(folder)
+        return paths
+
+    for module in ("kitecli.store.recovery", "kitecli.store.segment"):
+        monkeypatch.setattr(f"{module}.segment_paths", listed_before)
+    start = recover(day.folder)
+    assert start.records == 480
+    assert start.segment == len(real(day.folder)) + 1
+    assert numbers_in(day.folder) == list(range(480))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
+from kitecli.errors import EnvironmentProblem
 from kitecli.hot import FramePass, RingView
 from kitecli.market.tick import DEPTH_DTYPE, FLAG_DEPTH, FLAG_SNAPSHOT, TICK_DTYPE
 from kitecli.ring.layout import RingLayout
@@ -92,3 +95,40 @@ def test_no_ticks_no_batches(tmp_path):
     day.step()
     with Recording.open(tmp_path) as recording:
         assert list(recording.ticks()) == []
+
+
+def test_a_span_in_one_piece(live_and_recorded):
+    ticks, depth, folder = live_and_recorded
+    token = int(ticks["token"][0])
+    with Recording.open(folder) as recording:
+        whole = recording.array(depth=True)
+        assert whole.ticks.tobytes() == ticks.tobytes()
+        deep = (ticks["flags"] & FLAG_DEPTH) > 0
+        assert whole.depth[deep].tobytes() == depth[deep].tobytes()
+        some = recording.array([token], 2_000, 3_000)
+        pieces = list(recording.ticks([token], 2_000, 3_000))
+        none = recording.array([token], 1, 2)
+    assert some.ticks.tobytes() == b"".join(batch.ticks.tobytes() for batch in pieces)
+    assert some.depth is None
+    assert (none.ticks.size, none.ticks.dtype) == (0, TICK_DTYPE)
+    whole.ticks["last_price"] += 1  # it is the caller's
+
+
+def test_as_an_arrow_table(live_and_recorded):
+    pytest.importorskip("pyarrow", reason="needs kitecli[arrow]")
+    with Recording.open(live_and_recorded[2]) as recording:
+        whole = recording.array()
+    table = whole.to_arrow()
+    assert table.num_rows == whole.ticks.size
+    assert tuple(table.column_names) == TICK_DTYPE.names
+    for name in TICK_DTYPE.names:
+        assert table[name].to_numpy().tolist() == whole.ticks[name].tolist()
+
+
+def test_without_pyarrow_it_says_what_to_install(live_and_recorded, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with (
+        Recording.open(live_and_recorded[2]) as recording,
+        pytest.raises(EnvironmentProblem, match=r"kitecli\[arrow\]"),
+    ):
+        next(recording.ticks()).to_arrow()
