@@ -29,7 +29,7 @@ def test_every_ended_segment_is_sealed_and_reads_the_same(kite, tmp_path: Path):
     assert done.exit_code == 0, done.stderr
     assert done.stdout.split("\t")[:2] == ["2026-11-20", "0001.kseg"]
     assert "1 of 1 segments sealed" in done.stderr
-    assert [path.name for path in (tmp_path / "2026-11-20").glob("0*")] == ["0001.kpak"]
+    assert [path.name for path in (tmp_path / "2026-11-20").glob("*.k[sp]*")] == ["0001.kpak"]
     assert kite("show", "2026-11-20").stdout == shown
     assert json.loads(kite("seal", "--json").stdout) == []
 
