@@ -65,16 +65,16 @@ def bars(
         form=form,
         to_end=source is not None and not speed,
     )
-    refuse_two_markets(replay, sim or source)
-    exchange = _exchange(sim, source, speed, start)
+    exchange = _exchange(replay, sim, source, speed, start)
     settings = settings_of(context)
     wanted = Wanted(tuple(symbols), mode=mode.value if mode else "full" if source else None)
     with open_market(settings, exchange, replayed=replay) as market:
         show_bars(settings, market, wanted, asked, duration)
 
 
-def _exchange(sim: bool, source: str | None, speed: float, start: str) -> SimOptions | None:
+def _exchange(replay: bool, sim: bool, source: str | None, speed: float, start: str) -> SimOptions | None:
     """The simulated exchange, if it is to be one."""
+    refuse_two_markets(replay, sim or source)
     if not source and (speed != 1 or start):
         raise UsageError("--speed and --start are for a table of ticks", hint="add --source FILE")
     return sim_options(source, speed, start, 0) if sim or source else None

@@ -37,7 +37,9 @@ class Stage:
         layout = BarsLayout(ring.layout.board_capacity, 64, 1)
         bars = BarsMemory.private(layout, (SECOND,), 0)
         self.writer = FramePass(ring, bars)
-        handle = SimpleNamespace(events=queue.SimpleQueue(), close=self.writer.close, bars=bars, timelines=NO_HOURS)
+        handle = SimpleNamespace(
+            events=queue.SimpleQueue(), replayed=False, close=self.writer.close, bars=bars, timelines=NO_HOURS
+        )
         self.feed = Feed(handle, RingReader(RingView(ring)))
         self.callbacks, self.stopping = Callbacks(), False
         failures = FailureLog(LOG, lambda: 0.0)

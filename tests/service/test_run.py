@@ -29,7 +29,7 @@ class Stage:
     def __init__(self):
         self.memory = RingMemory.private(RingLayout.of(1024, 64))
         self.writer = FramePass(self.memory)
-        self.handle = SimpleNamespace(events=queue.SimpleQueue(), close=self.writer.close, pid=None)
+        self.handle = SimpleNamespace(events=queue.SimpleQueue(), replayed=False, close=self.writer.close, pid=None)
         self.handle.bars, self.handle.timelines = None, NO_HOURS
         self.callbacks, self.log = Callbacks(), []
         self.opening = threading.Event()

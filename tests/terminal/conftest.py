@@ -52,7 +52,9 @@ def feed(frames):
     """A feed over private memory that has taken ``frames`` in; ``feed.take(frame)`` takes more."""
     memory = RingMemory.private(RingLayout.of(1024, 64))
     writer = FramePass(memory)
-    handle = SimpleNamespace(events=queue.SimpleQueue(), memory=memory, pid=None, ask=None, close=writer.close)
+    handle = SimpleNamespace(
+        events=queue.SimpleQueue(), replayed=False, memory=memory, pid=None, ask=None, close=writer.close
+    )
     handle.bars, handle.timelines = None, NO_HOURS
     made = Feed(handle, RingReader(RingView(memory), depth=True, from_oldest=True), lambda _: None)
     made.take = lambda frame: writer.ingest(frame, RECEIVED_NS)
