@@ -89,12 +89,16 @@ def store_of(api_root: str) -> MasterStore:
     return MasterStore(Path(instruments_dir(source_of(api_root))))
 
 
-def store_folder(settings: Settings, api_root: str) -> Path:
-    """Where the days of a server's feeds are recorded: a store of its own below the settings' folder."""
+def recordings_root(settings: Settings) -> Path:
+    """The folder that stores are in: one for each server, and that of what was imported."""
     from kitecli.folders import data_dir
 
-    root = settings.datafeed.store_folder
-    return Path(root or Path(data_dir(), "recordings"), source_of(api_root))
+    return Path(settings.datafeed.store_folder or Path(data_dir(), "recordings"))
+
+
+def store_folder(settings: Settings, api_root: str) -> Path:
+    """Where the days of a server's feeds are recorded: a store of its own."""
+    return recordings_root(settings) / source_of(api_root)
 
 
 def master_session(settings: Settings) -> BrokerSession:

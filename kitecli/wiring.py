@@ -447,13 +447,6 @@ def _replayed() -> Market:
     return Market(WS_ROOT, BrokerSession(WS_ROOT, API_KEY), replay=running, ended=running.ended)
 
 
-def recordings_root(settings: Settings) -> Path:
-    """The folder that stores are in."""
-    from kitecli.folders import data_dir
-
-    return Path(settings.datafeed.store_folder or Path(data_dir(), "recordings"))
-
-
 def replay_facts(settings: Settings, recording: Recording) -> FeedFacts:
     """How the recorded feed was set up; where nobody noted it, as a feed of these settings would be."""
     from kitecli.bars.hours import to_text

@@ -45,9 +45,9 @@ class Part:
 
 def root_of(context: typer.Context, named: Path | None) -> Path:
     """The folder of stores somebody named, or that of the settings. Raises ConfigError."""
-    from kitecli.folders import data_dir
+    from kitecli.catalogue import recordings_root
 
-    return named or Path(settings_of(context).datafeed.store_folder or Path(data_dir(), "recordings"))
+    return named or recordings_root(settings_of(context))
 
 
 @contextmanager

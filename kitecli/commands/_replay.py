@@ -128,11 +128,10 @@ def press(gateway: ReplayGateway, key: str) -> None:
 
 
 def _folder(settings: Settings, asked: Asked) -> Path:
-    from kitecli.catalogue import today
-    from kitecli.replay.days import find_day, stores_below
-    from kitecli.wiring import recordings_root
+    from kitecli.archive.places import day_at
+    from kitecli.catalogue import recordings_root, today
 
-    return find_day(asked.day, stores_below(asked.store or recordings_root(settings)), today())
+    return day_at(asked.day, asked.store or recordings_root(settings), today())
 
 
 def _plan(recording: Recording, asked: Asked) -> PlayPlan:
