@@ -143,13 +143,13 @@ def in_the_open(dotenv: Path) -> dict[str, Secret]:
 def keep(into: OpenVault, values: Mapping[str, Secret]) -> list[str]:
     """Put credentials into the vault; an access token as a session that began now. Returns their names."""
     from kitecli.clock import NS_PER_S, ist
+    from kitecli.session import session_end_s
     from kitecli.vault import AccessToken
-    from kitecli.vault.entries import sessions_end
 
     into.update({name: value for name, value in values.items() if name in CREDENTIALS})
     if token := values.get(ACCESS_TOKEN):
         user_id = into.get("user_id")
-        until = sessions_end(ist(into.vault.clock.now_ns() / NS_PER_S))
+        until = ist(session_end_s(into.vault.clock.now_ns() / NS_PER_S))
         into.set_token(AccessToken(user_id.reveal() if user_id else "", token, until))
     for value in values.values():
         value.wipe()

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class, and named badly
 from typing import Final
 
-from kitecli.clock import IST, ist
+from kitecli.clock import ist
 from kitecli.errors import UsageError
 from kitecli.secret import CREDENTIALS, Secret, wipe
 from kitecli.vault.layout import BODY_BYTES_MAX, TAG_BYTES, damaged
@@ -26,8 +26,6 @@ from kitecli.vault.layout import BODY_BYTES_MAX, TAG_BYTES, damaged
 TOKEN: Final = "access_token"  # noqa: S105 - its name
 _MIDDLE: Final = Struct("<qH")
 VALUE_BYTES_MAX: Final = 4096
-# The broker ends all sessions at about 06:00 IST: Kite Connect v3, "User", "Login flow".
-SESSIONS_END_HOUR: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +110,6 @@ class Entries:
             )
         self.remove(name)
         self._by_name[name] = entry
-
-
-def sessions_end(moment: datetime) -> datetime:
-    """When a session that began at ``moment`` ends: the next 06:00 in India."""
-    there = moment.astimezone(IST)
-    morning = there.replace(hour=SESSIONS_END_HOUR, minute=0, second=0, microsecond=0)
-    return morning if there < morning else morning + timedelta(days=1)
 
 
 def _credential(name: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 
-from kitecli.clock import IST
 from kitecli.errors import UsageError, VaultDamaged
 from kitecli.secret import CREDENTIALS, Secret
-from kitecli.vault.entries import VALUE_BYTES_MAX, AccessToken, Entries, sessions_end
-from tests.vault.made import NOON, SIX
+from kitecli.vault.entries import VALUE_BYTES_MAX, AccessToken, Entries
+from tests.vault.made import SIX
 
 
 def test_credentials_and_the_token_come_back_from_their_bytes_in_order():
@@ -64,20 +63,6 @@ def test_what_has_ended_is_named_to_the_second():
     entries.set_token(AccessToken("AB1234", Secret("tok"), SIX))
     assert entries.ended(SIX.timestamp() - 1) == []
     assert entries.ended(SIX.timestamp()) == ["access_token"]
-
-
-@pytest.mark.parametrize(
-    ("begins", "ends"),
-    [
-        (NOON, SIX),
-        (SIX - timedelta(minutes=65), SIX),  # logins before the flush were seen to end with it
-        (SIX, SIX + timedelta(days=1)),
-        (NOON.astimezone(UTC), SIX),
-    ],
-)
-def test_a_session_ends_at_the_next_six_in_india(begins: datetime, ends: datetime):
-    assert sessions_end(begins) == ends
-    assert sessions_end(begins).tzinfo is IST
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"\x03abc", b"\x01\xff" + bytes(10), b"\x01a" + bytes(8) + b"\x05\0four"])
