@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,3 +51,14 @@ def unwritable(path: Path, error: OSError, *, given: bool = False) -> Environmen
     return EnvironmentProblem(
         f"{path} can't be written", why=error.strerror or str(error), hint=_GIVEN if given else _KEPT
     )
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the folder's names on disk: a rename is lasting only then."""
+    if sys.platform == "win32":
+        return  # folders can't be opened there, and NTFS journals names
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

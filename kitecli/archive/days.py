@@ -18,7 +18,7 @@ from kitecli.market.gap import Gap
 from kitecli.market.modes import MODES
 from kitecli.protocol.layout import HEARTBEAT_LENGTH
 from kitecli.ring.locks import LockFile
-from kitecli.store.folder import PACKED_SUFFIX, segment_paths
+from kitecli.store.folder import PACKED_SUFFIX, is_day, segment_paths
 from kitecli.store.layout import CLOCK, FRAME, SUBSCRIBED, TIMER
 from kitecli.store.recording import Recording
 from kitecli.store.ticks import TickBatch, TickReader
@@ -107,7 +107,7 @@ def look_at(folder: Path, step: Step = lambda _: None) -> Day:
             tally.gaps = outages(recording.gaps())
     except DataError as problem:
         state, tally.problem = "damaged", problem
-    day = date.fromisoformat(folder.name) if _is_day(folder.name) else date.min
+    day = date.fromisoformat(folder.name) if is_day(folder.name) else date.min
     return Day(day, folder, len(paths), sizes[False], sizes[True], state, imported, tally)
 
 
@@ -146,11 +146,3 @@ def _state(folder: Path, recording: Recording) -> str:
     if last.end is not None:
         return "ended"
     return "recording" if LockFile.is_held(folder.parent / "lock") else "cut off"
-
-
-def _is_day(name: str) -> bool:
-    try:
-        date.fromisoformat(name)
-    except ValueError:
-        return False
-    return True

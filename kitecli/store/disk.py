@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from kitecli.files import sync_folder
+
 if sys.platform == "darwin":
     import fcntl
 
@@ -41,13 +43,7 @@ class Disk:
 
     def sync_folder(self, folder: Path) -> None:
         """Have the folder's names on disk too; without that a file may be there and not be found."""
-        if sys.platform == "win32":
-            return  # folders can't be opened there, and NTFS journals names
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)

@@ -49,10 +49,11 @@ def segment_paths(folder: Path) -> list[Path]:
 
 def day_folders(store: Path) -> list[Path]:
     """The days there are recordings of, oldest first."""
-    return sorted(path for path in store.glob("????-??-??") if path.is_dir() and _is_day(path.name))
+    return sorted(path for path in store.glob("????-??-??") if path.is_dir() and is_day(path.name))
 
 
-def _is_day(name: str) -> bool:
+def is_day(name: str) -> bool:
+    """Whether a folder is called as a day is."""
     try:
         date.fromisoformat(name)
     except ValueError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import EnvironmentProblem, NoVault, UsageError, VaultDamaged
-from kitecli.files import replacing, unwritable
+from kitecli.files import replacing, sync_folder, unwritable
 from kitecli.folders import data_dir
 from kitecli.vault.layout import FILE_BYTES_MAX
 
@@ -88,17 +88,6 @@ def make_private_folder(folder: Path) -> None:
     except OSError as error:
         raise unwritable(folder, error) from error
     _check_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the folder's names on disk: a rename is lasting only then."""
-    if sys.platform == "win32":
-        return  # folders can't be opened there, and NTFS journals names
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def shred(path: Path) -> None:
