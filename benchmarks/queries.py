@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -98,7 +99,7 @@ def _bars_measured(memory: RingMemory, rounds: int) -> list[Row]:
     bars, view = _traded(memory), RingView(memory)
     rows = view.tokens(0, TRADED).tolist()
     places, asked = {token: row for row, token in enumerate(rows)}, itertools.cycle(rows)
-    table = FeedBars(bars, NO_HOURS, view, lambda: places, lambda wanted: wanted > 0)
+    table = FeedBars(bars, NO_HOURS, view, lambda: places, lambda wanted: wanted > 0, time.time_ns)
     asks = {
         f"{BARS} bars of one instrument": Ask(Interval.parse("1m"), BARS),
         f"{BARS} bars of one instrument, empty minutes filled": Ask(Interval.parse("1m"), BARS, fill=True),

@@ -25,6 +25,8 @@ TAKES_VALUE: Final = {
     ),
     "bars": frozenset({"--count", "--duration", "--interval", "--mode", "--source", "--speed", "--start"}),
     "audit-bars": frozenset({"--from", "--interval", "--to"}),
+    "record": frozenset({"--duration", "--instruments", "--mode", "--store", "--universe", "--until", "--watchlist"}),
+    "replay": frozenset({"--from", "--speed", "--store", "--to"}),
     "instruments show": frozenset({"--master"}),
     "instruments search": frozenset({"--master", "--limit"}),
 }

@@ -39,6 +39,7 @@ def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config-home")))
         patch.setenv("APPDATA", os.environ["XDG_CONFIG_HOME"])
         patch.setenv("KITE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("KITE_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))  # where a developer's session may be
         patch.setenv("COLUMNS", "120")
         yield
 

@@ -143,7 +143,7 @@ def test_the_options_that_take_a_value_are_typer_s():
 
     root = get_command(app)
     verbs = {
-        **{name: root.commands[name] for name in ("feed", "bars", "audit-bars")},
+        **{name: root.commands[name] for name in ("feed", "bars", "audit-bars", "record", "replay")},
         **{f"instruments {n}": root.commands["instruments"].commands[n] for n in ("show", "search")},
     }
     for verb, command in verbs.items():

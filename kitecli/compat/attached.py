@@ -73,7 +73,12 @@ def open_attached(api_key: str, access_token: Secret, root: str) -> Source:
     try:
         return Attached(handle, settings.performance.buffer_size)
     except BaseException:
-        handle.close()
+        try:
+            handle.stats()  # raises what the feed ended by, and its files with it
+        except _FATAL as why:
+            return Over(why)
+        finally:
+            handle.close()
         raise
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from kitecli.vault.guard import end_by_signal
+
 _Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 _DEFAULTS: Final[dict[signal.Signals, _Handler]] = {
     signal.SIGINT: signal.default_int_handler,
@@ -18,7 +20,7 @@ _DEFAULTS: Final[dict[signal.Signals, _Handler]] = {
 
 @contextmanager
 def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Within it SIGINT and SIGTERM call ``end``, where the script hasn't handlers of its own.
+    """Within it SIGINT and SIGTERM call ``end``, where the script has no handlers of its own; a vault's is none.
 
     The second one acts as if this weren't there, so that a callback which never returns can be interrupted. Python
     allows handlers on the main thread only; elsewhere nothing is done.
@@ -26,10 +28,12 @@ def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours = [kind for kind, default in _DEFAULTS.items() if signal.getsignal(kind) is default]
+    ours = {
+        kind: handler for kind in _DEFAULTS if (handler := signal.getsignal(kind)) in (_DEFAULTS[kind], end_by_signal)
+    }
 
     def on_signal(kind: int, _frame: object) -> None:
-        signal.signal(kind, _DEFAULTS[signal.Signals(kind)])
+        signal.signal(kind, ours[signal.Signals(kind)])
         end()
 
     for kind in ours:
@@ -37,5 +41,5 @@ def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        for kind in ours:
-            signal.signal(kind, _DEFAULTS[kind])
+        for kind, handler in ours.items():
+            signal.signal(kind, handler)

@@ -58,10 +58,11 @@ def forbid_dumps() -> None:
 def _catch_sigterm() -> None:
     # Only the main thread may, and a handler of somebody else ends the process in its own way: through atexit.
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _end)
+        signal.signal(signal.SIGTERM, end_by_signal)
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
+def end_by_signal(number: int, _frame: FrameType | None) -> None:
+    """The handler of SIGTERM while a vault is open: overwrites its key, and ends as if there were no handler."""
     close_all()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)  # so that whoever waits for us sees what ended us

@@ -68,12 +68,12 @@ def pasting(variables: dict[str, str], browsing: dict[str, str], tmp_path: Path)
         )
         with process:
             said = ""
-            while "http" not in said:
+            while "Enter" not in said:  # all of it: what a pipe's file has read ahead, communicate() doesn't see
                 said += process.stderr.readline()
-            page = said[said.index("http") :].strip()
+            page = said[said.index("http") :].split()[0]
             script = [sys.executable, str(HERE / "fake_browser.py"), "--stop", page]
             ended = subprocess.run(script, env={**os.environ, **browsing}, capture_output=True, text=True, check=True)
-            out, err = process.communicate(change(ended.stdout), timeout=30)
+            out, err = process.communicate(change(ended.stdout), timeout=60)
         return process.returncode, out, said + err
 
     return log_in

@@ -183,7 +183,7 @@ def test_some_that_are_refused_end_it_with_their_code_and_the_others_are_there(d
 def test_a_session_that_has_ended_says_to_log_in(download):
     done = download("INFY", "--from", "2026-11-02", KITE_ACCESS_TOKEN="old")
     assert done.exit_code == 4
-    assert "Log in again" in done.stderr
+    assert "log in: kite auth login" in done.stderr
 
 
 def test_a_narrow_terminal_gets_whole_lines(env, tmp_path: Path):

@@ -182,7 +182,7 @@ class FollowedHandle:
 
     def __init__(self, handle):
         self.events, self.memory, self.pid = queue.SimpleQueue(), handle.memory, handle.pid
-        self.bars, self.timelines = handle.bars, handle.timelines
+        self.bars, self.timelines, self.replayed = handle.bars, handle.timelines, handle.replayed
 
     def close(self):
         pass
