@@ -79,7 +79,7 @@ def killed(folder: Path, kills: int, seed: int) -> None:
         f"start to recording {max(starts):.2f} s at most"
     )
     assert lost == 0
-    assert records > 5 * kills
+    assert records > kills  # kills that hit nothing would prove nothing
 
 
 def test_what_a_feed_acknowledged_survives_its_being_killed(tmp_path: Path):

@@ -24,5 +24,4 @@ def test_exactly_one_password_opens_after_every_kill(tmp_path: Path, kills: int)
     assert (found["kills"], found["opened by one password"]) == (kills, kills)
     assert (found["unreadable"], found["leftover files"]) == (0, 0)
     # Kills that hit nothing would prove nothing.
-    assert found["data keys"] > 1
-    assert kills < 1000 or found["killed while writing"] > 10
+    assert kills < 1000 or min(found["data keys"], found["killed while writing"]) > 10
