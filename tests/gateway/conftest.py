@@ -75,7 +75,7 @@ def start(request, spec_of):
 def until():
     """``until(condition)``: wait for it to hold; returns what it said in the end."""
 
-    def wait(condition, seconds=15.0):
+    def wait(condition, seconds=60.0):
         deadline = time.monotonic() + seconds
         while not (said := condition()) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -39,7 +39,7 @@ def config_for(ws_url, api_url="http://127.0.0.1:1", *, kind="process", **more):
     return LiveConfig(lambda: load(environ=environ))
 
 
-def until(done, seconds=20.0):
+def until(done, seconds=60.0):
     """Look until ``done()``; fails when it takes longer than ``seconds``."""
     deadline = time.monotonic() + seconds
     while not done():

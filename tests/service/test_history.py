@@ -43,7 +43,7 @@ def day(tmp_path):
 @pytest.mark.parametrize("count", [1, 3, 4, 50, 999, 1_000, 5_000])
 @pytest.mark.parametrize("before", [1_000, 500])
 def test_the_last_ones_before_an_instant_and_nothing_else(day, count, before):
-    found = ticks_before(day, TOKEN, count, NINE_NS + before * STEP_NS)
+    found = ticks_before(day, TOKEN, count, NINE_NS + before * STEP_NS, lambda: 0.0)
     assert found.dtype == TICK_DTYPE
     assert found["last_price"].tolist() == list(range(max(0, before - count), before))
     assert set(found["token"].tolist()) == {TOKEN}
