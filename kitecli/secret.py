@@ -12,7 +12,10 @@ MASK: Final = "********"
 CREDENTIALS: Final = ("api_key", "api_secret", "user_id", "password", "totp_secret")
 """What a login at the broker can need; the day's access token comes out of one."""
 
-VARIABLES_OF_SECRETS: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token"))
+ALERTING: Final = ("telegram_token", "webhook_url")
+"""What alerts are sent with: a bot's token, and an address that lets whoever knows it write there."""
+
+VARIABLES_OF_SECRETS: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token", *ALERTING))
 """The environment variables that hold a secret."""
 
 # Shorter ones stand in ordinary words, which redaction would make unreadable; the broker's shortest, a user_id, has 6.

@@ -74,6 +74,8 @@ def _pairs(node: yaml.Node | None, path: Path, what: str) -> Iterator[tuple[str,
 def _text(node: yaml.Node, path: Path, key: str) -> str:
     import yaml
 
+    if isinstance(node, yaml.MappingNode):
+        return ", ".join(f"{name}: {_scalar(value, path, key)}" for name, value, _ in _pairs(node, path, key))
     return _listed(node, path, key) if isinstance(node, yaml.SequenceNode) else _scalar(node, path, key)
 
 

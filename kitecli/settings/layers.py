@@ -26,8 +26,10 @@ from kitecli.settings.schema import (
     NOTICES,
     SECRETS,
     SECTIONS,
+    AlertSettings,
     DatafeedSettings,
     KiteSettings,
+    LoggingSettings,
     PerformanceSettings,
     TradingSettings,
     kinds,
@@ -70,6 +72,8 @@ class Settings:
     performance: PerformanceSettings
     trading: TradingSettings
     datafeed: DatafeedSettings
+    logging: LoggingSettings
+    alerts: AlertSettings
     given: Mapping[str, Given]
     file: Path | None = None
     profile: str | None = None

@@ -23,7 +23,8 @@ class SimOptions:
     whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before
     both ports then: a file's path or YAML itself ("version: 1" is one without rules). ``fault_log``: file that its
     truth is written to as NDJSON. ``idle_s``: it outlives its starter, and ends when nobody was connected for so long.
-    ``redirect_url``: where a login ends, as it is registered for the app.
+    ``redirect_url``: where a login ends, as it is registered for the app. ``logs``: where a process of its own writes
+    what happens, as :class:`kitecli.logs.plan.LogPlan` has it.
     """
 
     source: str = SYNTHETIC
@@ -42,6 +43,7 @@ class SimOptions:
     fault_log: str = ""
     idle_s: float = 0.0
     redirect_url: str = REDIRECT_URL
+    logs: dict[str, object] | None = None
 
     @property
     def is_synthetic(self) -> bool:

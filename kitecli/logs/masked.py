@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
+from typing import Final
 
 from kitecli.secret import redacted
+
+ABOUT: Final = "about"
+"""The attribute of a record that holds its fields."""
 
 
 def logger(name: str) -> logging.Logger:
@@ -15,9 +19,25 @@ def logger(name: str) -> logging.Logger:
     return found
 
 
+def about(**fields: object) -> dict[str, dict[str, object]]:
+    """``LOG.info("connection 0 is live", extra=about(connection=0))``: a record's fields, which programs can ask for."""
+    return {ABOUT: fields}
+
+
 def _mask(record: logging.LogRecord) -> bool:
     record.msg, record.args = redacted(record.getMessage()), ()
+    if fields := getattr(record, ABOUT, None):
+        setattr(record, ABOUT, _masked(fields))
     if record.exc_info and not record.exc_text:
         # Formatters take this text where it is there, and would make their own otherwise.
         record.exc_text = redacted("".join(traceback.format_exception(*record.exc_info)).rstrip())
     return True
+
+
+def _masked(value: object) -> object:
+    """A copy: what is logged is written later, by another thread."""
+    if isinstance(value, dict):
+        return {str(name): _masked(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else redacted(str(value))
