@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.request
 from typing import Final
+from urllib.parse import urlsplit
 
 from kitecli.alerts.messages import request_of
 from kitecli.alerts.plan import Alert, AlertPlan
@@ -17,6 +18,7 @@ from kitecli.secret import redacted
 TIMEOUT_S: Final = 10.0
 ANSWER_BYTES: Final = 4_096
 ANSWER_LETTERS: Final = 200
+_HERE: Final = ("127.0.0.1", "localhost", "::1")
 
 
 class Undelivered(Exception):
@@ -46,11 +48,8 @@ class Post:
     def deliver(self, plan: AlertPlan, channel: str, alert: Alert) -> None:
         """Raises :class:`Undelivered`."""
         address, body = request_of(plan, channel, alert)
-        request = urllib.request.Request(  # noqa: S310 - settings take https, and http on this machine only
-            address.reveal(), body, {"Content-Type": "application/json", "User-Agent": "kite"}
-        )
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+            with self._opener.open(_request(address.reveal(), body), timeout=TIMEOUT_S) as answer:
                 answer.read(ANSWER_BYTES)
         except urllib.error.HTTPError as refusal:
             with refusal:
@@ -60,8 +59,22 @@ class Post:
             raise Undelivered(_problem(channel, redacted(str(reason) or type(cause).__name__)), again=True) from None
         except ValueError:  # its text quotes the address
             raise Undelivered(
-                ConfigError(f"The address for alerts by {channel} is none", hint="correct it"), again=False
+                ConfigError(
+                    f"The address for alerts by {channel} is none",
+                    why="it is to be https://…; without TLS on this machine only, because a secret stands in it",
+                    hint="correct KITE_WEBHOOK_URL or alerts.telegram_root",
+                ),
+                again=False,
             ) from None
+
+
+def _request(address: str, body: bytes) -> urllib.request.Request:
+    """Raises :class:`ValueError` for what isn't https, or http on this machine."""
+    parts = urlsplit(address)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _HERE)):
+        raise ValueError(parts.scheme)
+    headers = {"Content-Type": "application/json", "User-Agent": "kite"}
+    return urllib.request.Request(address, body, headers)  # noqa: S310 - the scheme was looked at
 
 
 def _refused(channel: str, refusal: urllib.error.HTTPError) -> Undelivered:

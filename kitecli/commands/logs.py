@@ -9,9 +9,7 @@ import typer
 
 from kitecli.commands._shared import JsonOption, settings_of
 
-EPILOG: Final = (
-    "Examples: kite logs --since 1h; kite logs -f --component feed; kite logs --level error --json | jq .what"
-)
+EPILOG: Final = "Examples: kite logs --since 1h; kite logs -f --component feed; kite logs --level error --json"
 LOOK_S: Final = 0.2
 
 
