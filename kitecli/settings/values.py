@@ -23,6 +23,7 @@ _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _NOTHING: Final = frozenset({"", "null", "~", "none"})
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_AROUND: Final = " '\"{}[]()"
 _WORD: Final = re.compile(r"[^\s,;'\"()\[\]]+")
 
 
@@ -181,8 +182,8 @@ class Pairs:
 
     def parse(self, text: str) -> tuple[str, ...]:
         pairs: dict[str, str] = {}
-        for part in filter(None, (part.strip() for part in text.lower().strip("{}[]").split(","))):
-            name, colon, value = (word.strip() for word in part.partition(":"))
+        for part in filter(None, (part.strip(_AROUND) for part in text.lower().split(","))):
+            name, colon, value = (word.strip(_AROUND) for word in part.partition(":"))
             if not colon or name in pairs or name not in self.names or value not in self.values:
                 raise ValueError(text)
             pairs[name] = value

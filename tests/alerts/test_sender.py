@@ -43,7 +43,8 @@ class Channel:
 
 
 @pytest.mark.parametrize(
-    ("fails", "again", "tries", "arrived"), [(0, True, 1, True), (3, True, 4, True), (4, True, 4, False), (1, False, 1, False)]
+    ("fails", "again", "tries", "arrived"),
+    [(0, True, 1, True), (3, True, 4, True), (4, True, 4, False), (1, False, 1, False)],
 )
 def test_it_tries_four_times_where_there_is_hope(fails: int, again: bool, tries: int, arrived: bool):
     channel, told = Channel(fails, again=again), Told()
@@ -56,7 +57,10 @@ def test_it_tries_four_times_where_there_is_hope(fails: int, again: bool, tries:
 
 def test_each_channel_gets_each_alert_in_order(receiver: Receiver):
     plan = AlertPlan(
-        ("telegram", "webhook"), telegram_root=receiver.root, telegram_token=Secret("1:t"), webhook_url=Secret(f"{receiver.root}/hook")
+        ("telegram", "webhook"),
+        telegram_root=receiver.root,
+        telegram_token=Secret("1:t"),
+        webhook_url=Secret(f"{receiver.root}/hook"),
     )
     told = Told()
     sender = AlertSender(plan, Post(), told)

@@ -9,7 +9,15 @@ from kitecli.gateway.notes import note_of
 from kitecli.gateway.spec import GatewayEvent
 
 ERROR = HandshakeForbidden("The broker refuses the token", why="HTTP 403", hint="log in").as_dict()
-GAP = {"number": 3, "connection": 1, "tokens": [1, 2], "from_ns": 10**9, "to_ns": None, "cause": "a reset", "sequence": 7}
+GAP = {
+    "number": 3,
+    "connection": 1,
+    "tokens": [1, 2],
+    "from_ns": 10**9,
+    "to_ns": None,
+    "cause": "a reset",
+    "sequence": 7,
+}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +38,12 @@ GAP = {"number": 3, "connection": 1, "tokens": [1, 2], "from_ns": 10**9, "to_ns"
             "connection 1 is reconnecting: The broker refuses the token: HTTP 403; trying again in 2.5 s",
         ),
         (GatewayEvent("connection", 1, "stale", 5), "feed", "WARNING", "connection 1 is stale"),
-        (GatewayEvent("gap", 1, data=GAP), "feed", "WARNING", "outage 3 of connection 1 begins, 2 instruments: a reset"),
+        (
+            GatewayEvent("gap", 1, data=GAP),
+            "feed",
+            "WARNING",
+            "outage 3 of connection 1 begins, 2 instruments: a reset",
+        ),
         (
             GatewayEvent("gap", 1, data={**GAP, "to_ns": 3_500_000_000}),
             "feed",

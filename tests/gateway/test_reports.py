@@ -188,7 +188,9 @@ def test_a_feed_s_process_writes_and_alerts_and_keeps_its_secrets(spec, tmp_path
     """The token dies, and a connection with it: the one who isn't looking is told."""
     with launch(SimOptions(instruments=3, rate_limits=False, faults="version: 1")) as sim:
         plan = AlertPlan(("webhook",), webhook_url=Secret(f"{receiver.root}/canary-hook"))
-        spec = replace(spec, ws_root=sim.ws_url, api_key=sim.api_key, access_token=Secret(sim.access_token), alerts=plan)
+        spec = replace(
+            spec, ws_root=sim.ws_url, api_key=sim.api_key, access_token=Secret(sim.access_token), alerts=plan
+        )
         with open_gateway(spec, client="a test") as handle:
             assert until(lambda: any("is live" in line["what"] for line in written(tmp_path / "logs")))
             dead = sim.access_token
