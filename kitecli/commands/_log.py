@@ -18,7 +18,7 @@ LOG: Final = logger("kitecli.cli")
 
 
 class CommandLog:
-    """One command's, from when it knows its settings to its end. ``say``: tells people of a log that can't be written."""
+    """One command's, from when it knows its settings to its end. ``say``: of a log that can't be written."""
 
     def __init__(self, settings: Settings, verb: str, say: Callable[[str], None]) -> None:
         self._verb = verb

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -62,7 +62,7 @@ def _keep_log(context: typer.Context, settings: Settings) -> None:
         context.meta[LOG_KEPT] = CommandLog(settings, _verb(context), say)
 
 
-def _verb(context: typer.Context) -> str:
+def _verb(context: Any) -> str:  # Any: its class is click's before Typer 0.29 and Typer's own since
     """As ``data list``: without the program's name, which is whatever it was started by."""
     parent = context.parent
     return "" if parent is None else f"{_verb(parent)} {context.info_name}".strip()

@@ -20,7 +20,7 @@ def logger(name: str) -> logging.Logger:
 
 
 def about(**fields: object) -> dict[str, dict[str, object]]:
-    """``LOG.info("connection 0 is live", extra=about(connection=0))``: a record's fields, which programs can ask for."""
+    """``LOG.info("connection 0 is live", extra=about(connection=0))``: the fields of a record, for programs."""
     return {ABOUT: fields}
 
 

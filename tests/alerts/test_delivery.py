@@ -10,7 +10,7 @@ from kitecli.alerts.delivery import Post, Undelivered
 from kitecli.alerts.plan import Alert, AlertPlan
 from kitecli.errors import ConfigError
 from kitecli.secret import Secret
-from tests.alerts.conftest import Receiver
+from tests.alerts.receiving import Receiver
 
 ALERT = Alert("outage", "No ticks", "a reset", "3461f530", 1_771_559_100_000_000_000)
 TOKEN = "123456:canary-token"

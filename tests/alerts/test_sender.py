@@ -11,7 +11,7 @@ from kitecli.alerts.plan import Alert, AlertPlan
 from kitecli.alerts.sender import ROOM, AlertSender
 from kitecli.errors import EnvironmentProblem, KiteError
 from kitecli.secret import Secret
-from tests.alerts.conftest import Receiver
+from tests.alerts.receiving import Receiver
 
 
 def alert(number: int = 0) -> Alert:

@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kitecli.cli import app
-from tests.alerts.conftest import Receiver
-from tests.alerts.conftest import receiver as receiver  # noqa: PLC0414 - a fixture
+from tests.alerts.receiving import Receiver
 
 TOKEN = "123456:canary-token"
 

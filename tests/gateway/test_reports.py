@@ -20,7 +20,6 @@ from kitecli.logs.running import begin, current
 from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
-from tests.alerts.conftest import receiver as receiver  # noqa: PLC0414 - a fixture
 
 REFUSED = GatewayEvent("connection", 0, "auth", 5, error=HandshakeForbidden("No", why="HTTP 403").as_dict())
 
