@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Final
 
-from kitecli.secret import redacted
+from kitecli.secret import redactor
 
 ABOUT: Final = "about"
 """The attribute of a record that holds its fields."""
@@ -25,19 +26,20 @@ def about(**fields: object) -> dict[str, dict[str, object]]:
 
 
 def _mask(record: logging.LogRecord) -> bool:
-    record.msg, record.args = redacted(record.getMessage()), ()
+    mask = redactor()
+    record.msg, record.args = mask(record.getMessage()), ()
     if fields := getattr(record, ABOUT, None):
-        setattr(record, ABOUT, _masked(fields))
+        setattr(record, ABOUT, _masked(fields, mask))
     if record.exc_info and not record.exc_text:
         # Formatters take this text where it is there, and would make their own otherwise.
-        record.exc_text = redacted("".join(traceback.format_exception(*record.exc_info)).rstrip())
+        record.exc_text = mask("".join(traceback.format_exception(*record.exc_info)).rstrip())
     return True
 
 
-def _masked(value: object) -> object:
+def _masked(value: object, mask: Callable[[str], str]) -> object:
     """A copy: what is logged is written later, by another thread."""
     if isinstance(value, dict):
-        return {str(name): _masked(one) for name, one in value.items()}
+        return {str(name): _masked(one, mask) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(one) for one in value]
-    return value if value is None or isinstance(value, bool | int | float) else redacted(str(value))
+        return [_masked(one, mask) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else mask(str(value))
