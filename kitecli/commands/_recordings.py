@@ -58,10 +58,10 @@ def part_of(
     from kitecli.archive.naming import DayNames
     from kitecli.archive.places import day_at
     from kitecli.archive.spans import span_of
-    from kitecli.catalogue import today
+    from kitecli.catalogue import recording_today
     from kitecli.store.recording import Recording
 
-    folder = day_at(where, root, today())
+    folder = day_at(where, root, recording_today())
     with Recording.open(folder) as recording:
         names = DayNames.of(folder, recording.day, recording.master)
         yield Part(recording, names, names.tokens(symbols or ()), span_of(recording.day, first, last))

@@ -129,9 +129,9 @@ def press(gateway: ReplayGateway, key: str) -> None:
 
 def _folder(settings: Settings, asked: Asked) -> Path:
     from kitecli.archive.places import day_at
-    from kitecli.catalogue import recordings_root, today
+    from kitecli.catalogue import recording_today, recordings_root
 
-    return day_at(asked.day, asked.store or recordings_root(settings), today())
+    return day_at(asked.day, asked.store or recordings_root(settings), recording_today())
 
 
 def _plan(recording: Recording, asked: Asked) -> PlayPlan:

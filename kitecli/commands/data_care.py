@@ -79,11 +79,11 @@ def saved(file: Path, target: Path) -> Examination:
 def judged(where: str, root: Path) -> list[Verdict]:
     """What is to be said of each file; how quick it went is said on stderr."""
     from kitecli.archive.places import files_at
-    from kitecli.catalogue import today
+    from kitecli.catalogue import recording_today
     from kitecli.store.recovery import verify_files
     from kitecli.store.segment import born_paths
 
-    paths, began_s = files_at(where, root, today()), time.monotonic()
+    paths, began_s = files_at(where, root, recording_today()), time.monotonic()
     alone = paths == [Path(where)]
     paths = paths if alone else born_paths(paths[0].parent)
     total = sum(path.stat().st_size for path in paths)

@@ -129,9 +129,9 @@ def facts_of(where: str, root: Path) -> dict[str, object]:
     from kitecli.archive.days import look_at
     from kitecli.archive.headers import header_facts, readable_facts
     from kitecli.archive.places import files_at
-    from kitecli.catalogue import today
+    from kitecli.catalogue import recording_today
 
-    paths = files_at(where, root, today())
+    paths = files_at(where, root, recording_today())
     if paths == [Path(where)]:
         return header_facts(paths[0])
     with progress("reading", sum(path.stat().st_size for path in paths)) as step:

@@ -112,7 +112,7 @@ def planned(
     stores: list[Path], older_than: int | None, keep_gb: float | None, *, unsealed: bool
 ) -> dict[Path, PrunePlan]:
     """What would go of each store. Raises :class:`UsageError` where nothing says what, or not of which store."""
-    from kitecli.catalogue import today
+    from kitecli.catalogue import recording_today
     from kitecli.store.pruning import Retention, plan_pruning
 
     if older_than is None and keep_gb is None:
@@ -124,7 +124,7 @@ def planned(
             hint="name one with --store",
         )
     limit = None if keep_gb is None else round(keep_gb * GB)
-    return {store: plan_pruning(store, Retention(older_than, limit, unsealed), today()) for store in stores}
+    return {store: plan_pruning(store, Retention(older_than, limit, unsealed), recording_today()) for store in stores}
 
 
 def carry_out(store: Path, plan: PrunePlan, *, yes: bool) -> str:
