@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from kitecli.market.selection import Selection, Wish
     from kitecli.replay.facts import FeedFacts
     from kitecli.replay.joining import RunningReplay
-    from kitecli.sim.launcher import SimProcess
     from kitecli.sim.options import Ready, SimOptions
     from kitecli.store.recording import Recording
 
@@ -434,7 +433,7 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
     from kitecli.sim.launcher import launch
 
     with launch(options) as sim:
-        yield replace(market_of(sim.ready), ended=partial(_has_ended, options, sim))
+        yield replace(market_of(sim.ready), ended=sim.source_ended)
 
 
 def _replayed() -> Market:
@@ -461,16 +460,6 @@ def replay_facts(settings: Settings, recording: Recording) -> FeedFacts:
         round(settings.datafeed.bar_grace * 1000),
         to_text(Timelines.of(load_calendar())),
     )
-
-
-def _has_ended(options: SimOptions, sim: SimProcess) -> bool:
-    """Only a table ends. An exchange that doesn't answer hasn't said so; if it died, its socket tells the feed."""
-    if options.is_synthetic:
-        return False
-    try:
-        return bool(sim.status()["state"] == "ended")
-    except EnvironmentProblem:
-        return False
 
 
 def _configured(settings: Settings) -> Market:
