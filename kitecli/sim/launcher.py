@@ -23,6 +23,7 @@ from kitecli.sim.options import Ready, SimOptions
 
 START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
 STOP_TIMEOUT_S: Final = 5.0
+ANSWER_S: Final = 20.0  # a machine that is busy elsewhere keeps it waiting; a dead one is noticed at once
 DEATH_S: Final = 0.2  # its sockets close a moment before it can be waited for
 # The exchange is on this machine: http_proxy is for others.
 DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -186,7 +187,7 @@ class SimProcess:
         url = self.ready.control_url + path
         request = urllib.request.Request(url, body, method=method)  # noqa: S310 - http, and the exchange's own
         try:
-            with DIRECT.open(request, timeout=STOP_TIMEOUT_S) as response:
+            with DIRECT.open(request, timeout=ANSWER_S) as response:
                 return json.load(response)["data"]
         except HTTPError as error:
             with error:
