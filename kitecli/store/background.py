@@ -60,12 +60,10 @@ class Sealing:
 
 
 def start_sealing(store: Path) -> subprocess.Popen[bytes]:
-    """Seal a store's ended segments, once, in a process that ends early with this one, or when its ``stdin`` is closed."""
+    """Seal a store's ended segments, once; ends early with this process, or when its ``stdin`` is closed."""
     command = [sys.executable, "-m", "kitecli.store", str(store), "--attended"]
-    nowhere = subprocess.DEVNULL
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, **_apart()
-    )  # noqa: S603 - ours
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **_apart()}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, **quiet)  # noqa: S603 - ours
 
 
 def main(arguments: list[str] | None = None) -> int:
