@@ -227,8 +227,8 @@ def today() -> date:
     return ist(time.time()).date()
 
 
-def recording_today() -> date:
-    """The day that what is recorded now belongs to: until six in the morning it is yesterday's."""
+def trading_today() -> date:
+    """The day that is being recorded: it lasts until six in the morning."""
     from kitecli.store.folder import trading_day
 
     return trading_day(time.time_ns())

@@ -325,14 +325,11 @@ def record_plan(settings: Settings, market: Market, store: Path | None = None) -
     from kitecli.gateway.spec import RecordPlan
     from kitecli.master.folder import instruments_dir
 
-    chosen = settings.datafeed
-    return RecordPlan(
-        store=str((store or store_folder(settings, market.session.api_root)).absolute()),
-        level=chosen.store_level,
-        flush_s=chosen.store_flush,
-        masters=str(Path(instruments_dir(source_of(market.session.api_root))).absolute()),
-        floor_bytes=chosen.store_keep_free * 1_000_000,
-    )
+    chosen, api_root = settings.datafeed, market.session.api_root
+    place = str((store or store_folder(settings, api_root)).absolute())
+    masters = str(Path(instruments_dir(source_of(api_root))).absolute())
+    floor_bytes = chosen.store_keep_free * 1_000_000
+    return RecordPlan(place, chosen.store_level, chosen.store_flush, masters, floor_bytes, chosen.store_seal)
 
 
 def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:

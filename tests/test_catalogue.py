@@ -15,13 +15,13 @@ from kitecli.catalogue import (
     last_prices,
     master_session,
     read_file,
-    recording_today,
     source_of,
     stale_warning,
     store_of,
     take_in,
     todays,
     todays_book,
+    trading_today,
     two_days,
 )
 from kitecli.errors import DataError, KiteError, SubscriptionError
@@ -156,4 +156,4 @@ def test_two_days_are_the_newest_unless_named():
 def test_before_six_in_the_morning_a_recording_is_yesterdays(time_of_day: str, day: int, monkeypatch):
     at = datetime.fromisoformat(f"2026-11-23T{time_of_day}+05:30")
     monkeypatch.setattr("time.time_ns", lambda: int(at.timestamp()) * 10**9)
-    assert recording_today() == date(2026, 11, day)
+    assert trading_today() == date(2026, 11, day)
