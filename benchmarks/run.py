@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import instructions
 import native
 from kitecli.errors import KiteError
 from measure import Scale
@@ -32,6 +33,7 @@ BENCHMARKS: Final = {
     "dictionaries": ("dictionaries", ()),
     "masters": ("masters", ("unix",)),
     "recordings": ("recordings", ("compiled", "unix")),
+    "instructions": ("instructions", ("counting",)),
     "layouts": ("layouts", ("compiled", "compiler")),
 }
 
@@ -89,6 +91,8 @@ def _lacks(need: str) -> str:
         return "" if COMPILED else WHY_NOT
     if need == "compiler":
         return "" if native.compiler() else "no C compiler to build its C side with"
+    if need == "counting":
+        return instructions.why_not()
     if need == "linux":
         return "" if sys.platform == "linux" else "its C side is written for Linux"
     return "" if sys.platform != "win32" else "needs a Unix"
