@@ -18,7 +18,7 @@ import instructions
 import native
 from kitecli.errors import KiteError
 from measure import Scale
-from report import Table, as_dict, conditions, load, text, write_into
+from report import Grid, Table, as_dict, conditions, load, text, write_into
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 # name: module, and what it needs of the machine
@@ -28,7 +28,9 @@ BENCHMARKS: Final = {
     "bars": ("bar_pass", ("compiled",)),
     "socket": ("sockets", ("compiled", "compiler", "linux")),
     "latency": ("latency", ("compiled", "compiler", "linux")),
+    "scaling": ("scaling", ("compiled", "compiler", "linux")),
     "startup": ("startup", ("unix",)),
+    "footprint": ("footprint", ("unix",)),
     "queries": ("queries", ("compiled",)),
     "dictionaries": ("dictionaries", ()),
     "masters": ("masters", ("unix",)),
@@ -71,14 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ran(name: str, scale: Scale) -> list[Table]:
+def _ran(name: str, scale: Scale) -> list[Table | Grid]:
     module, needs = BENCHMARKS[name]
     missing = [why for need in needs if (why := _lacks(need))]
     if missing:
         print(f"{name}: left out: {'; '.join(missing)}", file=sys.stderr)
         return []
     start_s = time.monotonic()
-    tables: list[Table] = importlib.import_module(module).run(scale)
+    tables: list[Table | Grid] = importlib.import_module(module).run(scale)
     print(f"{name}: {time.monotonic() - start_s:.0f} s", file=sys.stderr)
     return tables
 
