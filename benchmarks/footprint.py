@@ -89,10 +89,11 @@ def installed_bytes(name: str) -> int:
 
 def _cold(scale: Scale) -> Table:
     costs = {name: Cost() for name in STARTS}
-    for number in range(scale.pick(15, 4, 1) + 1):
+    rounds, warm = scale.pick((15, 1), (4, 1), (1, 0))  # the first writes the bytecode and fills the page cache
+    for number in range(warm + rounds):
         for name, code in STARTS.items():
             figures = timed(_started(code))
-            if number:  # the first writes the bytecode and fills the page cache
+            if number >= warm:
                 costs[name].add(*figures)
     peer = [figure / _MS for figure in costs[_PEER].per(1)]
     rows = []

@@ -76,9 +76,9 @@ class Seen:
 
 
 def run(scale: Scale) -> list[Table | Grid]:
-    loads = scale.pick((*GROWTH, *READERS, *WHOLE), (*GROWTH, *READERS, *WHOLE), (Load(100), Load(100, 2, True, True)))
+    loads = scale.pick((*GROWTH, *READERS, *WHOLE), (*GROWTH, *READERS, *WHOLE), (Load(100, 2, True, True),))
     official = scale.pick((100, 1_000, 9_000), (100, 1_000, 9_000), ())
-    seconds, rounds = scale.pick(2.0, 0.5, 0.1), scale.pick(4, 2, 1)
+    seconds, rounds = scale.pick(1.5, 0.5, 0.1), scale.pick(4, 2, 1)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kite-bench-")))
         ours = {load: stack.enter_context(_running(load, folder, ring_ticks(scale))) for load in loads}
