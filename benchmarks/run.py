@@ -35,6 +35,7 @@ BENCHMARKS: Final = {
     "dictionaries": ("dictionaries", ()),
     "masters": ("masters", ("unix",)),
     "recordings": ("recordings", ("compiled", "unix")),
+    "peers": ("peers", ("compiled", "unix")),
     "instructions": ("instructions", ("counting",)),
     "layouts": ("layouts", ("compiled", "compiler")),
 }

@@ -26,6 +26,7 @@ TITLES = {
     "dictionaries": ["A tick as a dictionary"],
     "masters": ["The instrument master", "The master in memory", "A symbol at the prompt"],
     "recordings": ["Recording a message", "The receive loop", "Reading a recording", "The size of a recording"],
+    "peers": ["A day's ticks kept"],
     "instructions": ["Instructions a tick"],
     "layouts": ["Layouts of a tick: writing", "Layouts of a tick: reading"],
 }
