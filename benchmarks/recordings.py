@@ -139,17 +139,17 @@ def _nothing(_message: bytes, _ts_recv_ns: int, _connection: int) -> None:
 
 def _one_day(scale: Scale) -> list[Table]:
     """A day of the simulator's market: written as fast as it goes, read, packed, and read again."""
-    messages, count = _simulated(scale.pick(120, 30, 1))
+    messages, count = simulated(scale.pick(120, 30, 1))
     with tempfile.TemporaryDirectory() as name:
         hold = StoreHold.take(Path(name))
-        wrote_s = _written(hold, messages)
+        wrote_s = written(hold, messages)
         hold.release()
         folder = Path(name) / DAY.isoformat()
         raw_bytes = sum(path.stat().st_size for path in segment_paths(folder))
         for path in segment_paths(folder):
             write_index(path)
         raw = _read(folder, count, len(messages), scale)
-        sealed_s = _took(lambda: list(seal_ended(Path(name))))
+        sealed_s = took(lambda: list(seal_ended(Path(name))))
         packed_bytes = sum(path.stat().st_size for path in segment_paths(folder))
         index_bytes = sum(path.stat().st_size for path in folder.glob("*.kidx"))
         packed = _read(folder, count, len(messages), scale)
@@ -187,7 +187,7 @@ def _row(what: str, raw: Pair, packed: Pair) -> Row:
     return Row(what, *raw, *packed, target=target, met=met)
 
 
-def _simulated(seconds: int) -> tuple[list[bytes], int]:
+def simulated(seconds: int) -> tuple[list[bytes], int]:
     market = SyntheticMarket(build_universe(DAY, SIMULATED), seed=1, rate=2.0, start_ns=START_NS)
     messages: list[bytes] = []
     count = 0
@@ -198,7 +198,7 @@ def _simulated(seconds: int) -> tuple[list[bytes], int]:
     return messages, count
 
 
-def _written(hold: StoreHold, messages: Sequence[bytes]) -> float:
+def written(hold: StoreHold, messages: Sequence[bytes]) -> float:
     with Recorder(hold, DAY, settings=SETTINGS, now_ns=lambda: START_NS) as recorder:
         begun = time.perf_counter()
         for number, message in enumerate(messages):
@@ -211,21 +211,21 @@ def _written(hold: StoreHold, messages: Sequence[bytes]) -> float:
 
 def _read(folder: Path, ticks: int, messages: int, scale: Scale) -> dict[str, Pair]:
     size = sum(verdict.found.size for verdict in verify(folder) if verdict.found)
-    verified = [_took(lambda: list(verify(folder))) for _ in range(scale.pick(5, 3, 1))]
-    decoded = _took(lambda: _decoded(folder, ticks))
+    verified = [took(lambda: list(verify(folder))) for _ in range(scale.pick(5, 3, 1))]
+    decoded = took(lambda: _decoded(folder, ticks))
     rounds = scale.pick(50, 10, 1)
     instants = [START_NS + messages * at // rounds * 1_000 for at in range(rounds)]
     with Recording.open(folder) as recording:
         tokens = np.unique(next(recording.ticks()).ticks["token"])[:: scale.pick(200, 400, 2_000)].tolist()
     return {
         _VERIFIED: _middle([(size / wall_s / 1e6, size / cpu_s / 1e6) for wall_s, cpu_s in verified]),
-        _SOUGHT: _middle([_in_ms(_took(lambda at=at: _sought(folder, at))) for at in instants]),
+        _SOUGHT: _middle([_in_ms(took(lambda at=at: _sought(folder, at))) for at in instants]),
         _DECODED: (ticks / decoded[0] / 1e6, ticks / decoded[1] / 1e6),
-        _ONE: _middle([_in_ms(_took(lambda token=token: _one(folder, token))) for token in tokens]),
+        _ONE: _middle([_in_ms(took(lambda token=token: _one(folder, token))) for token in tokens]),
     }
 
 
-def _took(run: Callable[[], object]) -> Pair:
+def took(run: Callable[[], object]) -> Pair:
     """Seconds of wall and of CPU time."""
     begun, cpu = time.perf_counter(), time.process_time()
     run()

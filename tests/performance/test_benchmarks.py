@@ -19,11 +19,15 @@ TITLES = {
     "bars": ["The whole compiled pass with bars"],
     "socket": ["Socket to the end of the whole pass"],
     "latency": ["Socket to on_tick"],
+    "scaling": ["What a feed costs as it grows", "Whole loads"],
     "startup": ["Start-up"],
+    "footprint": ["Installed", "Cold start"],
     "queries": ["Asking a full ring"],
     "dictionaries": ["A tick as a dictionary"],
     "masters": ["The instrument master", "The master in memory", "A symbol at the prompt"],
     "recordings": ["Recording a message", "The receive loop", "Reading a recording", "The size of a recording"],
+    "peers": ["A day's ticks kept"],
+    "instructions": ["Instructions a tick"],
     "layouts": ["Layouts of a tick: writing", "Layouts of a tick: reading"],
 }
 
