@@ -225,3 +225,10 @@ def two_days(old: str | None, new: str | None, store: MasterStore) -> tuple[str,
 def today() -> date:
     """The day in India."""
     return ist(time.time()).date()
+
+
+def trading_today() -> date:
+    """The day that is being recorded: it lasts until six in the morning."""
+    from kitecli.store.folder import trading_day
+
+    return trading_day(time.time_ns())

@@ -205,7 +205,7 @@ app.command(short_help="Show the market's sessions and holidays.", epilog=CALEND
 app.command(short_help="Write a configuration file to edit.")(init)
 app.command(short_help="Check what kite needs of this machine.")(doctor)
 app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, show and compare the instruments.")
-app.add_typer(data_app, name="data", short_help="Download historical candles.")
+app.add_typer(data_app, name="data", short_help="Recordings, and historical candles.")
 app.add_typer(auth_app, name="auth", short_help="Log in at the broker, once a day.")
 app.add_typer(creds_app, name="creds", short_help="Keep credentials in an encrypted vault.")
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")

@@ -13,8 +13,8 @@ from kitecli.archive.naming import DayNames, Labels
 from kitecli.archive.parquet import GROUP_ROWS, groups, write_parquet
 from kitecli.archive.reading import batches
 from kitecli.archive.sorting import by_instrument, census
-from kitecli.archive.spans import Span
 from kitecli.store.recording import Recording
+from kitecli.store.spans import Span
 from tests.archive.stores import INFY, NIFTY, USDINR, ticks_of
 
 
