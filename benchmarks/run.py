@@ -36,7 +36,7 @@ BENCHMARKS: Final = {
     "masters": ("masters", ("unix",)),
     "recordings": ("recordings", ("compiled", "unix")),
     "peers": ("peers", ("compiled", "unix")),
-    "instructions": ("instructions", ("counting",)),
+    "instructions": ("instructions", ("compiled", "counting")),
     "layouts": ("layouts", ("compiled", "compiler")),
 }
 
