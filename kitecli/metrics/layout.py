@@ -97,7 +97,8 @@ GATEWAY_COUNTERS: Final = (
 
 ``looked_ns``: when those below it were brought up to date. ``buffer_lag``: ticks the slowest reader is behind."""
 
-READER_COUNTERS: Final = ("passed_over", "callback_ticks")
+READER_COUNTERS: Final = ("passed_over",)
+"""What a seat doesn't tell of its reader."""
 
 
 def slot_path(ring: Path) -> Path:
