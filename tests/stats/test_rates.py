@@ -27,6 +27,7 @@ def span(standing):
         before = looker.look(STARTED_NS)
         standing.frames.ingest(message(INFY_QUOTE, INFY_FULL), STARTED_NS + S // 4, 0)
         standing.frames.ingest(message(INFY_QUOTE), STARTED_NS + S // 4, 1)
+        standing.figures.slot.stage(PUBLISH).record(np.array([7, 8], np.int64))
         ticks = np.zeros(2, TICK_DTYPE)
         reader.took(ticks, 250_000)
         standing.seats[0].report(3, 0, 0)
