@@ -42,6 +42,8 @@ from kitecli.commands.record import record
 from kitecli.commands.replay import EPILOG as REPLAY_EXAMPLES
 from kitecli.commands.replay import replay
 from kitecli.commands.sim import sim
+from kitecli.commands.stats import EPILOG as STATS_EXAMPLES
+from kitecli.commands.stats import stats
 from kitecli.commands.status import status
 from kitecli.commands.stop import stop
 from kitecli.errors import EnvironmentProblem, KiteError, UsageError
@@ -198,6 +200,7 @@ app.command(name="audit-bars", short_help="Explain where bars differ from the br
 app.command(short_help="Record everything the feed receives.", epilog=RECORD_EXAMPLES)(record)
 app.command(short_help="Play a recorded day as if live.", epilog=REPLAY_EXAMPLES)(replay)
 app.command(short_help="Show the running feeds.")(status)
+app.command(short_help="Show a feed's figures, live.", epilog=STATS_EXAMPLES)(stats)
 app.command(short_help="End a running feed.")(stop)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)
 app.command(short_help="Print the ticks of captured messages.")(decode)
