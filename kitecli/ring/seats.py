@@ -104,6 +104,7 @@ class Seat:
     """A reader's seat: its published position and its pipe."""
 
     def __init__(self, seats: SeatMap, index: int) -> None:
+        self.index = index
         self._map = seats
         self._row = seats.seats[index : index + 1]
         self.page = seats.buffer
@@ -230,6 +231,11 @@ class SeatKeeper:
     def readers(self) -> list[SeatedReader]:
         """Who reads, how far each one is and what became of its ticks."""
         return [_seated(seat) for seat in self._map.seats[self._map.seats["taken"] == 1].copy()]
+
+    def lag(self, cursor: int) -> int:
+        """How many ticks the slowest reader is behind a ring that has come to ``cursor``."""
+        seats = self._map.seats
+        return max(0, cursor - int(seats["position"][seats["taken"] == 1].min(initial=cursor)))
 
     def close(self) -> None:
         """Remove the files; a second time does nothing. What is ingested after this would be told to closed pipes."""

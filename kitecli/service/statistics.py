@@ -6,7 +6,8 @@ import threading
 from collections import deque
 from typing import Final
 
-from kitecli.gateway.feed import UP, Feed
+from kitecli.feed.liveness import UP
+from kitecli.gateway.feed import Feed
 from kitecli.service.supply import Supply
 
 WINDOW_S: Final = 5.0
