@@ -32,8 +32,9 @@ def asked_of(load: Load, *, slo: str, compare: str, find_max: bool) -> Asked:
     from kitecli.loadtest.slo import parse
     from kitecli.settings.endpoints import load_feed_limits
 
-    instruments, duration_s, *others = load
-    plan = LoadPlan(instruments, duration_s or (STEP_S if find_max else DURATION_S), *others)
+    instruments, duration_s, rate, mode, connections, readers, record, burst, burst_s, packets = load
+    seconds = duration_s or (STEP_S if find_max else DURATION_S)
+    plan = LoadPlan(instruments, seconds, rate, mode, connections, readers, record, burst, burst_s, packets)
     if compare and compare not in PEERS:
         raise UsageError(f"There is nothing named {compare} to compare with", hint=f"--compare {' or '.join(PEERS)}")
     return Asked(checked(plan, load_feed_limits()), parse(slo), (compare,) if compare else (), find_max)

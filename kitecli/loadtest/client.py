@@ -53,7 +53,9 @@ class Client(Protocol):
     """What both kinds of client do."""
 
     tally: Tally
-    feed_pid: int | None
+
+    @property
+    def feed_pid(self) -> int | None: ...
 
     def go(self) -> None: ...
     def quiet(self) -> None: ...
@@ -94,10 +96,10 @@ def result(client: Client) -> dict[str, Any]:
     tally = client.tally
     return {
         "ticks": tally.ticks,
+        "seconds": tally.seconds,
         "strange": tally.strange,
         "tokens": tally.by_token(),
         "latency": tally.latency.cells.tolist(),
-        "received": tally.received.cells.tolist(),
         "points": tally.points,
         **client.figures(),
     }
@@ -151,5 +153,3 @@ def _orders() -> Callable[[], str | None]:
 def _say(what: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
-
-

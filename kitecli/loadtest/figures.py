@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kitecli.metrics import LatencyHistogram
+from kitecli.metrics.histogram import MAX, LatencyHistogram
 
 PERCENTS: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9}
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """``cpu``: of one core, over the measured time. ``private_bytes``, ``shared_bytes``: at its end.
+    """``cpu``: of one core, over the measured time; ``waited``: the share of it without a processor, though ready to
+    run. ``private_bytes``, ``shared_bytes``: at its end.
 
     None where the platform doesn't tell.
     """
 
     name: str
     cpu: float | None
+    waited: float | None
     private_bytes: int | None
     shared_bytes: int | None
 
@@ -36,14 +38,14 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class ClientFigures:
     """What one client counted. ``missing``: ticks in which it differs from the exchange's ledger, instrument by
-    instrument. ``overrun``: ticks of its feed's ring that it was too slow for."""
+    instrument. ``seconds``: that it measured. ``overrun``: ticks of its feed's ring that it was too slow for."""
 
     name: str
+    seconds: float
     ticks: int
     missing: int
     overrun: int
     latency: LatencyHistogram
-    received: LatencyHistogram
     points: list[list[float]]
 
 
@@ -52,7 +54,8 @@ class Run:
     """One contender's run. ``sent``: live ticks of the measured time; ``ledger``: all there were, snapshots too.
 
     ``withheld``: ticks the exchange didn't write, because a client's socket took no more. ``damaged``: messages, by
-    kind. ``recorded_bytes``: None where nothing was recorded. ``processes``: exchange, feed, readers.
+    kind. ``recorded_bytes``: None where nothing was recorded. ``processes``: exchange, feed, readers. ``stages``: what
+    the feed and its readers have timed themselves meanwhile (:mod:`kitecli.metrics.stages`); a client without: none.
     """
 
     contender: str
@@ -64,6 +67,7 @@ class Run:
     clients: tuple[ClientFigures, ...]
     processes: tuple[Process, ...]
     samples: tuple[Sample, ...]
+    stages: dict[str, LatencyHistogram] = field(default_factory=dict)
     damaged: dict[str, int] = field(default_factory=dict)
     gaps: int = 0
     recorded_bytes: int | None = None
@@ -75,7 +79,7 @@ class Run:
     @property
     def ticks_per_s(self) -> float:
         """What the slowest client was handed."""
-        return min(client.latency.count for client in self.clients) / self.seconds if self.seconds else 0.0
+        return min(client.latency.count / client.seconds if client.seconds else 0.0 for client in self.clients)
 
     @property
     def lost(self) -> int:
@@ -106,7 +110,7 @@ def merged(parts: list[LatencyHistogram]) -> LatencyHistogram:
     for part in parts:
         longest = max(whole.max_ns, part.max_ns)
         whole = LatencyHistogram(whole.cells + part.cells)
-        whole.cells[1] = longest
+        whole.cells[MAX] = longest
     return whole
 
 
@@ -143,6 +147,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "gaps": run.gaps,
         "recorded_bytes": run.recorded_bytes,
         "processes": [_process(one) for one in run.processes],
+        "stages": {name: found.percentiles_ns() for name, found in run.stages.items()},
         "clients": [_client(one) for one in run.clients],
     }
 
@@ -151,6 +156,7 @@ def _process(one: Process) -> Mapping[str, object]:
     return {
         "name": one.name,
         "cpu": None if one.cpu is None else round(one.cpu, 4),
+        "waited": None if one.waited is None else round(one.waited, 4),
         "private_bytes": one.private_bytes,
         "shared_bytes": one.shared_bytes,
     }
@@ -163,7 +169,6 @@ def _client(one: ClientFigures) -> Mapping[str, object]:
         "missing": one.missing,
         "overrun": one.overrun,
         "latency": one.latency.percentiles_ns(),
-        "received_to_reader": one.received.percentiles_ns(),
     }
 
 

@@ -13,6 +13,8 @@ PACE: Final = 0.97
 """Of what was asked for: with less, it is another load than the one that is judged."""
 FULL_CORE: Final = 0.9
 """A process with one loop that uses so much of a core is about to be late."""
+CROWDED: Final = 0.05
+"""Of its time that a process may wait for a processor: beyond, latencies are the machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,14 @@ def _notes(run: Run) -> list[str]:
             "a core: the figures are of what it sent"
         )
     elif cpu >= FULL_CORE:
-        notes.append(f"the simulated exchange used {cpu:.0%} of a core: the latencies are its own as much as the feed's")
+        notes.append(
+            f"the simulated exchange used {cpu:.0%} of a core: the latencies are its own as much as the feed's"
+        )
+    waited = max(((one.waited or 0.0, one.name) for one in run.processes), default=(0.0, ""))
+    if waited[0] >= CROWDED:
+        notes.append(
+            f"the machine was busy: {waited[1]} was ready to run and waited for a processor {waited[0]:.0%} of the time"
+        )
     if run.withheld:
         notes.append(f"{run.withheld:,} ticks were withheld, because a socket took no more: they count as lost")
     if run.damaged:

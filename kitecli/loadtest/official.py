@@ -74,7 +74,7 @@ class OfficialClient:
     def close(self) -> None:
         from twisted.internet import reactor
 
-        reactor.callFromThread(reactor.stop)
+        self._on_reactor(reactor.stop)  # type: ignore[misc]  # Twisted installs its methods on the module
 
     def _on_ticks(self, _ws: object, ticks: Sequence[dict[str, Any]]) -> None:
         self._came.append((time.time_ns(), list(ticks)))

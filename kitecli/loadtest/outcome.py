@@ -42,9 +42,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "plan": asdict(outcome.plan),
         "passed": outcome.passed,
         "broke": judgement.broke or None,
-        "slos": [
-            {"slo": one.slo.text, "found": one.found, "passed": one.passed} for one in judgement.verdicts
-        ],
+        "slos": [{"slo": one.slo.text, "found": one.found, "passed": one.passed} for one in judgement.verdicts],
         "notes": list(judgement.notes),
         "runs": [as_json(run) for run in outcome.runs],
         "limit": None if limit is None else _limit_json(outcome.plan, limit),
@@ -53,6 +51,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 def limit_text(plan: LoadPlan, limit: Limit) -> str:
     """What a search found, in a line or two."""
+
     def rate(one: float) -> str:
         return f"{one * plan.instruments:,.0f} ticks/s ({one:.3g}/s of each instrument)"
 

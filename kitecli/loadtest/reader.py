@@ -44,7 +44,6 @@ class Reader:
             return
         ticks = batch.ticks
         self.tally.time(now_ns - stamps_ns(ticks), len(ticks), time.monotonic())
-        self.tally.time_received(now_ns - ticks["ts_recv_ns"])
         self.tally.count(ticks["token"])
 
     def figures(self) -> dict[str, object]:

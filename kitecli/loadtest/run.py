@@ -22,12 +22,14 @@ from kitecli.gateway.spec import GatewaySpec, RecordPlan
 from kitecli.hot import COMPILED
 from kitecli.loadtest.child import Child
 from kitecli.loadtest.client import Job
-from kitecli.loadtest.figures import ClientFigures, Process, Run, Sample
+from kitecli.loadtest.figures import ClientFigures, Process, Run, Sample, merged
 from kitecli.loadtest.plan import LoadPlan
 from kitecli.loadtest.tally import missing
 from kitecli.loadtest.usage import Memory, Usage, memory, usage
 from kitecli.market.instruments import parse_instruments
-from kitecli.metrics import LatencyHistogram
+from kitecli.metrics.block import read
+from kitecli.metrics.histogram import LatencyHistogram
+from kitecli.metrics.layout import slot_path
 from kitecli.ring.location import runtime_dir
 from kitecli.settings import Settings
 from kitecli.sim.launcher import SimProcess, launch
@@ -47,13 +49,14 @@ Tell = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The exchange's totals before and after, and what the processes used meanwhile."""
+    """The exchange's totals before and after, what the processes used meanwhile, and what the feed timed."""
 
     seconds: float
     before: Mapping[str, Any]
     after: Mapping[str, Any]
-    used: Mapping[str, float | None]
+    used: Mapping[str, tuple[float | None, float | None]]
     samples: tuple[Sample, ...]
+    stages: dict[str, LatencyHistogram]
 
 
 def run_load(plan: LoadPlan, settings: Settings, contender: str, tell: Tell) -> Run:
@@ -71,12 +74,12 @@ def run_load(plan: LoadPlan, settings: Settings, contender: str, tell: Tell) -> 
         _subscribe(sim, children, len(tokens))
         tell("warming up", 0.0)
         time.sleep(plan.warm_up_s)
-        measured = _measure(sim, children, pids, plan.duration_s, tell)
+        measured = _measure(sim, children, pids, folder, plan.duration_s, tell)
         held = {name: memory(pid, folder) for name, pid in pids.items()}
         tell("counting", 1.0)
         ledger = _drained(sim, children)
-        results = [child.ask("done") for child in children]
-    return _run(plan, contender, measured, held, ledger, list(zip((child.name for child in children), results)))  # noqa: B905
+        results = [(child.name, child.ask("done")) for child in children]
+    return _run(plan, contender, measured, held, ledger, results)
 
 
 def _folder(stack: ExitStack, parent: Path) -> Path:
@@ -88,24 +91,23 @@ def _folder(stack: ExitStack, parent: Path) -> Path:
 def _placed(spec: GatewaySpec, folder: Path, settings: Settings, store: Path | None) -> GatewaySpec:
     """The feed as the settings have it, in the run's own folder; it records nothing, or to the run's own store."""
     chosen = settings.datafeed
-    record = store and RecordPlan(
-        str(store), chosen.store_level, chosen.store_flush, floor_bytes=chosen.store_keep_free * 1_000_000
-    )
+    record = None
+    if store is not None:
+        floor_bytes = chosen.store_keep_free * 1_000_000
+        record = RecordPlan(str(store), chosen.store_level, chosen.store_flush, floor_bytes=floor_bytes)
     return replace(spec, folder=spec.folder and str(folder), token_file=None, record=record)
 
 
 def _clients(
     stack: ExitStack, plan: LoadPlan, contender: str, spec: GatewaySpec, tokens: list[int], batch: int, folder: Path
 ) -> list[Child]:
-    """The first starts the feed, and the others join it."""
+    """Whoever is first starts the feed, and the others join it."""
     alone = contender != OURS or spec.folder is None or not COMPILED
     names = [contender] if contender != OURS else [f"reader {n}" for n in range(1, 1 + (1 if alone else plan.readers))]
-    children = []
-    for name in names:
-        job = Job(spec.to_line(), tokens, plan.mode, batch, name, plan.connections)
-        child = stack.enter_context(Child(contender, job, str(folder)))
+    jobs = [Job(spec.to_line(), tokens, plan.mode, batch, name, plan.connections) for name in names]
+    children = [stack.enter_context(Child(contender, job, str(folder))) for job in jobs]
+    for child in children:
         child.ready()
-        children.append(child)
     return children
 
 
@@ -135,12 +137,12 @@ def _streaming(sim: SimProcess) -> int:
 
 
 def _measure(
-    sim: SimProcess, children: Sequence[Child], pids: Mapping[str, int], duration_s: float, tell: Tell
+    sim: SimProcess, children: Sequence[Child], pids: Mapping[str, int], folder: Path, duration_s: float, tell: Tell
 ) -> Measured:
-    before = sim.status()
+    stages = stages_in(folder)
     for child in children:
         child.order("begin")
-    began_s = time.monotonic()
+    before, began_s = sim.status(), time.monotonic()
     first = last = _usages(pids)
     last_s, samples = began_s, []
     while (passed_s := time.monotonic() - began_s) < duration_s:
@@ -152,22 +154,35 @@ def _measure(
     for child in children:
         child.order("end")
     after, seconds = sim.status(), time.monotonic() - began_s
-    used = {name: _cpu(first[name], last[name], last_s - began_s) for name in pids}
-    return Measured(seconds, before, after, used, tuple(samples))
+    used = {name: _shares(first[name], last[name], last_s - began_s) for name in pids}
+    timed = {name: found.since(stages[name]) for name, found in stages_in(folder).items() if name in stages}
+    return Measured(seconds, before, after, used, tuple(samples), timed)
+
+
+def stages_in(folder: Path) -> dict[str, LatencyHistogram]:
+    """What the feed of a folder has timed so far, by stage; its readers' in one. Empty where there is none."""
+    found: dict[str, LatencyHistogram] = {}
+    for path in map(slot_path, folder.glob("*.ring")):
+        figures = read(path)
+        for slot in (figures.gateway, *figures.readers.values()):
+            for name, histogram in slot.stages.items():
+                found[name] = merged([found[name], histogram]) if name in found else histogram
+    return found
 
 
 def _usages(pids: Mapping[str, int]) -> dict[str, Usage | None]:
     return {name: usage(pid) for name, pid in pids.items()}
 
 
-def _cpu(first: Usage | None, last: Usage | None, seconds: float) -> float | None:
-    return None if first is None or last is None or seconds <= 0 else (last.cpu_s - first.cpu_s) / seconds
+def _shares(first: Usage | None, last: Usage | None, seconds: float) -> tuple[float | None, float | None]:
+    """Of the time: on a processor, and waiting for one."""
+    if first is None or last is None or seconds <= 0:
+        return None, None
+    return (last.cpu_s - first.cpu_s) / seconds, (last.waited_s - first.waited_s) / seconds
 
 
-def _sample(
-    before: Mapping[str, Usage | None], now: Mapping[str, Usage | None], took_s: float, at_s: float
-) -> Sample:
-    shares = {name: _cpu(before[name], found, took_s) for name, found in now.items()}
+def _sample(before: Mapping[str, Usage | None], now: Mapping[str, Usage | None], took_s: float, at_s: float) -> Sample:
+    shares = {name: _shares(before[name], found, took_s)[0] for name, found in now.items()}
     return Sample(
         at_s,
         {name: share for name, share in shares.items() if share is not None},
@@ -215,6 +230,7 @@ def _run(
         clients=tuple(_client(name, result, sent) for name, result in results),
         processes=tuple(_process(name, measured.used[name], found) for name, found in held.items()),
         samples=measured.samples,
+        stages={name: found for name, found in measured.stages.items() if found.count},
         damaged={kind: counters[kind] for kind in ("empty", "truncated", "missing", "trailing") if counters.get(kind)},
         gaps=results[0][1].get("gaps", 0),
         recorded_bytes=recording.get("bytes"),
@@ -225,14 +241,14 @@ def _client(name: str, result: Mapping[str, Any], sent: dict[int, int]) -> Clien
     got = {int(token): count for token, count in result["tokens"].items()}
     return ClientFigures(
         name=name,
+        seconds=result["seconds"],
         ticks=result["ticks"],
         missing=missing(sent, got) + result["strange"],
         overrun=result.get("feed", {}).get("lost", 0),
         latency=LatencyHistogram(np.array(result["latency"], np.int64)),
-        received=LatencyHistogram(np.array(result["received"], np.int64)),
         points=result["points"],
     )
 
 
-def _process(name: str, cpu: float | None, found: Memory | None) -> Process:
-    return Process(name, cpu, found.private_bytes if found else None, found.shared_bytes if found else None)
+def _process(name: str, used: tuple[float | None, float | None], found: Memory | None) -> Process:
+    return Process(name, *used, found.private_bytes if found else None, found.shared_bytes if found else None)

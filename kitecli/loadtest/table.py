@@ -8,6 +8,8 @@ from typing import Final
 from kitecli.loadtest.figures import Run, by_name
 from kitecli.loadtest.judge import Judgement
 from kitecli.loadtest.slo import Verdict
+from kitecli.metrics.histogram import LatencyHistogram
+from kitecli.metrics.stages import STAGES, STAMP
 from kitecli.terminal.numbers import duration, grouped
 
 Row = tuple[str, ...]
@@ -30,10 +32,7 @@ def rows(runs: Sequence[Run]) -> list[Row]:
             _figures(f"latency {name}, write to handler", [figures[name] for figures in found], _time)
             for name in _TIMES
         ),
-        *(
-            _row(f"of it, received to handler {name}", runs, lambda run, at=at: _received(run, at), _time)  # type: ignore[misc]
-            for name, at in (("p50", 50.0), ("p99", 99.0))
-        ),
+        *_stages(runs),
         _row("private memory, feed process", runs, lambda run: run.feed.private_bytes, size),
         _row("shared memory, feed process", runs, lambda run: run.feed.shared_bytes, size),
         _row("CPU of one core, feed process", runs, lambda run: run.feed.cpu, share),
@@ -81,8 +80,17 @@ def _others(runs: Sequence[Run]) -> list[Row]:
     return table
 
 
-def _received(run: Run, percent: float) -> float | None:
-    return run.clients[0].received.percentile_ns(percent)
+def _stages(runs: Sequence[Run]) -> list[Row]:
+    """What our feed has timed itself, p50 and p99; the stamp is of whole seconds, and says nothing here."""
+    table = []
+    for name in [one.name for one in STAGES if one is not STAMP and any(one.name in run.stages for run in runs)]:
+        cells = [_both(run.stages.get(name)) for run in runs]
+        table.append((f"stage {name}, p50 / p99", *cells, *([""] if len(runs) == 2 else [])))
+    return table
+
+
+def _both(found: LatencyHistogram | None) -> str:
+    return NONE if found is None else " / ".join(duration(found.percentile_ns(percent)) for percent in (50, 99))
 
 
 def _row(

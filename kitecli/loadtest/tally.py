@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitecli.market.tick import FLAG_INDEX
-from kitecli.metrics import LatencyHistogram
+from kitecli.metrics.histogram import LatencyHistogram
 
 POINT_S: Final = 1.0
 """A point of the time series is of so long."""
@@ -27,8 +27,8 @@ class Tally:
         self._counts: NDArray[np.int64] = np.zeros(self._sorted.size, np.int64)
         self.ticks = 0
         self.strange = 0
+        self.seconds = 0.0
         self.latency = LatencyHistogram()
-        self.received = LatencyHistogram()
         self.points: list[list[float]] = []
         self._point = LatencyHistogram()
         self._point_ticks = 0
@@ -42,6 +42,7 @@ class Tally:
     def end(self, now_s: float) -> None:
         if self._measures and self._point_ticks:
             self._close_point(now_s)
+        self.seconds = now_s - self._began_s
         self._measures = False
 
     def count(self, tokens: NDArray[np.uint32]) -> None:
@@ -61,11 +62,6 @@ class Tally:
         self._point_ticks += ticks
         if now_s - self._point_s >= POINT_S:
             self._close_point(now_s)
-
-    def time_received(self, latencies_ns: NDArray[np.int64]) -> None:
-        """As :meth:`time`, from when the feed received them: one part of the whole."""
-        if self._measures:
-            self.received.record(latencies_ns)
 
     def by_token(self) -> dict[int, int]:
         """The ticks counted of each instrument that had any."""

@@ -7,14 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kitecli.clock import NS_PER_S
 from kitecli.errors import EnvironmentProblem
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """At one instant: ``cpu_s`` since the process began, ``anonymous_bytes`` of memory that nobody shares."""
+    """At one instant: ``cpu_s`` since the process began, ``waited_s`` in which its first thread was ready and had no
+    processor, ``anonymous_bytes`` of memory that nobody shares."""
 
     cpu_s: float
+    waited_s: float
     anonymous_bytes: int
 
 
@@ -32,12 +35,12 @@ def usage(pid: int) -> Usage | None:
     if not Path("/proc/self/stat").exists():
         return None
     try:
-        stat, status = (folder / "stat").read_text(), (folder / "status").read_text()
+        stat, status, schedule = ((folder / name).read_text() for name in ("stat", "status", "schedstat"))
     except OSError as cause:
         raise EnvironmentProblem(
             f"Process {pid} of the load test ended before its time", why=str(cause), hint="is memory short here?"
         ) from cause
-    return Usage(cpu_s(stat, os.sysconf("SC_CLK_TCK")), anonymous_bytes(status))
+    return Usage(cpu_s(stat, os.sysconf("SC_CLK_TCK")), int(schedule.split()[1]) / NS_PER_S, anonymous_bytes(status))
 
 
 def memory(pid: int, folder: Path) -> Memory | None:

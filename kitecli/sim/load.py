@@ -38,6 +38,8 @@ MAX_RATE: Final = 10_000.0
 STAMP_AT: Final = 20
 MAX_BEHIND_S: Final = 1.0
 """What it couldn't send in time is made up for, up to so much; beyond, it stays behind, and the ledger shows it."""
+MAX_AT_ONCE: Final = 20_000
+"""Ticks of one step: more, and an exchange that is behind would hear nothing for seconds."""
 _INDICES: Final = 64
 """More than there are among any number of instruments, to be left out."""
 _SWING: Final = 11
@@ -103,9 +105,11 @@ class LoadSource:
     def advance(self, now_ns: int) -> Batch:
         """What the pace asks for by ``now_ns``, in turns; of a burst, all of it."""
         self._at_ns = now_ns
-        due = int((now_ns - self._began_ns) * self._per_ns) - self._sent
+        asked = int((now_ns - self._began_ns) * self._per_ns)
+        self._sent = max(self._sent, asked - int(MAX_BEHIND_S * NS_PER_S * self._per_ns))
+        due = min(asked - self._sent, MAX_AT_ONCE)
         self._sent += due
-        count = min(due, int(MAX_BEHIND_S * NS_PER_S * self._per_ns)) + self._burst_due(now_ns)
+        count = due + self._burst_due(now_ns)
         slots = self._order[(self._place + np.arange(count)) % self._order.size]
         self._place += count
         self._move(slots, now_ns // NS_PER_S)
