@@ -33,8 +33,9 @@ def html_of(outcome: Outcome) -> str:
     """The whole page."""
     judgement = outcome.judgement
     verdict = "passed" if outcome.passed else f"failed: {judgement.broke or 'no rate held'}"
+    kind = "pass" if outcome.passed else "fail"
     parts = [
-        f"<h1>kite loadtest: <span class=\"{'pass' if outcome.passed else 'fail'}\">{escape(verdict)}</span></h1>",
+        f'<h1>kite loadtest: <span class="{kind}">{escape(verdict)}</span></h1>',
         f"<p>{escape(outcome.plan.text())}. Profile: {escape(outcome.profile)}. {escape(outcome.at)}</p>",
         f"<p>{escape(limit_text(outcome.plan, outcome.limit))}</p>" if outcome.limit else "",
         *(f"<p>{escape(note)}</p>" for note in judgement.notes),

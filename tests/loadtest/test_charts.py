@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from kitecli.loadtest.charts import HEIGHT, WIDTH, Line, histogram, line_chart
 
 
-def parsed(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(svg)
+def parsed(svg: str) -> ET.Element:
+    return ET.fromstring(svg)
 
 
 def number(value: float) -> str:
