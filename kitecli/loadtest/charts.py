@@ -50,8 +50,7 @@ def histogram(title: str, groups: Sequence[tuple[str, Sequence[tuple[float, int]
     shares = {name: _binned(bars, low, high) for name, bars in drawn}
     top = max(share for found in shares.values() for share in found)
     parts = [_marks(top, lambda value: f"{value:.0%}" if top >= 0.1 else f"{value:.1%}")]
-    for decade in range(low, high + 1):
-        parts.append(_under(_x((decade - low) / (high - low)), x_text(10.0**decade)))
+    parts += [_under(_x((at - low) / (high - low)), x_text(10.0**at)) for at in range(low, high + 1)]
     for number, (name, found) in enumerate(shares.items()):
         parts += _bars(found, top, number, len(shares))
         parts.append(_legend(number, name))

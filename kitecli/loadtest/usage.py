@@ -44,7 +44,8 @@ def usage(pid: int) -> Usage | None:
 
 
 def memory(pid: int, folder: Path) -> Memory | None:
-    """``folder``: where the feed's files stand. Exact, and costs milliseconds for each 100 MB: not while latencies are measured."""
+    """``folder``: where the feed's files stand. Exact, and costs milliseconds for each 100 MB: not while latencies are
+    measured."""
     try:
         return memory_of(Path(f"/proc/{pid}/smaps").read_text().splitlines(), str(folder))
     except OSError:  # no such platform, or gone: a figure that is missing says so

@@ -60,7 +60,7 @@ class LoadSource:
     """A :class:`~kitecli.sim.source.Source` of ``count`` instruments, ``rate`` ticks a second each.
 
     Every ``step_ms`` what is due is sent. Every ``burst_s``, where it isn't 0, ``burst`` ticks more come at once.
-    Raises UsageError for a rate that isn't possible.
+    Raises UsageError for a rate or a count that isn't possible.
     """
 
     mode = MODE_FULL
@@ -81,6 +81,8 @@ class LoadSource:
     ) -> None:
         if not 0 < rate <= MAX_RATE:
             raise UsageError(f"A load of {rate:g} ticks a second of each instrument isn't possible")
+        if count < 1:
+            raise UsageError("A load of no instruments isn't possible", hint="give --instruments N")
         universe = build_universe(day, count + _INDICES)
         market = SyntheticMarket(universe, seed=seed, rate=1, start_ns=start_ns)
         chosen = np.flatnonzero([listing.kind != "index" for listing in universe])[:count]

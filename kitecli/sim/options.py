@@ -19,7 +19,8 @@ class SimOptions:
 
     ``source``: "synthetic", "load", or the path of a table of ticks or of a recorded day's folder. ``speed``,
     ``start``, ``start_on_subscribe``: of these two only; they wait for the first subscription unless told otherwise, so
-    that nothing is missed. ``seed``, ``rate`` (updates a second of each instrument), ``instruments`` (0: those that have names): synthetic only.
+    that nothing is missed. ``seed``, ``rate`` (updates a second of each instrument), ``instruments`` (0: those that
+    have names): synthetic and load only.
     Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:
     whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before
     both ports then: a file's path or YAML itself ("version: 1" is one without rules). ``fault_log``: file that its

@@ -117,3 +117,8 @@ def test_there_is_no_index_among_any_number():
 def test_a_rate_that_is_impossible_is_refused(rate):
     with pytest.raises(UsageError, match="isn't possible"):
         a_load(rate=rate)
+
+
+def test_a_load_of_nothing_is_refused():
+    with pytest.raises(UsageError, match="no instruments"):
+        a_load(count=0)
