@@ -37,6 +37,8 @@ from kitecli.commands.feed import EPILOG as FEED_EXAMPLES
 from kitecli.commands.feed import feed
 from kitecli.commands.init import init
 from kitecli.commands.instruments import app as instruments_app
+from kitecli.commands.loadtest import EPILOG as LOADTEST_EXAMPLES
+from kitecli.commands.loadtest import loadtest
 from kitecli.commands.record import EPILOG as RECORD_EXAMPLES
 from kitecli.commands.record import record
 from kitecli.commands.replay import EPILOG as REPLAY_EXAMPLES
@@ -203,6 +205,7 @@ app.command(short_help="Show the running feeds.")(status)
 app.command(short_help="Show a feed's figures, live.", epilog=STATS_EXAMPLES)(stats)
 app.command(short_help="End a running feed.")(stop)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)
+app.command(short_help="Measure and judge this machine under a known load.", epilog=LOADTEST_EXAMPLES)(loadtest)
 app.command(short_help="Print the ticks of captured messages.")(decode)
 app.command(short_help="Show the market's sessions and holidays.", epilog=CALENDAR_EPILOG)(calendar)
 app.command(short_help="Write a configuration file to edit.")(init)

@@ -205,7 +205,7 @@ def _handle(settings: Settings, market: Market, plan: FeedPlan) -> GatewayHandle
     """The market's feed: one that runs, or one that is started; a replay is only joined. Raises :class:`NoFeed`."""
     from kitecli.gateway.handle import join_gateway, open_gateway
 
-    spec, client = _spec(settings, market, plan), plan.client or Path(sys.argv[0]).name
+    spec, client = spec_of(settings, market, plan), plan.client or Path(sys.argv[0]).name
     if market.replay is None:
         return open_gateway(
             spec, client=client, timelines=partial(_timelines, market), groups=partial(groups_of, market)
@@ -222,7 +222,7 @@ def join_feed(settings: Settings, market: Market) -> Feed:
     from kitecli.gateway.handle import attach, open_gateway
     from kitecli.gateway.lock import FeedPlace
 
-    spec = _spec(settings, market, FeedPlan())
+    spec = spec_of(settings, market, FeedPlan())
     if spec.folder is None or not FeedPlace(Path(spec.folder), spec.name).held():
         raise NoFeed(
             "No feed of this account is running",
@@ -241,7 +241,7 @@ def open_recorded(settings: Settings, market: Market) -> GatewayHandle:
     """A hold on this market's feed, running or started, for who has it recorded and reads no ticks."""
     from kitecli.gateway.handle import open_gateway
 
-    spec = replace(_spec(settings, market, FeedPlan()), record=None)  # its own plan is asked for by request
+    spec = replace(spec_of(settings, market, FeedPlan()), record=None)  # its own plan is asked for by request
     return open_gateway(spec, client="kite record", timelines=partial(_timelines, market))
 
 
@@ -252,7 +252,7 @@ def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], p
     """
     from kitecli.gateway.handle import open_gateway
 
-    spec = replace(_spec(settings, market, plan), modes=dict(modes), daemon=True)
+    spec = replace(spec_of(settings, market, plan), modes=dict(modes), daemon=True)
     handle = open_gateway(
         spec, client="kite feed --daemon", timelines=partial(_timelines, market), groups=partial(groups_of, market)
     )
@@ -294,7 +294,7 @@ def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
     return read_watchlist(defaults_dir() / "watchlist.txt")
 
 
-def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
+def spec_of(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
     from kitecli.gateway.spec import GatewaySpec
     from kitecli.ring.location import runtime_dir
 

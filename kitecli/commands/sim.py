@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def sim(
     *,
-    source: Annotated[str, typer.Option(help="synthetic, or a CSV or Parquet of ticks.")] = "synthetic",
+    source: Annotated[str, typer.Option(help="synthetic, load, or a CSV or Parquet of ticks.")] = "synthetic",
     speed: Annotated[
         float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0, max=1e6)
     ] = 1.0,

@@ -81,6 +81,10 @@ class LatencyHistogram:
         found |= {name: self._percentile_ns(filled, percent) for name, percent in PERCENTS.items()}
         return {**found, "max": self.max_ns if count else None}
 
+    def filled(self) -> list[tuple[int, int]]:
+        """(upper edge in nanoseconds, count) of each bucket that has any, ascending."""
+        return [(_upper_edge(bucket), int(self._counts[bucket])) for bucket in np.flatnonzero(self._counts).tolist()]
+
     def since(self, before: LatencyHistogram) -> LatencyHistogram:
         """What was recorded after ``before`` was copied from the same cells. Its maximum is a bucket's upper edge,
         where the longest latency of all is older."""
