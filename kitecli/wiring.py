@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from kitecli.market.selection import Selection, Wish
     from kitecli.replay.facts import FeedFacts
     from kitecli.replay.joining import RunningReplay
-    from kitecli.sim.launcher import SimProcess
     from kitecli.sim.options import Ready, SimOptions
     from kitecli.store.recording import Recording
 
@@ -71,7 +70,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """How to run a feed. ``connections``: at least that many; None: as few as do. ``client``: its name in kite status.
+    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need. ``client``: what
+    ``kite status`` calls this process.
 
     ``policy``: what this reader would rather miss when it can't keep up; ``max_lag`` in ticks, for ``drop-oldest``.
     """
@@ -205,7 +205,7 @@ def _handle(settings: Settings, market: Market, plan: FeedPlan) -> GatewayHandle
     """The market's feed: one that runs, or one that is started; a replay is only joined. Raises :class:`NoFeed`."""
     from kitecli.gateway.handle import join_gateway, open_gateway
 
-    spec, client = _spec(settings, market, plan), plan.client or Path(sys.argv[0]).name
+    spec, client = spec_of(settings, market, plan), plan.client or Path(sys.argv[0]).name
     if market.replay is None:
         return open_gateway(
             spec, client=client, timelines=partial(_timelines, market), groups=partial(groups_of, market)
@@ -222,7 +222,7 @@ def join_feed(settings: Settings, market: Market) -> Feed:
     from kitecli.gateway.handle import attach, open_gateway
     from kitecli.gateway.lock import FeedPlace
 
-    spec = _spec(settings, market, FeedPlan())
+    spec = spec_of(settings, market, FeedPlan())
     if spec.folder is None or not FeedPlace(Path(spec.folder), spec.name).held():
         raise NoFeed(
             "No feed of this account is running",
@@ -241,7 +241,7 @@ def open_recorded(settings: Settings, market: Market) -> GatewayHandle:
     """A hold on this market's feed, running or started, for who has it recorded and reads no ticks."""
     from kitecli.gateway.handle import open_gateway
 
-    spec = replace(_spec(settings, market, FeedPlan()), record=None)  # its own plan is asked for by request
+    spec = replace(spec_of(settings, market, FeedPlan()), record=None)  # its own plan is asked for by request
     return open_gateway(spec, client="kite record", timelines=partial(_timelines, market))
 
 
@@ -252,7 +252,7 @@ def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], p
     """
     from kitecli.gateway.handle import open_gateway
 
-    spec = replace(_spec(settings, market, plan), modes=dict(modes), daemon=True)
+    spec = replace(spec_of(settings, market, plan), modes=dict(modes), daemon=True)
     handle = open_gateway(
         spec, client="kite feed --daemon", timelines=partial(_timelines, market), groups=partial(groups_of, market)
     )
@@ -294,7 +294,7 @@ def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
     return read_watchlist(defaults_dir() / "watchlist.txt")
 
 
-def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
+def spec_of(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
     from kitecli.auth.reporting import reporting
     from kitecli.gateway.spec import GatewaySpec
     from kitecli.ring.location import runtime_dir
@@ -327,18 +327,16 @@ def record_plan(settings: Settings, market: Market, store: Path | None = None) -
     from kitecli.gateway.spec import RecordPlan
     from kitecli.master.folder import instruments_dir
 
-    chosen = settings.datafeed
-    return RecordPlan(
-        store=str((store or store_folder(settings, market.session.api_root)).absolute()),
-        level=chosen.store_level,
-        flush_s=chosen.store_flush,
-        masters=str(Path(instruments_dir(source_of(market.session.api_root))).absolute()),
-        floor_bytes=chosen.store_keep_free * 1_000_000,
-    )
+    chosen, api_root = settings.datafeed, market.session.api_root
+    place = str((store or store_folder(settings, api_root)).absolute())
+    masters = str(Path(instruments_dir(source_of(api_root))).absolute())
+    floor_bytes = chosen.store_keep_free * 1_000_000
+    return RecordPlan(place, chosen.store_level, chosen.store_flush, masters, floor_bytes, chosen.store_seal)
 
 
 def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:
-    """What the settings ask of any feed. Of invented ticks a disk isn't filled where nobody has set that himself."""
+    """What the settings ask of any feed. Invented ticks are recorded only where somebody has asked for it himself:
+    a disk filled by a demonstration helps nobody."""
     if market.replay is not None:
         return None
     given = settings.given["datafeed.store_ticks"].origin.layer != "default"
@@ -434,7 +432,7 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
     from kitecli.sim.launcher import launch
 
     with launch(options) as sim:
-        yield replace(market_of(sim.ready), ended=partial(_has_ended, options, sim))
+        yield replace(market_of(sim.ready), ended=sim.source_ended)
 
 
 def _replayed() -> Market:
@@ -461,16 +459,6 @@ def replay_facts(settings: Settings, recording: Recording) -> FeedFacts:
         round(settings.datafeed.bar_grace * 1000),
         to_text(Timelines.of(load_calendar())),
     )
-
-
-def _has_ended(options: SimOptions, sim: SimProcess) -> bool:
-    """Only a table ends. An exchange that doesn't answer hasn't said so; if it died, its socket tells the feed."""
-    if options.is_synthetic:
-        return False
-    try:
-        return bool(sim.status()["state"] == "ended")
-    except EnvironmentProblem:
-        return False
 
 
 def _configured(settings: Settings) -> Market:

@@ -45,6 +45,7 @@ class EmbeddedGateway:
             raise
         self.memory = self._gateway.memory
         self.bars = self._gateway.bars
+        self.slot = self._gateway.figures.slot
         self.timelines = self._gateway.timelines
 
     def ask(self, request: Request, timeout_s: float = 10.0) -> dict[str, object]:

@@ -42,9 +42,10 @@ from kitecli.sim.faults.truth import Line
 from kitecli.sim.history import History, MarketHistory, TableHistory
 from kitecli.sim.http import serve_http
 from kitecli.sim.ledger import Ledger
+from kitecli.sim.load import LoadSession, LoadSource, stamped
 from kitecli.sim.login import USER_ID, LoginDesk
 from kitecli.sim.market import SyntheticMarket
-from kitecli.sim.options import Ready, SimOptions
+from kitecli.sim.options import LOAD, Ready, SimOptions
 from kitecli.sim.recorded import RecordedSource
 from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Refusal, Sessions
@@ -65,7 +66,7 @@ LOG: Final = logger("kitecli.sim")
 T = TypeVar("T")
 
 
-def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSource | RecordedSource:
+def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | LoadSource | TableSource | RecordedSource:
     """Raises DataError, EnvironmentProblem or UsageError, as the source's constructor."""
     if options.is_synthetic and (options.start or options.speed != 1):
         raise UsageError(
@@ -76,11 +77,23 @@ def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSou
     if not options.is_synthetic:
         path = Path(options.source)
         return (RecordedSource if path.is_dir() else TableSource)(path, speed=options.speed, start=options.start)
-    universe = build_universe(ist(now_ns // NS_PER_S).date(), options.instruments)
+    day = ist(now_ns // NS_PER_S).date()
+    if options.source == LOAD:
+        return LoadSource(
+            day,
+            options.instruments,
+            seed=options.seed,
+            rate=options.rate,
+            start_ns=now_ns,
+            step_ms=options.step_ms,
+            burst=options.burst,
+            burst_s=options.burst_s,
+        )
+    universe = build_universe(day, options.instruments)
     return SyntheticMarket(universe, seed=options.seed, rate=options.rate, start_ns=now_ns)
 
 
-def history_of(source: SyntheticMarket | TableSource | RecordedSource, seed: int) -> History:
+def history_of(source: SyntheticMarket | LoadSource | TableSource | RecordedSource, seed: int) -> History:
     """Where its candles come from."""
     if isinstance(source, SyntheticMarket):
         return MarketHistory(source, seed, shipped_calendar)
@@ -261,7 +274,8 @@ class SimulatedExchange:
 
     def open_session(self) -> TickerSession:
         packets = self.options.packets_per_frame
-        return TickerSession(self.source, self.slot_of, self.ledger, packets, self.clock.now_ns())
+        kind = LoadSession if isinstance(self.source, LoadSource) else TickerSession
+        return kind(self.source, self.slot_of, self.ledger, packets, self.clock.now_ns())
 
     def note_request(self) -> None:
         self._asked_ns = self.clock.now_ns()
@@ -381,6 +395,11 @@ class Client(WSListener):
 
     def send_frames(self, frames: list[bytes]) -> None:
         send, kind = self.transport.send, WSMsgType.BINARY
+        if self.session.stamps:  # one by one: the clock is read just before each is written
+            now_ns = self._exchange.clock.now_ns
+            for frame in frames:
+                send(kind, stamped(frame, now_ns()))
+            return
         for frame in frames:
             send(kind, frame)
 
@@ -388,6 +407,9 @@ class Client(WSListener):
         self._exchange.note_request()
         for answer in self.session.receive_text(text, self._exchange.clock.now_ns()):
             kind = WSMsgType.TEXT if isinstance(answer, str) else WSMsgType.BINARY
+            if self.session.stamps and isinstance(answer, bytes):
+                self.send_frames([answer])
+                continue
             self.transport.send(kind, answer.encode() if isinstance(answer, str) else answer)
 
 

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 import kitecli
 from kitecli.errors import EnvironmentProblem, RecordingHeld
+from kitecli.files import replacing, sync_folder
 from kitecli.market.gap import Gap
 from kitecli.ring.locks import LockFile
 from kitecli.store.disk import Disk
@@ -73,7 +74,8 @@ class StoreHold:
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
     """``unrecorded``: messages of ``unrecorded_bytes`` that found no room. ``path``: the file being written.
-    ``alarm``: why nothing is written just now. ``free_bytes``: of the disk, when it was last written to."""
+    ``alarm``: why nothing is written just now. ``free_bytes``: of the disk, when it was last written to.
+    ``waiting_bytes``: taken in and not known on disk yet."""
 
     acknowledged: Acknowledged
     alarm: Alarm | None
@@ -82,6 +84,7 @@ class RecorderStatus:
     written_bytes: int
     free_bytes: int
     path: Path
+    waiting_bytes: int
 
 
 class Recorder:
@@ -167,6 +170,7 @@ class Recorder:
             self._writer.written_bytes,
             self._writer.free_bytes,
             self._writer.path,
+            self._stage.held,
         )
 
     def append_gap(self, gap: Gap, now_ns: int) -> bool:
@@ -244,11 +248,19 @@ class Recorder:
 def _keep_master(folder: Path, csv: bytes) -> bytes:
     digest = sha256(csv).digest()
     path = folder / f"master-{digest.hex()[:8]}.csv.gz"
-    if not path.exists():
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(gzip.compress(csv, 1, mtime=0))
-        partial.replace(path)
+    packed = gzip.compress(csv, 1, mtime=0)
+    if _read_or_nothing(path) != packed:  # what a power cut made of it is no master, and the day's names are lost
+        with replacing(path, given=True) as file:
+            file.write(packed)
+        sync_folder(folder)
     return digest
+
+
+def _read_or_nothing(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _facts() -> dict[str, object]:
