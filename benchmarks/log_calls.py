@@ -1,4 +1,4 @@
-"""What a line of the log costs who writes it, and what alerts being sent do to an event loop. docs/logs.md has the figures.
+"""What a line of the log costs who writes it, and what sending alerts does to an event loop; docs/logs.md quotes it.
 
 python benchmarks/log_calls.py
 """

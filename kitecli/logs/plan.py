@@ -18,8 +18,8 @@ COMPONENTS: Final = (
 class LogPlan:
     """Where a process writes its log, and what of it. ``levels``: of components that differ from ``level``.
 
-    ``rotate_bytes``: a file of that size is put aside, and ``keep`` of those are kept. ``console``: "text" or "json" has
-    the lines on stderr too. ``performance_s``: how often a feed writes its figures; 0: never.
+    ``rotate_bytes``: a file of that size is put aside, and ``keep`` of those are kept. ``console``: "text" or "json"
+    has the lines on stderr too. ``performance_s``: how often a feed writes its figures; 0: never.
     """
 
     folder: str

@@ -80,7 +80,7 @@ def _opened(folder: Path) -> list[BufferedReader]:
         files: list[BufferedReader] = []
         try:
             for path in paths:
-                files.append(path.open("rb"))
+                files.append(path.open("rb"))  # noqa: PERF401 - those before one that is gone are to be closed
             if all(_same(file, path) for file, path in zip(files, paths, strict=True)):
                 return files
         except FileNotFoundError:
