@@ -76,9 +76,13 @@ def test_folder_and_files_are_the_users_alone_and_a_link_is_not_followed(tmp_pat
 
 def test_half_a_line_on_a_full_disk_takes_no_other_with_it(small_disk: Path):
     files = LogFiles(small_disk, 10_000_000, 1)
-    with pytest.raises(OSError, match="No space") as full:
-        for _ in range(1_000):
+
+    def fill() -> None:
+        while True:
             files.append("x" * 1_000)
+
+    with pytest.raises(OSError, match="No space") as full:
+        fill()
     assert full.value.errno == errno.ENOSPC
     os.truncate(files.path, 3_500)
     files.append("whole again")

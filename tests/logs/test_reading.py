@@ -34,7 +34,7 @@ def test_files_are_read_oldest_first_and_only_what_is_wanted(tmp_path: Path):
     assert len(list(tmp_path.glob("kite.log*"))) > 3
     assert [one.what for one in read(tmp_path, Wanted())] == [str(number) for number in range(12)]
     assert [one.what for one in read(tmp_path, Wanted(level="warning"))] == ["1", "3", "5", "7", "9", "11"]
-    assert [one.what for one in read(tmp_path, Wanted(components=frozenset({"sim"})))] == list("02468") + ["10"]
+    assert [one.what for one in read(tmp_path, Wanted(components=frozenset({"sim"})))] == [*"02468", "10"]
     assert [one.what for one in read(tmp_path, Wanted(since=NOW + timedelta(minutes=10)))] == ["10", "11"]
 
 
