@@ -28,7 +28,7 @@ from kitecli.store.recording import Recording
 from kitecli.store.sealing import seal_ended
 from kitecli.store.ticks import TickBatch
 from measure import Scale
-from recordings import DAY, PER_FRAME, SIMULATED, simulated, took, written
+from recordings import DAY, PER_FRAME, SIMULATED, simulated, timed, written
 from report import Grid, Line, Table
 
 PACKAGES: Final = ("pyarrow==26.0.1", "numpy>=2")
@@ -83,7 +83,7 @@ def _has_peers(python: Path) -> bool:
 def _ours(folder: Path, seconds: int, rounds: int) -> tuple[dict[str, dict[str, float]], TickBatch]:
     messages, count = simulated(seconds)
     hold = StoreHold.take(folder)
-    wrote_s = written(hold, messages)
+    wrote_s, _ = written(hold, messages)
     hold.release()
     day = folder / DAY.isoformat()
     for path in segment_paths(day):
@@ -114,7 +114,7 @@ def _read(day: Path, rounds: int) -> dict[str, float]:
 
 def _median_s(run_once: Callable[[], object], rounds: int) -> float:
     """CPU time: all of them work in one thread, and others may use the machine."""
-    return median(took(run_once)[1] for _ in range(rounds))
+    return median(timed(run_once)[1] for _ in range(rounds))
 
 
 def _theirs(python: Path, folder: Path, day: TickBatch, rounds: int) -> tuple[str, dict[str, dict[str, float]]]:

@@ -70,8 +70,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need. ``client``: what
-    ``kite status`` calls this process.
+    """How to run a feed. ``connections``: at least that many; None: as few as do. ``client``: its name in kite status.
 
     ``policy``: what this reader would rather miss when it can't keep up; ``max_lag`` in ticks, for ``drop-oldest``.
     """
@@ -205,7 +204,7 @@ def _handle(settings: Settings, market: Market, plan: FeedPlan) -> GatewayHandle
     """The market's feed: one that runs, or one that is started; a replay is only joined. Raises :class:`NoFeed`."""
     from kitecli.gateway.handle import join_gateway, open_gateway
 
-    spec, client = _spec(settings, market, plan), plan.client or Path(sys.argv[0]).name
+    spec, client = spec_of(settings, market, plan), plan.client or Path(sys.argv[0]).name
     if market.replay is None:
         return open_gateway(
             spec, client=client, timelines=partial(_timelines, market), groups=partial(groups_of, market)
@@ -222,7 +221,7 @@ def join_feed(settings: Settings, market: Market) -> Feed:
     from kitecli.gateway.handle import attach, open_gateway
     from kitecli.gateway.lock import FeedPlace
 
-    spec = _spec(settings, market, FeedPlan())
+    spec = spec_of(settings, market, FeedPlan())
     if spec.folder is None or not FeedPlace(Path(spec.folder), spec.name).held():
         raise NoFeed(
             "No feed of this account is running",
@@ -241,7 +240,7 @@ def open_recorded(settings: Settings, market: Market) -> GatewayHandle:
     """A hold on this market's feed, running or started, for who has it recorded and reads no ticks."""
     from kitecli.gateway.handle import open_gateway
 
-    spec = replace(_spec(settings, market, FeedPlan()), record=None)  # its own plan is asked for by request
+    spec = replace(spec_of(settings, market, FeedPlan()), record=None)  # its own plan is asked for by request
     return open_gateway(spec, client="kite record", timelines=partial(_timelines, market))
 
 
@@ -252,7 +251,7 @@ def start_daemon(settings: Settings, market: Market, modes: Mapping[int, str], p
     """
     from kitecli.gateway.handle import open_gateway
 
-    spec = replace(_spec(settings, market, plan), modes=dict(modes), daemon=True)
+    spec = replace(spec_of(settings, market, plan), modes=dict(modes), daemon=True)
     handle = open_gateway(
         spec, client="kite feed --daemon", timelines=partial(_timelines, market), groups=partial(groups_of, market)
     )
@@ -294,7 +293,8 @@ def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
     return read_watchlist(defaults_dir() / "watchlist.txt")
 
 
-def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
+def spec_of(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
+    from kitecli.auth.reporting import reporting
     from kitecli.gateway.spec import GatewaySpec
     from kitecli.ring.location import runtime_dir
 
@@ -316,6 +316,7 @@ def _spec(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
         bar_capacity=settings.performance.bar_buffer_size,
         bar_grace_ms=round(settings.datafeed.bar_grace * 1000),
         record=_standing_record(settings, market),
+        **reporting(settings, simulated=market.simulated or market.replay is not None),
     )
 
 
@@ -333,8 +334,7 @@ def record_plan(settings: Settings, market: Market, store: Path | None = None) -
 
 
 def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:
-    """What the settings ask of any feed. Invented ticks are recorded only where somebody has asked for it himself:
-    a disk filled by a demonstration helps nobody."""
+    """What the settings ask of any feed. Of invented ticks a disk isn't filled where nobody has set that himself."""
     if market.replay is not None:
         return None
     given = settings.given["datafeed.store_ticks"].origin.layer != "default"

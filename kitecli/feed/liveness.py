@@ -37,6 +37,10 @@ class State(StrEnum):
     DOWN = "down"
 
 
+UP: Final = frozenset({State.LIVE, State.QUIET})
+"""States of a connection over which ticks come, or would if there were any."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedLimits:
     """``stale_s``: the broker's heartbeat comes about once a second, its own clients wait 5 s for one."""

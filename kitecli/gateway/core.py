@@ -27,6 +27,7 @@ from kitecli.feed.subscriptions import Subscriptions, Update
 from kitecli.feed.transport import PicowsTransport, Transport
 from kitecli.gateway.address import TokenAddress
 from kitecli.gateway.claims import Change, Claims
+from kitecli.gateway.figures import GatewayFigures, Look
 from kitecli.gateway.gaps import GapLog, gap_of, record_of
 from kitecli.gateway.mapped import bars_of, ring_of, seats_path
 from kitecli.gateway.messages import (
@@ -111,6 +112,7 @@ class Gateway:
         self._steps = FeedSteps(self.memory, self.bars, self.timelines)
         self._pass, self._view = self._steps.frames, self._steps.view
         self._ingest = self._steps.message
+        self.figures = GatewayFigures(self.memory.path, self._pass)
         self._keeper = SeatKeeper(seats_path(self.memory.path)) if self.memory.path else None
         self._address = _address(spec)
         self._recording = FeedRecording(self._say, self._standing, _about(spec), now_ns)
@@ -153,7 +155,8 @@ class Gateway:
 
     def _works(self) -> tuple[Coroutine[None, None, None], ...]:
         """What it does beside answering, each until the end."""
-        return (self._stream(), self._watch_seats(), self._watch_ages(), self._close_bars(), self._recording.run())
+        watching = (self._watch_seats(), self._watch_ages(), self.figures.run(self._look, self._now_ns))
+        return (self._stream(), *watching, self._close_bars(), self._recording.run())
 
     def begin(self) -> None:
         """Connect now, whether or not anybody is there."""
@@ -184,6 +187,7 @@ class Gateway:
             self._pass.wake(self._keeper.page, [])  # the pipes close, and their numbers may be given to other files
             self._keeper.close()
         self.memory.remove()
+        self.figures.remove()
         if self.bars is not None:
             self.bars.remove()
 
@@ -277,6 +281,17 @@ class Gateway:
             "bars": self._bar_stats(),
             "recording": self._recording.status(),
         }
+
+    def _look(self) -> Look:
+        return Look(
+            connections=self._pool.status(),
+            instruments=len(self._claims),
+            clients=len(self._members),
+            gaps=self._gaps.total,
+            gaps_open=len(self._gaps.open()),
+            buffer_lag=self._keeper.lag(self._view.cursor()) if self._keeper is not None else 0,
+            recording=self._recording.status(),
+        )
 
     def _bar_stats(self) -> dict[str, object] | None:
         view = self._bars_view

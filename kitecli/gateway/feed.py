@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from kitecli.bars.intervals import Interval
 from kitecli.bars.reader import Ask
 from kitecli.errors import FeedError, KiteError
-from kitecli.feed.liveness import State
+from kitecli.feed.liveness import UP
 from kitecli.gateway.bars import ClosedBars, FeedBars
 from kitecli.gateway.client import stopped
+from kitecli.gateway.figures import ReaderFigures
 from kitecli.gateway.gaps import GapLog, GapRecord, gap_of
 from kitecli.gateway.handle import GatewayHandle, Groups, recording_of
 from kitecli.gateway.missed import missed_volume, newest
@@ -40,15 +41,14 @@ from kitecli.gateway.spec import GatewayEvent
 from kitecli.logs import logger
 from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
-from kitecli.metrics import LatencyHistogram
+from kitecli.metrics.histogram import LatencyHistogram
+from kitecli.metrics.stages import READ, STAGES
 from kitecli.ring.layout import COUNTERS
 from kitecli.ring.reader import Batch, RingReader
 from kitecli.secret import Secret
 from kitecli.store.folder import day_folder
 
 _LOG: Final = logger("kitecli.feed")
-UP: Final = frozenset({State.LIVE, State.QUIET})
-"""States of a connection over which ticks come, or would if there were any."""
 TURN_S: Final = 0.05
 """How long a reader sleeps at most when nothing comes: how late it notices the feed's end and that of its time."""
 LAST_WORD_S: Final = 2.0
@@ -122,7 +122,7 @@ class Feed:
         self.now_ns: Callable[[], int] = reader.view.heartbeat_ns if handle.replayed else time.time_ns
         """What time it is in the feed: ours, or that of the last message where a recording is played."""
         self._bars = FeedBars(handle.bars, handle.timelines, reader.view, self._board, self._sieve.mask, self.now_ns)
-        self._latency = LatencyHistogram()
+        self.tallies = ReaderFigures(handle.memory.path, reader.seat)
         self._started_ns = time.monotonic_ns()
         self._reading = threading.Lock()
         self._changing = threading.Lock()
@@ -321,15 +321,21 @@ class Feed:
         """What is closed from now on of all instruments this feed passes on: poll it. Raises :class:`UsageError`."""
         return self._bars.closed(_interval(interval), auctions=auctions)
 
+    def stages(self) -> dict[str, LatencyHistogram]:
+        """What each stage of a tick's way has taken so far, in its order: of the feed's process and of this reader."""
+        kept = {"reader": self.tallies.slot.figures().stages, "feed": self._handle.slot.figures().stages}
+        return {stage.name: kept[stage.by][stage.name] for stage in STAGES}
+
     def figures(self) -> FeedFigures:
+        latency = self.tallies.slot.stage(READ)
         counters = (int(count) for count in self.reader.view.counters())
         return FeedFigures(
             elapsed_s=(time.monotonic_ns() - self._started_ns) / 1e9,
             ticks=self.reader.delivered,
             lost=self.reader.lost,
-            latency_ns_p50=self._latency.percentile_ns(50),
-            latency_ns_p99=self._latency.percentile_ns(99),
-            latency_ns_max=self._latency.max_ns,
+            latency_ns_p50=latency.percentile_ns(50),
+            latency_ns_p99=latency.percentile_ns(99),
+            latency_ns_max=latency.max_ns,
             counters=dict(zip(COUNTERS, counters, strict=True)),
             connections=dict(self.connections),
             passed_over=self.passed_over,
@@ -348,6 +354,7 @@ class Feed:
             self._handle.close()
             with self._reading:  # a reader asleep on its bell notices within a turn
                 self.reader.close()
+            self.tallies.remove()
             self._handle.events.put(_CLOSED)
             if threading.current_thread() is not self._listener:
                 self._listener.join(LAST_WORD_S)
@@ -391,8 +398,10 @@ class Feed:
             batch = self.reader.read(timeout_s) if timeout_s else self.reader.poll()
         if batch is None:
             return None
-        self._latency.record(self.now_ns() - batch.ticks["ts_recv_ns"])
+        self.tallies.took(batch.ticks, self.now_ns())
         mine = self._sieve.keep(batch)
+        if len(mine) < len(batch):
+            self.tallies.slot.set("passed_over", self._sieve.passed_over)
         return mine if len(mine) or mine.lost else None
 
     def _gone(self) -> bool:

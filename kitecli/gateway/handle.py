@@ -45,6 +45,8 @@ from kitecli.gateway.messages import (
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, RecordPlan
 from kitecli.hot import COMPILED, RingView
 from kitecli.market.gap import Gap
+from kitecli.metrics.block import SlotView
+from kitecli.metrics.layout import slot_path
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.location import runtime_dir
 from kitecli.ring.memory import RingMemory
@@ -73,10 +75,10 @@ class Link(Protocol):
 class GatewayHandle:
     """One client's hold on a gateway. Every method may be called from any thread.
 
-    ``events``: what the gateway says, "stopped" or "failed" last. ``memory``: its ring, to be read. ``bars``: its bars,
-    None where it builds none; ``timelines``: the hours they keep. ``pid``: of the feed process; None where the feed
-    runs in this one. ``joined``: somebody else had started it. ``warnings``: where
-    the running gateway differs from what was asked for. ``replayed``: what streams is a recording, and its time is not
+    ``events``: what the gateway says, "stopped" or "failed" last. ``memory``: its ring, to be read; ``slot``: its
+    figures. ``bars``: its bars, None where it builds none; ``timelines``: the hours they keep. ``pid``: of the feed
+    process; None where the feed runs in this one. ``joined``: somebody else had started it. ``warnings``: where the
+    running gateway differs from what was asked for. ``replayed``: what streams is a recording, and its time is not
     ours.
 
     Every request raises :class:`GatewayGone` at once where the gateway has ended.
@@ -86,6 +88,7 @@ class GatewayHandle:
         self,
         link: Link,
         memory: RingMemory,
+        slot: SlotView,
         *,
         bars: BarsMemory | None = None,
         timelines: Timelines = NO_HOURS,
@@ -97,6 +100,7 @@ class GatewayHandle:
     ) -> None:
         self.events = link.events
         self.memory = memory
+        self.slot = slot
         self.bars = bars
         self.timelines = timelines
         self.pid = pid
@@ -238,7 +242,7 @@ def attach(
 
 def _embedded(spec: GatewaySpec, client: str) -> GatewayHandle:
     link = EmbeddedGateway(replace(spec, folder=None), client)
-    return GatewayHandle(link, link.memory, bars=link.bars, timelines=link.timelines)
+    return GatewayHandle(link, link.memory, link.slot, bars=link.bars, timelines=link.timelines)
 
 
 def _timed(spec: GatewaySpec, timelines: Callable[[], str]) -> GatewaySpec:
@@ -289,6 +293,7 @@ def _handle(spec: GatewaySpec, link: ControlClient, launched: Launched | None) -
     welcome = link.welcome
     try:
         memory = RingMemory.attach(Path(str(welcome["ring_path"])))
+        slot = SlotView.attach(slot_path(Path(str(welcome["ring_path"]))))
         bars = BarsMemory.attach(Path(str(path))) if (path := welcome.get("bars_path")) else None
         if welcome["waits_for_token"] and spec.access_token:
             link.ask(AccessToken(spec.access_token))
@@ -305,6 +310,7 @@ def _handle(spec: GatewaySpec, link: ControlClient, launched: Launched | None) -
     return GatewayHandle(
         link,
         memory,
+        slot,
         bars=bars,
         timelines=from_text(str(welcome.get("timelines", ""))),
         pid=pid if isinstance(pid, int) else None,

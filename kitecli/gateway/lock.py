@@ -7,7 +7,7 @@ In the runtime folder (0700), all of them 0600::
     feed-<name>.sock      its control socket
     feed-<name>.ring      the ticks; beside it .seats and the readers' pipes
     feed-<name>.bars      the bars, where it builds any
-    feed-<name>.bars      the bars
+    feed-<name>.metrics   figures of the feed; beside it .metrics.07 and so on, those of its readers
 
 Whether a gateway lives is asked of its lock only. A process id says nothing: they are given out again.
 """
@@ -34,7 +34,7 @@ FALLBACK_PREFIX: Final = "kite-"
 """Of the temporary folder a socket stands in whose path would be too long."""
 
 
-_KINDS: Final = ("json", "sock", "ring", "bars", "seats")
+_KINDS: Final = ("json", "sock", "ring", "bars", "seats", "metrics")
 """What a feed's files are called, its lock apart; more may follow, as in ``seats.07`` and ``json.new``."""
 
 

@@ -257,6 +257,7 @@ class FeedRecording:
             "unrecorded": status.unrecorded,
             "unrecorded_bytes": status.unrecorded_bytes,
             "free_bytes": status.free_bytes,
+            "waiting_bytes": status.waiting_bytes,
             "floor_bytes": plan.floor_bytes,
         }
 

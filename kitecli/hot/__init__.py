@@ -1,6 +1,7 @@
 """The pass every frame goes through: compiled where a compiler was, the references otherwise.
 
-``FramePass`` writes a ring and bars, ``RingView`` and ``BarsView`` read them, ``Mailbox`` is either side of a mailbox.
+``FramePass`` writes a ring and bars, ``RingView`` and ``BarsView`` read them, ``Mailbox`` is either side of a mailbox,
+``Tally`` counts latencies.
 ``COMPILED`` says which of the two they are, ``WHY_NOT`` why.
 """
 
@@ -10,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from kitecli.hot._hot import BarsView, FramePass, Mailbox, RingView
+    from kitecli.hot._hot import BarsView, FramePass, Mailbox, RingView, Tally
 
 
 def _look() -> tuple[bool, str]:
@@ -30,11 +31,12 @@ WHY_NOT: Final = _FOUND[1]
 
 if not TYPE_CHECKING:
     if COMPILED:
-        from kitecli.hot._hot import BarsView, FramePass, Mailbox, RingView
+        from kitecli.hot._hot import BarsView, FramePass, Mailbox, RingView, Tally
     else:
         from kitecli.bars.view import BarsView
         from kitecli.hot.uncompiled import FramePass
+        from kitecli.metrics.tally import Tally
         from kitecli.ring.mailbox import Mailbox
         from kitecli.ring.view import RingView
 
-__all__ = ["COMPILED", "WHY_NOT", "BarsView", "FramePass", "Mailbox", "RingView"]
+__all__ = ["COMPILED", "WHY_NOT", "BarsView", "FramePass", "Mailbox", "RingView", "Tally"]

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The C that the module calls: pass.h, bars.h, bars_idle.h, bars_view.h and mailbox.h beside this."""
+"""The C that the module calls: pass.h, bars.h, bars_idle.h, bars_view.h, tally.h and mailbox.h beside this."""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -99,6 +99,14 @@ cdef extern from "pass.h":
     void kite_store_release32(uint32_t *at, uint32_t value) nogil
     void kite_fence_full() nogil
     void kite_pause() nogil
+
+cdef extern from "tally.h":
+    enum: TALLY_CELLS
+    void kite_put(int64_t *at, int64_t value) nogil
+    void kite_tally(int64_t *cells, int64_t value) nogil
+    void kite_tally_ticks(int64_t *read, int64_t *stamped, const kite_tick *ticks, int64_t count, int64_t now_ns) nogil
+    int64_t kite_wall_ns() nogil
+    int64_t kite_steady_ns() nogil
 
 cdef extern from "mailbox.h":
     enum: MAIL_NOTHING, MAIL_DAMAGED

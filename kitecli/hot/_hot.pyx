@@ -17,6 +17,7 @@ import numpy as np
 
 from kitecli.bars.layout import COUNTERS as BARS_COUNTERS
 from kitecli.market.modes import MODES
+from kitecli.metrics.layout import LINE_COUNTERS, LINES, TIMED_EACH
 from kitecli.ring import mailbox
 from kitecli.ring.layout import (
     BOARD_ROWS_OFFSET,
@@ -85,6 +86,12 @@ cdef class _Bars:
         self.spans.append((starts, phases))
 
 
+cdef enum:
+    LINE_FRAMES = 0
+    LINE_BYTES = 1
+    LINE_TICKS = 2
+
+
 cdef class FramePass:
     """The one writer of a ring: a frame in, ticks in the ring and on the board, and into bars where there are any."""
 
@@ -94,6 +101,13 @@ cdef class FramePass:
     cdef _Bars bars
     cdef int64_t timelines
     cdef int64_t *closed
+    cdef _Bytes measured
+    cdef int64_t *published
+    cdef int64_t *lines
+    cdef int64_t line_count
+    cdef int64_t line_cells
+    cdef int64_t timed_each
+    cdef int64_t until_timed
 
     def __cinit__(self, memory, bars=None, timelines=()):
         cdef object layout = memory.layout
@@ -135,8 +149,30 @@ cdef class FramePass:
         cdef int64_t written
         PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
         written = kite_pass_ingest(&self.state, <const uint8_t *>view.buf, <size_t>view.len, ts_recv_ns, connection)
+        if self.published != NULL:
+            self.count(view.len, written, ts_recv_ns, connection)
         PyBuffer_Release(&view)
         return written
+
+    cdef void count(self, int64_t size, int64_t written, int64_t ts_recv_ns, int64_t connection) noexcept:
+        cdef int64_t *line = self.lines + connection * self.line_cells
+        if connection < self.line_count:
+            kite_put(line + LINE_FRAMES, line[LINE_FRAMES] + 1)
+            kite_put(line + LINE_BYTES, line[LINE_BYTES] + size)
+            kite_put(line + LINE_TICKS, line[LINE_TICKS] + written)
+        if written:
+            if self.until_timed == 0:
+                kite_tally(self.published, kite_wall_ns() - ts_recv_ns)
+                self.until_timed = self.timed_each
+            self.until_timed -= 1
+
+    def measure(self, buffer, Py_ssize_t published, Py_ssize_t lines):
+        """Count what ``ingest`` takes in from now on; see kitecli.hot.uncompiled.FramePass."""
+        cdef _Bytes held = _Bytes(buffer, True)
+        self.line_count, self.line_cells, self.timed_each = LINES, len(LINE_COUNTERS), TIMED_EACH
+        self.lines = <int64_t *>held.at(lines, 8 * self.line_count * self.line_cells)
+        self.published = <int64_t *>held.at(published, 8 * TALLY_CELLS)
+        self.measured = held
 
     def ingest_all(self, data, at, lengths, stamps, connections, int64_t most):
         """Take messages that lie in ``data``, one after the other; see kitecli.hot.uncompiled.FramePass."""
@@ -373,6 +409,32 @@ cdef class BarsView:
         for row in range(start, stop):
             found += kite_bars_forming(&self.state, row, checked, bars + (row - start))
         return found
+
+
+cdef class Tally:
+    """The one writer of a latency histogram that others read; see kitecli.metrics.tally."""
+
+    cdef _Bytes held
+    cdef int64_t *cells
+    cdef int64_t began_ns
+
+    def __cinit__(self, buffer, Py_ssize_t offset):
+        cdef _Bytes held = _Bytes(buffer, True)
+        self.cells = <int64_t *>held.at(offset, 8 * TALLY_CELLS)
+        self.held = held
+
+    def add(self, int64_t latency_ns):
+        kite_tally(self.cells, latency_ns)
+
+    def begin(self):
+        self.began_ns = kite_steady_ns()
+
+    def end(self):
+        kite_tally(self.cells, kite_steady_ns() - self.began_ns)
+
+    def ticks(self, ticks, int64_t now_ns, Tally stamps not None):
+        cdef _Bytes taken = _Bytes(ticks, False)
+        kite_tally_ticks(self.cells, stamps.cells, <const kite_tick *>taken.view.buf, taken.view.len // 64, now_ns)
 
 
 cdef class Mailbox:

@@ -5,6 +5,8 @@ Python has no memory barriers, so what this writes can be read in its own proces
 
 from __future__ import annotations
 
+import mmap
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timeline
 from kitecli.bars.writer import BarsWriter
+from kitecli.metrics.layout import LINE_COUNTERS, LINES, TIMED_EACH
+from kitecli.metrics.tally import Tally
 from kitecli.protocol.decoder import decode_frame
 from kitecli.ring.memory import RingMemory
 from kitecli.ring.writer import RingWriter, checked_token
@@ -31,9 +35,22 @@ class FramePass:
         self._bars = None if bars is None else BarsWriter(bars, timelines)
         self._writer = RingWriter(memory, self._bars.admit if self._bars else None)
         self._timelines = max(1, len(timelines))
+        self._published: Tally | None = None
+        self._timeable = 0
+        self._lines = np.zeros((0, len(LINE_COUNTERS)), np.int64)
 
     def ingest(self, payload: bytes | memoryview, ts_recv_ns: int, connection: int = 0) -> int:
         """Take one binary message in; returns the number of ticks it brought. Never raises on bad bytes."""
+        written = self._take(payload, ts_recv_ns, connection)
+        if connection < len(self._lines):
+            self._lines[connection, :3] += (1, len(payload), written)
+        if self._published is not None and written:
+            if self._timeable % TIMED_EACH == 0:
+                self._published.add(time.time_ns() - ts_recv_ns)
+            self._timeable += 1
+        return written
+
+    def _take(self, payload: bytes | memoryview, ts_recv_ns: int, connection: int) -> int:
         frame = decode_frame(payload, ts_recv_ns=ts_recv_ns, connection=connection)
         self._writer.beat(ts_recv_ns)
         for row, tick in self._writer.write(frame.ticks, frame.depth):
@@ -47,6 +64,14 @@ class FramePass:
             **frame.damage.as_dict(),
         )
         return frame.ticks.size
+
+    def measure(self, buffer: mmap.mmap, published: int, lines: int) -> None:
+        """Count what :meth:`ingest` takes in from now on: of one in ``TIMED_EACH`` messages with ticks how long after
+        its receipt they were published, into the histogram ``published`` bytes into ``buffer``; and ``lines`` bytes into it, of each
+        connection, the first three of :data:`~kitecli.metrics.layout.LINE_COUNTERS`.
+        """
+        cells = np.frombuffer(buffer, np.int64, LINES * len(LINE_COUNTERS), lines)
+        self._published, self._lines = Tally(buffer, published), cells.reshape(LINES, -1)
 
     def ingest_all(
         self,
@@ -69,7 +94,7 @@ class FramePass:
         for taken, (place, length, stamp, connection) in enumerate(each):
             if ticks >= most:
                 return taken
-            ticks += self.ingest(view[place : place + length], stamp, connection)
+            ticks += self._take(view[place : place + length], stamp, connection)
         return int(at.size)
 
     def expect_snapshots(self, modes: Mapping[int, str]) -> None:

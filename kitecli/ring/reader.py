@@ -125,6 +125,11 @@ class RingReader:
         """Ticks published and not yet read."""
         return self.view.cursor() - self.position
 
+    @property
+    def seat(self) -> int | None:
+        """The number of its seat; None where it has none."""
+        return None if self._seat is None else self._seat.index
+
     def slowest_lag(self) -> int:
         """The lag of the slowest reader of this ring; without a seat nobody else is known."""
         seat = self._seat

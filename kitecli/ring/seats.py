@@ -104,6 +104,7 @@ class Seat:
     """A reader's seat: its published position and its pipe."""
 
     def __init__(self, seats: SeatMap, index: int) -> None:
+        self.index = index
         self._map = seats
         self._row = seats.seats[index : index + 1]
         self.page = seats.buffer
@@ -196,6 +197,12 @@ def _seated(seat: np.void) -> SeatedReader:
     return SeatedReader(int(seat["pid"]), policy, start, position, delivered, conflated, lost)
 
 
+def seated_readers(seats: SeatMap) -> dict[int, SeatedReader]:
+    """Who sits where."""
+    copied = seats.seats.copy()
+    return {int(index): _seated(copied[index]) for index in np.flatnonzero(copied["taken"] == 1)}
+
+
 class SeatKeeper:
     """The writer's side: who sits where, whom to wake, how far behind the slowest is."""
 
@@ -229,7 +236,12 @@ class SeatKeeper:
 
     def readers(self) -> list[SeatedReader]:
         """Who reads, how far each one is and what became of its ticks."""
-        return [_seated(seat) for seat in self._map.seats[self._map.seats["taken"] == 1].copy()]
+        return list(seated_readers(self._map).values())
+
+    def lag(self, cursor: int) -> int:
+        """How many ticks the slowest reader is behind a ring that has come to ``cursor``."""
+        seats = self._map.seats
+        return max(0, cursor - int(seats["position"][seats["taken"] == 1].min(initial=cursor)))
 
     def close(self) -> None:
         """Remove the files; a second time does nothing. What is ingested after this would be told to closed pipes."""

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 SYNTHETIC: Final = "synthetic"
+LOAD: Final = "load"
+"""Ticks at an exact pace, for measuring: see :mod:`~kitecli.sim.load`."""
 REDIRECT_URL: Final = "http://127.0.0.1:5010/kite"
 """What kite.redirect_url is by default."""
 
@@ -15,15 +17,17 @@ REDIRECT_URL: Final = "http://127.0.0.1:5010/kite"
 class SimOptions:
     """One simulated exchange.
 
-    ``source``: "synthetic", or the path of a table of ticks or of a recorded day's folder. ``speed``, ``start``,
-    ``start_on_subscribe``: of these only; they wait for the first subscription unless told otherwise, so that nothing
-    is missed. ``seed``,
-    ``rate`` (updates a second of each instrument), ``instruments`` (0: those that have names): synthetic only.
+    ``source``: "synthetic", "load", or the path of a table of ticks or of a recorded day's folder. ``speed``,
+    ``start``, ``start_on_subscribe``: of these two only; they wait for the first subscription unless told otherwise, so
+    that nothing is missed. ``seed``, ``rate`` (updates a second of each instrument), ``instruments`` (0: those that
+    have names): synthetic and load only.
     Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:
     whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before
     both ports then: a file's path or YAML itself ("version: 1" is one without rules). ``fault_log``: file that its
     truth is written to as NDJSON. ``idle_s``: it outlives its starter, and ends when nobody was connected for so long.
-    ``redirect_url``: where a login ends, as it is registered for the app.
+    ``redirect_url``: where a login ends, as it is registered for the app. Of a load only: ``step_ms`` between two sends
+    of what is due; ``burst`` ticks at once every ``burst_s`` seconds, 0 for none. ``logs``:
+    where a process of its own writes what happens, as :class:`kitecli.logs.plan.LogPlan` has it.
     """
 
     source: str = SYNTHETIC
@@ -42,10 +46,15 @@ class SimOptions:
     fault_log: str = ""
     idle_s: float = 0.0
     redirect_url: str = REDIRECT_URL
+    step_ms: float = 20.0
+    burst: int = 0
+    burst_s: float = 0.0
+    logs: dict[str, object] | None = None
 
     @property
     def is_synthetic(self) -> bool:
-        return self.source == SYNTHETIC
+        """Made up as it goes, as a load is too; nothing that ends."""
+        return self.source in (SYNTHETIC, LOAD)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

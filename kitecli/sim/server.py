@@ -31,6 +31,7 @@ from picows import (
 
 from kitecli.clock import NS_PER_S, Clock, SystemClock, ist
 from kitecli.errors import UsageError
+from kitecli.logs import about, logger
 from kitecli.sim.calls import JSON, Request, Response
 from kitecli.sim.candles import Candles, load_spans
 from kitecli.sim.control import control_routes
@@ -41,9 +42,10 @@ from kitecli.sim.faults.truth import Line
 from kitecli.sim.history import History, MarketHistory, TableHistory
 from kitecli.sim.http import serve_http
 from kitecli.sim.ledger import Ledger
+from kitecli.sim.load import LoadSession, LoadSource, stamped
 from kitecli.sim.login import USER_ID, LoginDesk
 from kitecli.sim.market import SyntheticMarket
-from kitecli.sim.options import Ready, SimOptions
+from kitecli.sim.options import LOAD, Ready, SimOptions
 from kitecli.sim.recorded import RecordedSource
 from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Refusal, Sessions
@@ -59,11 +61,12 @@ MAX_UNSENT_BYTES: Final = 1024 * 1024
 QUIET_NS: Final = 250_000_000
 LONGEST_SLEEP_S: Final = 0.05
 HEARTBEAT_CHECK_S: Final = 0.1
+LOG: Final = logger("kitecli.sim")
 
 T = TypeVar("T")
 
 
-def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSource | RecordedSource:
+def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | LoadSource | TableSource | RecordedSource:
     """Raises DataError, EnvironmentProblem or UsageError, as the source's constructor."""
     if options.is_synthetic and (options.start or options.speed != 1):
         raise UsageError(
@@ -74,11 +77,23 @@ def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | TableSou
     if not options.is_synthetic:
         path = Path(options.source)
         return (RecordedSource if path.is_dir() else TableSource)(path, speed=options.speed, start=options.start)
-    universe = build_universe(ist(now_ns // NS_PER_S).date(), options.instruments)
+    day = ist(now_ns // NS_PER_S).date()
+    if options.source == LOAD:
+        return LoadSource(
+            day,
+            options.instruments,
+            seed=options.seed,
+            rate=options.rate,
+            start_ns=now_ns,
+            step_ms=options.step_ms,
+            burst=options.burst,
+            burst_s=options.burst_s,
+        )
+    universe = build_universe(day, options.instruments)
     return SyntheticMarket(universe, seed=options.seed, rate=options.rate, start_ns=now_ns)
 
 
-def history_of(source: SyntheticMarket | TableSource | RecordedSource, seed: int) -> History:
+def history_of(source: SyntheticMarket | LoadSource | TableSource | RecordedSource, seed: int) -> History:
     """Where its candles come from."""
     if isinstance(source, SyntheticMarket):
         return MarketHistory(source, seed, shipped_calendar)
@@ -97,7 +112,10 @@ async def serve(
     _check_files(options)
     tasks: list[asyncio.Future[object]] = []
     try:
-        ready(await exchange.open())
+        listening = await exchange.open()
+        where = about(ws_url=listening.ws_url, api_url=listening.api_url, instruments=listening.instruments)
+        LOG.info("the simulated exchange listens; it plays %s", listening.source, extra=where)
+        ready(listening)
         tasks = [asyncio.ensure_future(work) for work in (*exchange.works(), stop.wait())]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -106,6 +124,7 @@ async def serve(
         for task in tasks:
             task.cancel()
         exchange.close()
+        LOG.info("the simulated exchange ends", extra=about(**exchange.ledger.totals()))
         _write_ledger(options, exchange.ledger)
     return exchange.ledger
 
@@ -243,6 +262,8 @@ class SimulatedExchange:
         query = parse_qs(request.path.decode("latin-1").partition("?")[2])
         api_key, access_token = (query.get(name, [""])[0] for name in ("api_key", "access_token"))
         refusal = self.sessions.admit(api_key, access_token, len(self.clients), self.clock.now_ns())
+        if refusal:
+            LOG.warning("a connection is refused: HTTP %d, %s", refusal.status, refusal.message)
         return _refused(refusal) if refusal else Client(self)
 
     def answer(self, request: Request) -> Response:
@@ -253,7 +274,8 @@ class SimulatedExchange:
 
     def open_session(self) -> TickerSession:
         packets = self.options.packets_per_frame
-        return TickerSession(self.source, self.slot_of, self.ledger, packets, self.clock.now_ns())
+        kind = LoadSession if isinstance(self.source, LoadSource) else TickerSession
+        return kind(self.source, self.slot_of, self.ledger, packets, self.clock.now_ns())
 
     def note_request(self) -> None:
         self._asked_ns = self.clock.now_ns()
@@ -310,6 +332,7 @@ class SimulatedExchange:
         )
 
     def _write_fault(self, line: Line) -> None:
+        LOG.info("a fault: %s", line.get("kind", ""), extra=about(fault=line))
         if self.options.fault_log:
             _save(self.options.fault_log, "fault log", "a", json.dumps(line) + "\n")
 
@@ -342,9 +365,11 @@ class Client(WSListener):
         transport.underlying_transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES)
         self.session = self._exchange.open_session()
         self._exchange.clients.add(self)
+        LOG.info("a connection is open, of %d now", len(self._exchange.clients))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows's signature
         self._exchange.clients.discard(self)
+        LOG.info("a connection has ended; %d are left", len(self._exchange.clients))
         self._exchange.room.set()
         self.session.close()
 
@@ -370,6 +395,11 @@ class Client(WSListener):
 
     def send_frames(self, frames: list[bytes]) -> None:
         send, kind = self.transport.send, WSMsgType.BINARY
+        if self.session.stamps:  # one by one: the clock is read just before each is written
+            now_ns = self._exchange.clock.now_ns
+            for frame in frames:
+                send(kind, stamped(frame, now_ns()))
+            return
         for frame in frames:
             send(kind, frame)
 
@@ -377,6 +407,9 @@ class Client(WSListener):
         self._exchange.note_request()
         for answer in self.session.receive_text(text, self._exchange.clock.now_ns()):
             kind = WSMsgType.TEXT if isinstance(answer, str) else WSMsgType.BINARY
+            if self.session.stamps and isinstance(answer, bytes):
+                self.send_frames([answer])
+                continue
             self.transport.send(kind, answer.encode() if isinstance(answer, str) else answer)
 
 

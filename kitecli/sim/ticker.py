@@ -31,7 +31,12 @@ Outgoing = list[bytes | str]
 
 
 class TickerSession:
-    """``slot_of``: the source's instruments by token. Counts into ``ledger`` what it returns to be sent."""
+    """``slot_of``: the source's instruments by token. Counts into ``ledger`` what it returns to be sent.
+
+    ``stamps``: whether messages get the sender's clock when they are written.
+    """
+
+    stamps = False
 
     def __init__(
         self, source: Source, slot_of: Mapping[int, int], ledger: Ledger, packets_per_frame: int, now_ns: int

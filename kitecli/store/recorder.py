@@ -74,7 +74,8 @@ class StoreHold:
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
     """``unrecorded``: messages of ``unrecorded_bytes`` that found no room. ``path``: the file being written.
-    ``alarm``: why nothing is written just now. ``free_bytes``: of the disk, when it was last written to."""
+    ``alarm``: why nothing is written just now. ``free_bytes``: of the disk, when it was last written to.
+    ``waiting_bytes``: taken in and not known on disk yet."""
 
     acknowledged: Acknowledged
     alarm: Alarm | None
@@ -83,6 +84,7 @@ class RecorderStatus:
     written_bytes: int
     free_bytes: int
     path: Path
+    waiting_bytes: int
 
 
 class Recorder:
@@ -168,6 +170,7 @@ class Recorder:
             self._writer.written_bytes,
             self._writer.free_bytes,
             self._writer.path,
+            self._stage.held,
         )
 
     def append_gap(self, gap: Gap, now_ns: int) -> bool:

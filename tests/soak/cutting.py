@@ -17,7 +17,8 @@ import numpy as np
 
 from kitecli.broker.rest import BrokerSession, fetch_instruments
 from kitecli.errors import EnvironmentProblem, HandshakeRateLimited
-from kitecli.gateway.feed import UP, Feed
+from kitecli.feed.liveness import UP
+from kitecli.gateway.feed import Feed
 from kitecli.gateway.handle import attach, open_gateway
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec
 from kitecli.market.gap import Gap

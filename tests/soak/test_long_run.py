@@ -22,7 +22,7 @@ from kitecli.gateway.handle import GatewayHandle, attach, open_gateway
 from kitecli.gateway.spec import GatewaySpec
 from kitecli.hot import COMPILED
 from kitecli.market.instruments import parse_instruments
-from kitecli.metrics import LatencyHistogram
+from kitecli.metrics.histogram import LatencyHistogram
 from kitecli.ring.reader import RingReader
 from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess, launch
