@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard kitecli/hot/*.p[yx][xd] kitecli/hot/*.h kitecli/market/*.pyx kitecli/market/*.h) $(wildcard kitecli/store/*.pyx kitecli/store/*.h)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench soak coverage clean
+.PHONY: demo test check bench instructions soak coverage clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed  ## twenty seconds of simulated market through the real path
@@ -33,6 +33,9 @@ check: $(VENV)/.installed-dev  ## style, types, import directions, sizes
 
 bench: $(VENV)/.installed-dev  ## decode and latency beside the official client's; see docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+instructions: $(VENV)/.installed-dev  ## instructions a tick, held to benchmarks/instructions.json; needs valgrind
+	$(BIN)/python benchmarks/instructions.py $(ARGS)
 
 soak: $(VENV)/.installed-dev  ## the tests that run for minutes
 	$(BIN)/python -m pytest -m soak $(ARGS)

@@ -32,20 +32,11 @@ void frames_pass(kite_pass *pass, const uint8_t *bytes, const int64_t *starts, i
     }
 }
 
-/* Sound frames of full packets into the ring's ticks and depth, and nothing else: no lookup, no links, no board. */
 void frames_decode(kite_pass *pass, const uint8_t *bytes, const int64_t *starts, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         size_t size = (size_t)(starts[i + 1] - starts[i]);
-        int64_t sequence = *pass->cursor;
         memcpy(buffer, bytes + starts[i], size);
-        for (size_t at = 4; at < size; at += FULL_LENGTH + 2, sequence++) {
-            kite_tick *tick = pass->ticks + ((uint64_t)sequence & pass->mask);
-            for (int word = 0; word < QUOTE_WORDS; word++)
-                tick->words[word] = kite_be32(buffer + at + 4 * word);
-            kite_put_depth(pass->depth + ((uint64_t)sequence & pass->depth_mask), buffer + at);
-            kite_put_tail(tick, i, kite_be32(buffer + at + 48), kite_be32(buffer + at + 60), MODE_FULL);
-        }
-        kite_store_release(pass->cursor, sequence);
+        frame_decode(pass, buffer, size, i);
     }
 }

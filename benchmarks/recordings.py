@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -29,6 +29,7 @@ from kitecli.store.writer import StoreSettings
 from measure import Scale, in_turns, percentile
 from report import Row, Table, less
 from rings import ring
+from sizes import real_sizes, segment_bytes, size_table
 
 DAY: Final = date(2026, 11, 20)
 START_NS: Final = 1_795_322_700_000_000_000
@@ -41,7 +42,8 @@ _US: Final = 1e3
 
 
 def run(scale: Scale) -> list[Table]:
-    return [_appending(scale), _beside_the_feed(scale), *_one_day(scale)]
+    real = [] if scale.name == "smoke" else real_sizes()
+    return [_appending(scale), _beside_the_feed(scale), *_one_day(scale), *real]
 
 
 def _appending(scale: Scale) -> Table:
@@ -139,36 +141,44 @@ def _nothing(_message: bytes, _ts_recv_ns: int, _connection: int) -> None:
 
 def _one_day(scale: Scale) -> list[Table]:
     """A day of the simulator's market: written as fast as it goes, read, packed, and read again."""
-    messages, count = _simulated(scale.pick(120, 30, 1))
+    messages, count = simulated(scale.pick(120, 30, 1))
     with tempfile.TemporaryDirectory() as name:
         hold = StoreHold.take(Path(name))
-        wrote_s = _written(hold, messages)
+        wrote_s = written(hold, messages)
         hold.release()
         folder = Path(name) / DAY.isoformat()
-        raw_bytes = sum(path.stat().st_size for path in segment_paths(folder))
+        raw_bytes = segment_bytes(folder)
+        replayed_s = _replayed(folder)
         for path in segment_paths(folder):
             write_index(path)
         raw = _read(folder, count, len(messages), scale)
-        sealed_s = _took(lambda: list(seal_ended(Path(name))))
-        packed_bytes = sum(path.stat().st_size for path in segment_paths(folder))
+        sealed_s = timed(lambda: list(seal_ended(Path(name))))
         index_bytes = sum(path.stat().st_size for path in folder.glob("*.kidx"))
         packed = _read(folder, count, len(messages), scale)
-    rate, size = count / wrote_s / 1e6, packed_bytes / count
-    sizes = less(raw_bytes, packed_bytes)
-    rows = [Row("written until on disk, million ticks a second", rate, target=">= 1", met=rate >= 1)]
+        sized = size_table(folder, raw_bytes, _title(count), most=60, note=_FIXED.format(index_bytes / count))
+    rows = [
+        _rate("written until on disk, million ticks a second", count, wrote_s),
+        _rate("replayed into another store, on disk, million ticks a second", count, replayed_s),
+    ]
     rows += [_row(what, raw[what], packed[what]) for what in _TARGETS]
     rows.append(Row("packed, MB of the segment a second", *(raw_bytes / took / 1e6 for took in sealed_s)))
-    title = f"{count:,} full ticks of the simulated market, {PER_FRAME} a message"
-    note = f"{SIMULATED:,} instruments, seed 1, two ticks a second each, which fixes the entropy; no package needed"
-    indexed = f"the indexes by instrument take {index_bytes / count:.2f} bytes a tick more, raw or packed"
-    sized = [Row("of a full tick", size, None, raw_bytes / count, None, sizes, "<= 60", size <= 60)]
-    return [
-        Table("recordings", f"Reading a recording: {title}", "raw", "packed", rows, (_CPU,)),
-        Table("recordings", f"The size of a recording: {title}", "bytes", "raw", sized, (note, indexed)),
-    ]
+    return [Table("recordings", f"Reading a recording: {_title(count)}", "raw", "packed", rows, (_CPU,)), sized]
 
 
-_CPU: Final = "CPU time is held against the targets, of the raw and of the packed recording"
+def _title(count: int) -> str:
+    return f"{count:,} full ticks of the simulated market, {PER_FRAME} a message"
+
+
+def _rate(what: str, count: int, took_s: Pair) -> Row:
+    wall, cpu = (count / seconds / 1e6 for seconds in took_s)
+    return Row(what, wall, cpu, target=">= 1", met=cpu >= 1)
+
+
+_FIXED: Final = (
+    f"{SIMULATED:,} instruments, seed 1, two ticks a second each, which fixes the entropy; the indexes by instrument "
+    "take {:.2f} bytes a tick more, raw or packed"
+)
+_CPU: Final = "CPU time, of all threads, is held against the targets, of the raw and of the packed recording"
 _VERIFIED, _SOUGHT = "verified, MB of the segment a second", "open and seek to an instant, ms"
 _DECODED, _ONE = "read as ticks, million a second", "all ticks of one instrument, ms"
 _TARGETS: Final[dict[str, tuple[str, Callable[[float], bool] | None]]] = {
@@ -187,7 +197,7 @@ def _row(what: str, raw: Pair, packed: Pair) -> Row:
     return Row(what, *raw, *packed, target=target, met=met)
 
 
-def _simulated(seconds: int) -> tuple[list[bytes], int]:
+def simulated(seconds: int) -> tuple[list[bytes], int]:
     market = SyntheticMarket(build_universe(DAY, SIMULATED), seed=1, rate=2.0, start_ns=START_NS)
     messages: list[bytes] = []
     count = 0
@@ -198,34 +208,48 @@ def _simulated(seconds: int) -> tuple[list[bytes], int]:
     return messages, count
 
 
-def _written(hold: StoreHold, messages: Sequence[bytes]) -> float:
+def written(hold: StoreHold, messages: Sequence[bytes]) -> Pair:
+    """Seconds of wall and of CPU time, of both threads, until all of it is on disk."""
+    stamped = ((message, START_NS + number * 1_000, 0) for number, message in enumerate(messages))
+    return timed(lambda: _append_all(hold, stamped))
+
+
+def _replayed(folder: Path) -> Pair:
+    """The same to read a day's messages, and have them on disk in another store."""
+    with tempfile.TemporaryDirectory() as name, Recording.open(folder) as recording:
+        hold = StoreHold.take(Path(name))
+        took = timed(lambda: _append_all(hold, recording.frames()))
+        hold.release()
+    return took
+
+
+def _append_all(hold: StoreHold, frames: Iterable[tuple[bytes | memoryview, int, int]]) -> None:
     with Recorder(hold, DAY, settings=SETTINGS, now_ns=lambda: START_NS) as recorder:
-        begun = time.perf_counter()
-        for number, message in enumerate(messages):
+        append = recorder.append
+        for number, (payload, stamp, connection) in enumerate(frames):
             if not number & 63:
                 recorder.wait_for_room()
-            recorder.append(message, START_NS + number * 1_000, 0)
+            append(payload, stamp, connection)
         recorder.flush()
-        return time.perf_counter() - begun
 
 
 def _read(folder: Path, ticks: int, messages: int, scale: Scale) -> dict[str, Pair]:
     size = sum(verdict.found.size for verdict in verify(folder) if verdict.found)
-    verified = [_took(lambda: list(verify(folder))) for _ in range(scale.pick(5, 3, 1))]
-    decoded = _took(lambda: _decoded(folder, ticks))
+    verified = [timed(lambda: list(verify(folder))) for _ in range(scale.pick(5, 3, 1))]
+    decoded = timed(lambda: _decoded(folder, ticks))
     rounds = scale.pick(50, 10, 1)
     instants = [START_NS + messages * at // rounds * 1_000 for at in range(rounds)]
     with Recording.open(folder) as recording:
         tokens = np.unique(next(recording.ticks()).ticks["token"])[:: scale.pick(200, 400, 2_000)].tolist()
     return {
         _VERIFIED: _middle([(size / wall_s / 1e6, size / cpu_s / 1e6) for wall_s, cpu_s in verified]),
-        _SOUGHT: _middle([_in_ms(_took(lambda at=at: _sought(folder, at))) for at in instants]),
+        _SOUGHT: _middle([_in_ms(timed(lambda at=at: _sought(folder, at))) for at in instants]),
         _DECODED: (ticks / decoded[0] / 1e6, ticks / decoded[1] / 1e6),
-        _ONE: _middle([_in_ms(_took(lambda token=token: _one(folder, token))) for token in tokens]),
+        _ONE: _middle([_in_ms(timed(lambda token=token: _one(folder, token))) for token in tokens]),
     }
 
 
-def _took(run: Callable[[], object]) -> Pair:
+def timed(run: Callable[[], object]) -> Pair:
     """Seconds of wall and of CPU time."""
     begun, cpu = time.perf_counter(), time.process_time()
     run()

@@ -63,6 +63,29 @@ class Table:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a :class:`Grid`: what it is of, and its figures as they are shown."""
+
+    what: str
+    figures: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A result of several figures a line, each with a column of its own; nothing is judged."""
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Line]
+    notes: Sequence[str] = field(default=())
+
+    def markdown(self) -> str:
+        lines = [("what", *self.columns), *((row.what, *row.figures) for row in self.rows)]
+        return "\n".join([f"### {self.title}", "", *_grid(lines), "", *(f"- {note}" for note in self.notes)])
+
+
 def less(peer: float, ours: float) -> str:
     """How many times less ours takes."""
     return f"{peer / ours:,.0f}x less" if peer / ours >= 10 else f"{peer / ours:.1f}x less"
@@ -92,13 +115,13 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 
-def text(tables: Sequence[Table], circumstances: dict[str, str]) -> str:
+def text(tables: Sequence[Table | Grid], circumstances: dict[str, str]) -> str:
     """Everything as Markdown: the terminal shows the same."""
     lines = [f"- {name}: {value}" for name, value in circumstances.items()]
     return "\n\n".join(["\n".join(lines), *(table.markdown() for table in tables)]) + "\n"
 
 
-def as_dict(tables: Sequence[Table], circumstances: dict[str, str]) -> dict[str, object]:
+def as_dict(tables: Sequence[Table | Grid], circumstances: dict[str, str]) -> dict[str, object]:
     return {"conditions": circumstances, "tables": [asdict(table) for table in tables]}
 
 

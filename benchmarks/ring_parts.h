@@ -30,4 +30,18 @@ static kite_pass *pass_over(const parts *from)
     return kite_pass_make_table(pass) ? pass : NULL;
 }
 
+/* A sound frame of full packets into the ring's ticks and depth, and nothing else: no lookup, no links, no board. */
+static inline void frame_decode(kite_pass *pass, const uint8_t *frame, size_t size, int64_t ts_recv_ns)
+{
+    int64_t sequence = *pass->cursor;
+    for (size_t at = 4; at < size; at += FULL_LENGTH + 2, sequence++) {
+        kite_tick *tick = pass->ticks + ((uint64_t)sequence & pass->mask);
+        for (int word = 0; word < QUOTE_WORDS; word++)
+            tick->words[word] = kite_be32(frame + at + 4 * word);
+        kite_put_depth(pass->depth + ((uint64_t)sequence & pass->depth_mask), frame + at);
+        kite_put_tail(tick, ts_recv_ns, kite_be32(frame + at + 48), kite_be32(frame + at + 60), MODE_FULL);
+    }
+    kite_store_release(pass->cursor, sequence);
+}
+
 #endif

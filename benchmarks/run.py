@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+import instructions
 import native
 from kitecli.errors import KiteError
 from measure import Scale
-from report import Table, as_dict, conditions, load, text, write_into
+from report import Grid, Table, as_dict, conditions, load, text, write_into
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 # name: module, and what it needs of the machine
@@ -27,11 +28,15 @@ BENCHMARKS: Final = {
     "bars": ("bar_pass", ("compiled",)),
     "socket": ("sockets", ("compiled", "compiler", "linux")),
     "latency": ("latency", ("compiled", "compiler", "linux")),
+    "scaling": ("scaling", ("compiled", "compiler", "linux")),
     "startup": ("startup", ("unix",)),
+    "footprint": ("footprint", ("unix",)),
     "queries": ("queries", ("compiled",)),
     "dictionaries": ("dictionaries", ()),
     "masters": ("masters", ("unix",)),
     "recordings": ("recordings", ("compiled", "unix")),
+    "peers": ("peers", ("compiled", "unix")),
+    "instructions": ("instructions", ("compiled", "counting")),
     "layouts": ("layouts", ("compiled", "compiler")),
 }
 
@@ -69,14 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ran(name: str, scale: Scale) -> list[Table]:
+def _ran(name: str, scale: Scale) -> list[Table | Grid]:
     module, needs = BENCHMARKS[name]
     missing = [why for need in needs if (why := _lacks(need))]
     if missing:
         print(f"{name}: left out: {'; '.join(missing)}", file=sys.stderr)
         return []
     start_s = time.monotonic()
-    tables: list[Table] = importlib.import_module(module).run(scale)
+    tables: list[Table | Grid] = importlib.import_module(module).run(scale)
     print(f"{name}: {time.monotonic() - start_s:.0f} s", file=sys.stderr)
     return tables
 
@@ -89,6 +94,8 @@ def _lacks(need: str) -> str:
         return "" if COMPILED else WHY_NOT
     if need == "compiler":
         return "" if native.compiler() else "no C compiler to build its C side with"
+    if need == "counting":
+        return instructions.why_not()
     if need == "linux":
         return "" if sys.platform == "linux" else "its C side is written for Linux"
     return "" if sys.platform != "win32" else "needs a Unix"

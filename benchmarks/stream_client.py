@@ -152,7 +152,7 @@ def run_ring(port: str, ring_ticks: int, *, spin: bool) -> None:
     try:
         for line in sys.stdin:
             _, frames, ticks = line.split()
-            _ring_round(int(frames), int(ticks), reader, _process_clock(gateway.pid))
+            _ring_round(int(frames), int(ticks), reader, process_clock(gateway.pid))
     finally:
         gateway.close()
         reader.close()
@@ -179,7 +179,7 @@ def _ring_round(frames: int, ticks: int, reader: RingReader, gateway_cpu_ns: Cal
     tally.end(frames * seen // ticks, seen, feed_ns=feed_ns, hop_ns=hop_ns, gateway_cpu_ns=cpu_ns)
 
 
-def _process_clock(pid: int | None) -> Callable[[], int]:
+def process_clock(pid: int | None) -> Callable[[], int]:
     """Another process's CPU time. Linux makes its clock of the id: inverted, three bits up, 2 (CPUCLOCK_SCHED)."""
     assert pid is not None
     clock = ~pid << 3 | 2

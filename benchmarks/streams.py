@@ -40,6 +40,7 @@ class Child:
             bufsize=0,
         )
         self._held = b""
+        self.pid = self._process.pid
 
     def tell(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -110,6 +111,7 @@ class Stream:
             self._client = Child(wire, "read", port, measure)
         else:
             self._client = Child(sys.executable, HERE / "stream_client.py", kind, port, measure, str(ring_ticks))
+        self.pid = self._client.pid
         self._told = kind.startswith("ring")
 
     def play(self, order: Order) -> Round:

@@ -151,6 +151,19 @@ def book_of(where: str, store: MasterStore) -> InstrumentBook:
     return InstrumentBook(index=store.open(day))
 
 
+def kept_book(source: str) -> InstrumentBook | None:
+    """The instruments of a source as they were kept last; None where none are, or the file is damaged."""
+    from kitecli.market.book import InstrumentBook
+    from kitecli.master.store import MasterStore
+
+    store = MasterStore(Path(instruments_dir(source)))
+    days = store.days()
+    try:
+        return InstrumentBook(index=store.open(days[-1])) if days else None
+    except DataError:  # the next download mends it
+        return None
+
+
 def groups_of(api_root: str, tokens: Iterable[int]) -> dict[str, list[int]]:
     """Which of ``tokens`` keep other hours than their segment, by the calendar's word for the group.
 
@@ -225,3 +238,10 @@ def two_days(old: str | None, new: str | None, store: MasterStore) -> tuple[str,
 def today() -> date:
     """The day in India."""
     return ist(time.time()).date()
+
+
+def trading_today() -> date:
+    """The day that is being recorded: it lasts until six in the morning."""
+    from kitecli.store.folder import trading_day
+
+    return trading_day(time.time_ns())

@@ -44,6 +44,8 @@ from kitecli.commands.record import record
 from kitecli.commands.replay import EPILOG as REPLAY_EXAMPLES
 from kitecli.commands.replay import replay
 from kitecli.commands.sim import sim
+from kitecli.commands.stats import EPILOG as STATS_EXAMPLES
+from kitecli.commands.stats import stats
 from kitecli.commands.status import status
 from kitecli.commands.stop import stop
 from kitecli.errors import EnvironmentProblem, KiteError, UsageError
@@ -200,6 +202,7 @@ app.command(name="audit-bars", short_help="Explain where bars differ from the br
 app.command(short_help="Record everything the feed receives.", epilog=RECORD_EXAMPLES)(record)
 app.command(short_help="Play a recorded day as if live.", epilog=REPLAY_EXAMPLES)(replay)
 app.command(short_help="Show the running feeds.")(status)
+app.command(short_help="Show a feed's figures, live.", epilog=STATS_EXAMPLES)(stats)
 app.command(short_help="End a running feed.")(stop)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)
 app.command(short_help="Measure and judge this machine under a known load.", epilog=LOADTEST_EXAMPLES)(loadtest)
@@ -208,7 +211,7 @@ app.command(short_help="Show the market's sessions and holidays.", epilog=CALEND
 app.command(short_help="Write a configuration file to edit.")(init)
 app.command(short_help="Check what kite needs of this machine.")(doctor)
 app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, show and compare the instruments.")
-app.add_typer(data_app, name="data", short_help="Download historical candles.")
+app.add_typer(data_app, name="data", short_help="Recordings, and historical candles.")
 app.add_typer(auth_app, name="auth", short_help="Log in at the broker, once a day.")
 app.add_typer(creds_app, name="creds", short_help="Keep credentials in an encrypted vault.")
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")

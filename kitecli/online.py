@@ -105,12 +105,11 @@ def standing_at(market: Market, now_s: float) -> Standing:
 
 def check_online(ends: Endpoints, static_ips: Sequence[str], whose: Callable[[], Standing]) -> Iterator[Check]:
     """The rows of ``kite doctor --online``; a check never raises for what it looks for."""
-    now_s = time.time()
     yield from _reach(ends.api_root, static_ips)
-    date = _ask(ends.api_root)
-    yield date if isinstance(date, Check) else check_skew(skew_of(date.headers.get("date", ""), now_s))
-    yield check_session(whose, now_s)
-    address = _ask(ends.ip_url)
+    date = _ask(ends.api_root, "clock and broker")
+    yield date if isinstance(date, Check) else check_skew(skew_of(date.headers.get("date", ""), time.time()))
+    yield check_session(whose, time.time())
+    address = _ask(ends.ip_url, "egress IP")
     yield address if isinstance(address, Check) else check_egress(address.body.decode("ascii", "replace"), static_ips)
 
 
@@ -196,19 +195,28 @@ def _sealed(plain: socket.socket, host: str) -> Check:
         with ssl.create_default_context().wrap_socket(plain, server_hostname=host) as sealed:
             certificate = sealed.getpeercert() or {}
             return check_certificate(sealed.version() or "TLS", str(certificate["notAfter"]), time.time())
-    except ssl.SSLError as error:
-        why = getattr(error, "verify_message", "") or str(error.reason)
-        return Check("TLS", "fail", why, "check the clock, a proxy that opens TLS, and the trust store")
+    except OSError as error:  # SSLError is one; a server may also hang up
+        return Check(
+            "TLS", "fail", _why_unsealed(error), "check the clock, a proxy that opens TLS, and the trust store"
+        )
 
 
-def _ask(url: str) -> Answer | Check:
+def _why_unsealed(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return f"no handshake: {str(reason or error).replace('_', ' ').lower()}"
+
+
+def _ask(url: str, name: str) -> Answer | Check:
+    """What a server answers, or the row ``name``."""
     from kitecli.auth.web import Web
 
     try:
         with Web() as web:
             return web.ask(Ask("GET", url))
     except KiteError as error:
-        return Check("network", "warn", f"{error.what}: {error.why}", error.hint)
+        return Check(name, "warn", f"not told. {error.what}: {error.why}", error.hint)
 
 
 def _moment(at_s: int) -> str:

@@ -24,6 +24,15 @@ def wipe(buffer: bytearray) -> None:
     buffer[:] = bytes(len(buffer))
 
 
+def is_text(content: bytearray) -> bool:
+    """Whether it is UTF-8, as a :class:`Secret` has to be."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Secret:
     """Wraps a secret; :meth:`reveal` and :meth:`view` are the ways to read it, so that every use can be searched for.
 

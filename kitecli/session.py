@@ -131,7 +131,8 @@ def _session_of(text: str) -> DaySession | None:
     try:
         plain = json.loads(text)
         token = Secret(str(plain.pop("access_token")))
-        return DaySession(access_token=token, **plain)
+        since_s, until_s = int(plain.pop("since_s")), int(plain.pop("until_s"))
+        return DaySession(access_token=token, since_s=since_s, until_s=until_s, **plain)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from kitecli.market.selection import Selection, Wish
     from kitecli.replay.facts import FeedFacts
     from kitecli.replay.joining import RunningReplay
-    from kitecli.sim.launcher import SimProcess
     from kitecli.sim.options import Ready, SimOptions
     from kitecli.store.recording import Recording
 
@@ -326,14 +325,11 @@ def record_plan(settings: Settings, market: Market, store: Path | None = None) -
     from kitecli.gateway.spec import RecordPlan
     from kitecli.master.folder import instruments_dir
 
-    chosen = settings.datafeed
-    return RecordPlan(
-        store=str((store or store_folder(settings, market.session.api_root)).absolute()),
-        level=chosen.store_level,
-        flush_s=chosen.store_flush,
-        masters=str(Path(instruments_dir(source_of(market.session.api_root))).absolute()),
-        floor_bytes=chosen.store_keep_free * 1_000_000,
-    )
+    chosen, api_root = settings.datafeed, market.session.api_root
+    place = str((store or store_folder(settings, api_root)).absolute())
+    masters = str(Path(instruments_dir(source_of(api_root))).absolute())
+    floor_bytes = chosen.store_keep_free * 1_000_000
+    return RecordPlan(place, chosen.store_level, chosen.store_flush, masters, floor_bytes, chosen.store_seal)
 
 
 def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:
@@ -434,7 +430,7 @@ def _simulated(options: SimOptions) -> Iterator[Market]:
     from kitecli.sim.launcher import launch
 
     with launch(options) as sim:
-        yield replace(market_of(sim.ready), ended=partial(_has_ended, options, sim))
+        yield replace(market_of(sim.ready), ended=sim.source_ended)
 
 
 def _replayed() -> Market:
@@ -461,16 +457,6 @@ def replay_facts(settings: Settings, recording: Recording) -> FeedFacts:
         round(settings.datafeed.bar_grace * 1000),
         to_text(Timelines.of(load_calendar())),
     )
-
-
-def _has_ended(options: SimOptions, sim: SimProcess) -> bool:
-    """Only a table ends. An exchange that doesn't answer hasn't said so; if it died, its socket tells the feed."""
-    if options.is_synthetic:
-        return False
-    try:
-        return bool(sim.status()["state"] == "ended")
-    except EnvironmentProblem:
-        return False
 
 
 def _configured(settings: Settings) -> Market:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from kitecli.catalogue import (
     take_in,
     todays,
     todays_book,
+    trading_today,
     two_days,
 )
 from kitecli.errors import DataError, KiteError, SubscriptionError
@@ -149,3 +150,10 @@ def test_two_days_are_the_newest_unless_named():
     assert two_days(None, None, store) == ("2026-11-19", "2026-11-20")
     assert two_days("2026-11-18", None, store) == ("2026-11-18", "2026-11-20")
     assert two_days("a.csv", "b.csv", store) == ("a.csv", "b.csv")
+
+
+@pytest.mark.parametrize(("time_of_day", "day"), [("05:59", 22), ("06:00", 23)])
+def test_before_six_in_the_morning_a_recording_is_yesterdays(time_of_day: str, day: int, monkeypatch):
+    at = datetime.fromisoformat(f"2026-11-23T{time_of_day}+05:30")
+    monkeypatch.setattr("time.time_ns", lambda: int(at.timestamp()) * 10**9)
+    assert trading_today() == date(2026, 11, day)

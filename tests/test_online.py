@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 
@@ -23,6 +25,7 @@ from kitecli.online import (
 from kitecli.secret import Secret
 from kitecli.settings import load
 from kitecli.settings.endpoints import load_endpoints
+from kitecli.sim.faults.kinds import BAD_TLS
 from kitecli.sim.launcher import SimProcess, launch
 from kitecli.sim.options import SimOptions
 
@@ -34,6 +37,27 @@ GOOD = Standing("AB1234", "A B", "kite auth login", True, NOW_S, NOW_S + 5400)
 def sim() -> Iterator[SimProcess]:
     with launch(SimOptions(instruments=5, rate_limits=False)) as running:
         yield running
+
+
+SAID = {
+    "self_signed": "self-signed certificate",
+    "wrong_host": "mismatch",
+    "expired": "has expired",
+    "unknown_ca": "local issuer",
+    "tls_1_1": "no handshake",
+    "plaintext_redirect": "wrong version number",
+}
+
+
+@pytest.fixture(scope="module")
+def sealed() -> Iterator[SimProcess]:
+    """An exchange with a certificate for a day."""
+    with launch(SimOptions(instruments=5, rate_limits=False, faults="{version: 1, tls: good}")) as running:
+        yield running
+
+
+def test_all_bad_servers_are_tried():
+    assert set(SAID) == set(BAD_TLS)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +132,48 @@ def test_all_rows_without_leaving_this_machine(sim: SimProcess):
     rows = {row.name: row for row in check_online(load_endpoints(kite), ("127.0.0.1",), lambda: GOOD)}
     assert list(rows) == ["network", "TLS", "clock and broker", "session", "egress IP"]
     assert {row.state for row in rows.values()} == {"ok"}
+
+
+def test_an_address_that_isn_t_registered(sim: SimProcess):
+    kite = load(environ={"KITE_ENVIRONMENT": "sim", "KITE_API_ROOT": sim.api_url}).kite
+    rows = {row.name: row for row in check_online(load_endpoints(kite), ("203.0.113.7",), lambda: GOOD)}
+    assert rows["egress IP"].found == "127.0.0.1, not among the registered"
+    assert "203.0.113.7" in rows["egress IP"].advice
+
+
+def test_the_clock_is_read_when_the_broker_tells_its_own(sim: SimProcess, monkeypatch: pytest.MonkeyPatch):
+    """A slow handshake before it is no difference of clocks."""
+    kite = load(environ={"KITE_ENVIRONMENT": "sim", "KITE_API_ROOT": sim.api_url}).kite
+    checked = check_online(load_endpoints(kite), (), lambda: GOOD)
+    began_s = time.time()
+    assert next(checked).name == "network"
+    monkeypatch.setattr("kitecli.online.time.time", lambda: began_s + 60)  # as if the rest had come a minute later
+    assert {row.name: row.state for row in checked}["clock and broker"] == "fail"
+
+
+@pytest.mark.parametrize(("form", "said"), [("", "certificate until"), *SAID.items()])
+def test_the_row_of_tls_says_what_is_wrong_with_a_server(
+    sealed: SimProcess, form: str, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", sealed.ready.ca_file)
+    if form:
+        sealed.fault("tls", form=form, count=2, where="rest")
+    kite = load(environ={"KITE_ENVIRONMENT": "sim", "KITE_API_ROOT": sealed.api_url}).kite
+    rows = [*check_online(load_endpoints(kite), (), lambda: GOOD)]
+    assert [row.name for row in rows] == ["network", "TLS", "clock and broker", "session", "egress IP"]
+    assert said in rows[1].found
+    assert [row.state for row in rows[1:3]] == (["fail", "warn"] if form else ["warn", "ok"])
+    assert all(row.advice for row in rows[1:3] if row.state != "ok")
+
+
+def test_a_server_that_hangs_up_is_said_in_the_row_of_tls():
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        pool.submit(lambda: [server.accept()[0].close() for _ in range(2)])
+        root = f"https://127.0.0.1:{server.getsockname()[1]}"
+        kite = load(environ={"KITE_ENVIRONMENT": "sim", "KITE_API_ROOT": root}).kite
+        rows = list(islice(check_online(load_endpoints(kite), (), lambda: GOOD), 3))
+    assert [(row.name, row.state) for row in rows] == [("network", "ok"), ("TLS", "fail"), ("clock and broker", "warn")]
+    assert "no handshake" in rows[1].found
 
 
 def test_a_broker_out_of_reach_is_rows_too():

@@ -63,7 +63,18 @@ def test_what_was_written_is_read_until_its_end_and_then_gone(path: Path):
         read_token(path, NOW_S)
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"access_token": "t", "colour": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "{}",
+        "[]",
+        '{"access_token": "t", "colour": 1}',
+        '{"access_token": "t", "api_key": "k", "user_id": "u", "since_s": null, "until_s": null}',
+        '{"access_token": "t", "api_key": "k", "user_id": "u", "since_s": 0, "until_s": "soon"}',
+    ],
+)
 def test_what_is_no_session_is_refused_without_showing_it(path: Path, content: str):
     path.touch(0o600)
     path.write_text(content)

@@ -18,7 +18,7 @@ from kitecli.market.gap import Gap
 from kitecli.market.modes import MODES
 from kitecli.protocol.layout import HEARTBEAT_LENGTH
 from kitecli.ring.locks import LockFile
-from kitecli.store.folder import PACKED_SUFFIX, is_day, segment_paths
+from kitecli.store.folder import PACKED_SUFFIX, disk_bytes, is_day, segment_paths
 from kitecli.store.layout import CLOCK, FRAME, SUBSCRIBED, TIMER
 from kitecli.store.recording import Recording
 from kitecli.store.ticks import TickBatch, TickReader
@@ -97,7 +97,7 @@ def look_at(folder: Path, step: Step = lambda _: None) -> Day:
     paths = segment_paths(folder)
     sizes = Counter[bool]()
     for path in paths:
-        sizes[path.suffix == PACKED_SUFFIX] += path.stat().st_size
+        sizes[path.suffix == PACKED_SUFFIX] += disk_bytes(path)
     tally, state, imported = Tally(), "damaged", False
     try:
         with Recording.open(folder) as recording:

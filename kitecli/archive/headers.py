@@ -25,7 +25,7 @@ def header_facts(path: Path) -> dict[str, object]:
         header, end = reader.header, reader.end
         return {
             "file": path.name,
-            "bytes_on_disk": path.stat().st_size,
+            "bytes_on_disk": reader.file_bytes,
             "bytes": reader.size,
             "day": str(header.day),
             "segment": header.segment,

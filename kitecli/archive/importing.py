@@ -27,8 +27,9 @@ from kitecli.market.calendar.session import IST_OFFSET_S
 from kitecli.market.instruments import format_instruments
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.protocol.encoder import encode_runs
+from kitecli.ring.locks import LockFile
 from kitecli.store.disk import Disk
-from kitecli.store.folder import day_folder
+from kitecli.store.folder import DAY_BEGINS, day_folder
 from kitecli.store.recorder import Recorder, StoreHold
 from kitecli.tables.ticks import instrument_of
 
@@ -37,9 +38,11 @@ MOST_PACKETS: Final = 3000
 CHUNK_TICKS: Final = 1 << 14
 """3 MB of full packets: less than the recorder's room."""
 NAMED_FILES: Final = 20
+DRAFT: Final = ".import-"
 PATIENCE_S: Final = 600.0
 _EPOCH: Final = date(1970, 1, 1)
 _DAY_NS: Final = 86_400 * NS_PER_S
+_BEGINS_NS: Final = DAY_BEGINS // timedelta(seconds=1) * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,8 @@ def import_day(
     symbols = {token: symbol for intake in kept for token, symbol in intake.symbols.items()}
     csv = master if master is not None else _master_of(symbols)
     folder = day_folder(store, day)
-    with _beside(store, folder) as draft:
-        messages = _record(draft, day, csv, about, ticks, depth, step)
+    with _beside(store, folder) as hold:
+        messages = _record(hold, day, csv, about, ticks, depth, step)
     size = sum(path.stat().st_size for path in folder.iterdir())
     count = len(np.unique(ticks["token"]))
     return Imported(day, folder, len(ticks), count, messages, size, dict(left_out), time.monotonic() - began_s)
@@ -139,8 +142,8 @@ def _of_day(intake: Intake, day: date) -> Intake:
 
 
 def _days(ticks: Records) -> NDArray[np.int64]:
-    """(n,) days since 1970, in India."""
-    found: NDArray[np.int64] = (ticks["ts_recv_ns"] + IST_OFFSET_S * NS_PER_S) // _DAY_NS
+    """(n,) trading days since 1970: a night's ticks are of the day before, as if they had been recorded."""
+    found: NDArray[np.int64] = (ticks["ts_recv_ns"] + IST_OFFSET_S * NS_PER_S - _BEGINS_NS) // _DAY_NS
     return found
 
 
@@ -177,20 +180,31 @@ def _master_of(symbols: Mapping[int, str]) -> bytes | None:
 
 
 @contextmanager
-def _beside(store: Path, folder: Path) -> Iterator[Path]:
+def _beside(store: Path, folder: Path) -> Iterator[StoreHold]:
     """A store to write the day to, whose day takes its place when the block ends well."""
-    draft = store / f".import-{folder.name}-{os.getpid()}"
+    draft = store / f"{DRAFT}{folder.name}-{os.getpid()}"
     try:
-        draft.mkdir(parents=True)
         _refuse_second(folder)
-        yield draft
-        _refuse_second(folder)
-        day_folder(draft, date.fromisoformat(folder.name)).replace(folder)
+        _sweep(store)
+        hold = StoreHold.take(draft)
+        try:
+            yield hold
+            _refuse_second(folder)
+            day_folder(draft, date.fromisoformat(folder.name)).replace(folder)
+        finally:
+            hold.release()
         Disk().sync_folder(store)
     except OSError as error:
         raise unwritable(folder, error, given=True) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)  # what can't be removed harms nobody: no day is named so
+
+
+def _sweep(store: Path) -> None:
+    """Remove what imports that were killed have left: nobody holds it."""
+    for draft in store.glob(f"{DRAFT}*"):
+        if not LockFile.is_held(draft / "lock"):
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _refuse_second(folder: Path) -> None:
@@ -203,7 +217,7 @@ def _refuse_second(folder: Path) -> None:
 
 
 def _record(
-    store: Path,
+    hold: StoreHold,
     day: date,
     master: bytes | None,
     about: Mapping[str, object],
@@ -212,19 +226,15 @@ def _record(
     step: Callable[[int], object],
 ) -> int:
     """Write a day's ticks as messages; returns how many."""
-    hold = StoreHold.take(store)
+    recorder = Recorder(hold, day, master=master, about=lambda: about)
     try:
-        recorder = Recorder(hold, day, master=master, about=lambda: about)
-        try:
-            messages = sum(_append(recorder, *part, step) for part in _parts(ticks, depth))
-            recorder.wait_for_room()
-        finally:
-            whole = recorder.close(PATIENCE_S)
-        if not whole:
-            alarm = recorder.status.alarm
-            raise alarm.cause if alarm else EnvironmentProblem(f"{store} couldn't be written in {PATIENCE_S:g} s")
+        messages = sum(_append(recorder, *part, step) for part in _parts(ticks, depth))
+        recorder.wait_for_room()
     finally:
-        hold.release()
+        whole = recorder.close(PATIENCE_S)
+    if not whole:
+        alarm = recorder.status.alarm
+        raise alarm.cause if alarm else EnvironmentProblem(f"{hold.store} couldn't be written in {PATIENCE_S:g} s")
     return messages
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 
 from kitecli.errors import DataError
 from kitecli.market.book import InstrumentBook
-from kitecli.market.columns import index_of_file
 from kitecli.market.selection import Wish, select, split_names
 from kitecli.store.header import NO_MASTER
+from kitecli.store.instruments import kept_book
 
 
 class DayNames:
@@ -29,16 +26,10 @@ class DayNames:
         """By the master of ``digest``, its SHA-256, in a day's folder; without names where it isn't there."""
         if digest == NO_MASTER:
             return cls(InstrumentBook(), "no instrument master was recorded with it")
-        path = folder / f"master-{digest.hex()[:8]}.csv.gz"
         try:
-            csv = gzip.decompress(path.read_bytes())
-        except FileNotFoundError:
-            return cls(InstrumentBook(), f"its instrument master {path.name} isn't there any more")
-        except (OSError, EOFError, zlib.error) as error:
-            return cls(InstrumentBook(), f"its instrument master {path.name} can't be read: {error}")
-        if sha256(csv).digest() != digest:
-            return cls(InstrumentBook(), f"its instrument master {path.name} isn't the one it was recorded with")
-        return cls(InstrumentBook(index=index_of_file(csv, day, digest)[0]))
+            return cls(kept_book(folder, day, digest))
+        except DataError as problem:
+            return cls(InstrumentBook(), problem.why)
 
     def labels(self, tokens: Iterable[int]) -> dict[int, str]:
         """token → ``NSE:INFY``, of those that have a name."""
@@ -80,8 +71,10 @@ class Labels(Mapping[int, str]):
 
 def _bare_tokens(wishes: Iterable[Wish], why_not: str) -> Iterator[int]:
     for wish in wishes:
-        if not wish.name.isdigit():
+        if not (wish.name.isascii() and wish.name.isdigit() and int(wish.name) < 1 << 32):
             raise DataError(
-                f"{wish.name!r} can't be looked up in this recording", why=why_not, hint="Name instruments by token"
+                f"{wish.name!r} can't be looked up in this recording",
+                why=why_not,
+                hint="Name instruments by token, a number below 2^32",
             )
         yield int(wish.name)

@@ -38,7 +38,7 @@ def write_parquet(
 ) -> None:
     """Write sorted ticks; prices in rupees, what a tick's mode doesn't carry is null."""
     pyarrow, parquet = arrow()
-    names = _names(pyarrow, found, labels)
+    names = _names(found, labels)
     empty = _table(pyarrow, found, slice(0, 0), names)
     with parquet.ParquetWriter(file, empty.schema, compression="zstd", use_dictionary=["instrument", "mode"]) as writer:
         for rows in groups(found.census.starts):
@@ -60,22 +60,25 @@ def groups(starts: NDArray[np.int64], most: int = GROUP_ROWS) -> Iterator[slice]
         yield slice(begin, int(starts[-1]))
 
 
-def _names(pyarrow: ModuleType, found: Sorted, labels: Mapping[int, str]) -> Any:
-    """The instruments' names as Arrow's dictionary, in the order of their tokens."""
-    return pyarrow.array([labels.get(token) for token in found.census.tokens.tolist()], pyarrow.string())
+def _names(found: Sorted, labels: Mapping[int, str]) -> list[str]:
+    """The instruments' names in the order of their tokens; empty for one that has none."""
+    return [labels.get(token, "") for token in found.census.tokens.tolist()]
 
 
-def _table(pyarrow: ModuleType, found: Sorted, rows: slice, names: Any) -> Any:
+def _table(pyarrow: ModuleType, found: Sorted, rows: slice, names: list[str]) -> Any:
     """Some rows as an Arrow table. pyarrow has no type hints."""
     ticks = np.ascontiguousarray(found.ticks[rows])
     depth = None if found.depth is None else found.depth[rows]
     places = np.searchsorted(found.census.tokens, ticks["token"]).astype(np.int32)
+    nameless = np.array([not name for name in names], np.bool_)[places]  # a dictionary may hold no null, its use may
     modes = pyarrow.DictionaryArray.from_arrays((ticks["mode"] - 1).astype(np.int8), pyarrow.array(MODES))
     leading = {
         "sequence": pyarrow.array(found.sequences[rows]),
         "ts_recv_ns": pyarrow.array(ticks["ts_recv_ns"]),
         "instrument_token": pyarrow.array(ticks["token"]),
-        "instrument": pyarrow.DictionaryArray.from_arrays(places, names),
+        "instrument": pyarrow.DictionaryArray.from_arrays(
+            pyarrow.array(places, mask=nameless), pyarrow.array(names, pyarrow.string())
+        ),
         "mode": modes,
     }
     rest = {name: _array(pyarrow, *column) for name, column in columns_of(ticks, depth).items()}

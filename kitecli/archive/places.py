@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import DataError, UsageError
-from kitecli.store.folder import PACKED_SUFFIX, SUFFIX, day_folders, segment_paths
+from kitecli.store.folder import PACKED_SUFFIX, SUFFIX, day_folders, is_day, segment_paths
 
 IMPORTED: Final = "imported"
 """The store of what was imported, where no other is named."""
@@ -24,8 +24,9 @@ NEWEST: Final = "newest"
 
 
 def stores_in(root: Path) -> list[Path]:
-    """The stores that have days: the folder itself, and those directly in it."""
+    """The stores that have days: the folder itself, and those directly in it; not what an import is making."""
     inner = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    inner = [path for path in inner if not path.name.startswith(".")]
     return [store for store in (root, *inner) if day_folders(store)]
 
 
@@ -41,14 +42,12 @@ def day_at(where: str, root: Path, today: date) -> Path:
     Raises :class:`DataError` where there is none, :class:`UsageError` where several stores have it or it is no day.
     """
     given = Path(where)
-    if given.is_dir():
-        if not segment_paths(given):
-            raise DataError(f"There is no recording in {given}", hint="Name a day's folder, or a day")
+    if given.is_dir() and segment_paths(given):
         return given
+    if given.is_dir() and not _is_named(where):
+        raise DataError(f"There is no recording in {given}", hint="Name a day's folder, or a day")
     days = days_in(root)
-    if where == NEWEST and days:
-        return days[-1]
-    name = str(_day(where, today))
+    name = days[-1].name if where == NEWEST and days else str(_day(where, today))
     found = [folder for folder in days if folder.name == name]
     if len(found) > 1:
         raise UsageError(
@@ -67,6 +66,11 @@ def files_at(where: str, root: Path, today: date) -> list[Path]:
             raise DataError(f"There is no file {path}", hint="kite data list shows which days there are")
         return [path]
     return segment_paths(day_at(where, root, today))
+
+
+def _is_named(where: str) -> bool:
+    """Whether it is a day, though a folder may be called so, too."""
+    return where in (TODAY, NEWEST) or is_day(where)
 
 
 def _day(where: str, today: date) -> date:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from kitecli.archive.spans import Span
 from kitecli.ring.reader import Batch
 from kitecli.store.recording import Recording
+from kitecli.store.spans import Span
 
 
 def batches(recording: Recording, tokens: Collection[int], span: Span, *, depth: bool = True) -> Iterator[Batch]:
@@ -15,3 +15,13 @@ def batches(recording: Recording, tokens: Collection[int], span: Span, *, depth:
     for found in recording.ticks(tokens, span.from_ns, span.to_ns, depth=depth):
         yield Batch(found.ticks, found.depth, at, 0)
         at += len(found.ticks)
+
+
+def first_of(found: Iterable[Batch], count: int) -> Iterator[Batch]:
+    """The first ``count`` ticks of batches."""
+    for batch in found:
+        if count <= 0:
+            return
+        depth = None if batch.depth is None else batch.depth[:count]
+        yield Batch(batch.ticks[:count], depth, batch.first_sequence, 0)
+        count -= len(batch)

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from kitecli.archive.reading import first_of
 from kitecli.market.tick import DEPTH_DTYPE, FLAG_DEPTH, TICK_DTYPE
 from kitecli.ring.reader import Batch
 
@@ -82,7 +83,7 @@ def by_instrument(
         sequences = _mapped(Path(folder, "sequences"), np.dtype(np.int64), found.ticks)
         depth = _mapped(Path(folder, "depth"), _OPAQUE_DEPTH, found.ticks) if found.depth else None
         heads = found.starts[:-1].copy()
-        for batch in gathered(batches, together):
+        for batch in gathered(first_of(batches, found.ticks), together):  # a day that is recorded has more by now
             order, places = _places(batch.ticks["token"], found.tokens, heads)
             ticks[places] = batch.ticks.view(_OPAQUE_TICK)[order]
             sequences[places] = batch.sequences[order]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +15,9 @@ from kitecli.auth.keys import AccountKeys, GivenKeys, Keys, needed
 from kitecli.auth.place import SIMULATED, LoginPlace, place_of
 from kitecli.auth.steps import is_loopback, page_url
 from kitecli.auth.ways import Say, Way, by_browser, by_paste, by_totp
-from kitecli.errors import AuthError, KiteError, UsageError
+from kitecli.errors import AuthError, BrokerError, KiteError, UsageError
 from kitecli.folders import data_dir
+from kitecli.logs import logger
 from kitecli.ring.location import runtime_dir
 from kitecli.secret import Secret
 from kitecli.session import DaySession, write_session
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from kitecli.settings import Settings
     from kitecli.sim.options import Ready
 
-LOG: Final = logging.getLogger("kitecli.auth")
+LOG: Final = logger("kitecli.auth")
 WAYS: Final = ("browser", "paste", "totp")
 
 
@@ -86,14 +87,24 @@ class KiteAuthenticator:
 
     def current(self) -> DaySession | None:
         """The session that lasts, by the broker's word: the file's, else the vault's, which is put into the file."""
-        session = self.known() or self.restore()
-        return session if session and self.accepted(session) else None
+        session = self.known()
+        if session is None:
+            return self.restore()
+        return session if self.accepted(session) else None
 
     def restore(self) -> DaySession | None:
-        """The vault's session, put where every part of kite looks: the runtime folder forgets at a restart."""
+        """The vault's session, put where every part of kite looks: the runtime folder forgets at a restart.
+
+        One that the broker knows no more, after a logout that didn't open the vault, is dropped.
+        """
         session = self.keys.kept()
-        if session is not None:
-            write_session(self.place.session_file(session.api_key), session)
+        if session is None:
+            return None
+        with suppress(BrokerError):  # who doesn't answer hasn't ended it; the feed tries again by itself
+            if not self.accepted(session):
+                self.keys.keep(None)
+                return None
+        write_session(self.place.session_file(session.api_key), session)
         return session
 
     def known(self) -> DaySession | None:

@@ -10,7 +10,8 @@ from kitecli.errors import AuthError
 from kitecli.secret import Secret
 from kitecli.session import DaySession
 from kitecli.settings.schema import KiteSettings
-from kitecli.vault import AccessToken, OpenVault, at_hand
+from kitecli.vault import AccessToken, OpenVault, Vault, at_hand, vault_path
+from kitecli.vault.unlocking import nobody_to_ask
 
 _HOW = "kite creds setup keeps it in the vault; or set KITE_{name} in the environment"
 
@@ -19,13 +20,16 @@ class Keys(Protocol):
     """Credentials by name, and the encrypted place for the day's token, where there is one."""
 
     def find(self, name: str) -> Secret | None: ...
+    def shut(self) -> bool: ...
     def kept(self) -> DaySession | None: ...
     def keep(self, session: DaySession | None) -> bool: ...
 
 
 def needed(keys: Keys, name: str) -> Secret:
-    """Raises :class:`AuthError` where the credential is nowhere."""
+    """Raises :class:`AuthError` where the credential is nowhere, or in a vault that can't be opened."""
     found = keys.find(name)
+    if not found and keys.shut():
+        raise nobody_to_ask()
     if not found:
         raise AuthError(f"No {name} to log in with", why="", hint=_HOW.format(name=name.upper()))
     return found
@@ -45,6 +49,10 @@ class AccountKeys:
             return given
         vault = self._vault()
         return (vault.get(name) if vault else None) or (self._shared if name == "api_key" else None)
+
+    def shut(self) -> bool:
+        """Whether there is a vault that nothing opens here."""
+        return self._vault() is None and Vault(vault_path(self._kite.vault)).exists()
 
     def kept(self) -> DaySession | None:
         """The vault's session, if it lasts; since when isn't kept there."""
@@ -77,6 +85,9 @@ class GivenKeys:
 
     def find(self, name: str) -> Secret | None:
         return self._values.get(name)
+
+    def shut(self) -> bool:
+        return False
 
     def kept(self) -> DaySession | None:
         return None

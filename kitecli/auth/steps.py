@@ -61,5 +61,5 @@ def pasted_token(text: str, nonce: str) -> Secret:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a redirect there comes to this machine."""
-    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+    """Whether a redirect there comes to our listener, which has an address of IPv4."""
+    return urlsplit(url).hostname in {"127.0.0.1", "localhost"}

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import IntEnum
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from kitecli.bars.intervals import DAY_MS, Interval, Kind
 from kitecli.bars.record import FLAG_CLOSING, FLAG_OUTSIDE, FLAG_POST_CLOSE, FLAG_PREOPEN, FLAG_UNSCHEDULED
 from kitecli.errors import HoursUnknown
-from kitecli.market.calendar import Calendar, Session, midnight_s, session
+from kitecli.market.calendar import Calendar, Slot, midnight_s, session
 
 IST_OFFSET_MS: Final = session.IST_OFFSET_S * 1000
 
@@ -86,10 +87,11 @@ class Timeline:
     def of(cls, calendar: Calendar, segment: str, group: str = "") -> Timeline:
         """All days the calendar covers. Raises :class:`UsageError` for a segment or group it doesn't have."""
         days = (calendar.first + timedelta(days=offset) for offset in range((calendar.last - calendar.first).days + 1))
-        starts = [start for day in days for start in _day(calendar, segment, day, group)]
-        starts.append((midnight_s(calendar.last + timedelta(days=1)) * 1000, Phase.UNSCHEDULED))
-        moments, phases = zip(*starts, strict=True)
-        return cls(np.array(moments, np.int64), np.array(phases, np.uint8))
+        patterns = [*(_pattern_on(calendar, segment, day, group) for day in days), _UNSCHEDULED]
+        midnights_ms = midnight_s(calendar.first) * 1000 + DAY_MS * np.arange(len(patterns))
+        offsets = np.concatenate([pattern.offsets_ms for pattern in patterns])
+        kinds = np.concatenate([pattern.kinds for pattern in patterns])
+        return cls(np.repeat(midnights_ms, [len(pattern.kinds) for pattern in patterns]) + offsets, kinds)
 
 
 EMPTY: Final = Timeline(np.zeros(0, np.int64), np.zeros(0, np.uint8))
@@ -174,28 +176,39 @@ def bucket_of(timeline: Timeline, interval: Interval, t_ms: int, grace_ms: int) 
     return Bucket(start_ms, end_ms, end_ms + grace_ms if closes else end_ms, FLAG_OF[span.phase])
 
 
-def _day(calendar: Calendar, segment: str, day: date, group: str) -> Iterator[tuple[int, Phase]]:
-    """The starts of a day's spans; the first one at midnight."""
-    midnight = midnight_s(day)
+class _Pattern(NamedTuple):
+    """A day's spans: when each starts, in milliseconds after midnight (int64), and its kind (uint8)."""
+
+    offsets_ms: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
+
+
+_UNSCHEDULED: Final = _Pattern(np.zeros(1, np.int64), np.array([Phase.UNSCHEDULED], np.uint8))
+
+
+def _pattern_on(calendar: Calendar, segment: str, day: date, group: str) -> _Pattern:
     try:
-        sessions = calendar.sessions_on(segment, day, group)
+        return _pattern_of(calendar.slots_on(segment, day, group))
     except HoursUnknown:
-        yield midnight * 1000, Phase.UNSCHEDULED
-        return
-    former = None
-    for start_s, phase in _changes(midnight, sessions):
-        if phase is not former:
-            yield start_s * 1000, phase
-        former = phase
+        return _UNSCHEDULED
 
 
-def _changes(midnight: int, sessions: Sequence[Session]) -> Iterator[tuple[int, Phase]]:
+@cache  # three years of a dozen segments have a few dozen kinds of days: made one by one they took 0.3 s of CPU
+def _pattern_of(slots: tuple[Slot, ...]) -> _Pattern:
+    """The first span starts at midnight."""
+    starts = list(_changes(slots))
+    distinct = [one for at, one in enumerate(starts) if not at or one[1] is not starts[at - 1][1]]
+    offsets_s, phases = zip(*distinct, strict=True)
+    return _Pattern(np.array(offsets_s, np.int64) * 1000, np.array(phases, np.uint8))
+
+
+def _changes(slots: Sequence[Slot]) -> Iterator[tuple[int, Phase]]:
     """Each session's start, and OUTSIDE where nothing follows at once; adjoining ones of a kind stand apart yet."""
-    end_s = midnight
-    for one in sessions:
+    end_s = 0
+    for one in slots:
         if one.open_s > end_s:
             yield end_s, Phase.OUTSIDE
         yield one.open_s, _PHASES[one.kind]
         end_s = one.close_s
-    if end_s < midnight + session.DAY_S:
+    if end_s < session.DAY_S:
         yield end_s, Phase.OUTSIDE

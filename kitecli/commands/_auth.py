@@ -12,6 +12,7 @@ from kitecli.errors import AuthError, NoMarketData, UsageError
 
 if TYPE_CHECKING:
     from kitecli.auth.authenticator import KiteAuthenticator
+    from kitecli.auth.keys import Keys
     from kitecli.online import Standing
     from kitecli.session import DaySession
     from kitecli.settings import Settings
@@ -60,13 +61,17 @@ def log_in(auth: KiteAuthenticator, settings: Settings, ready: Ready | None, *, 
 
     if ready is not None:
         say(f"kite: user {ready.user_id}, password {ready.password}; the page shows a code")
-    elif not auth.keys.find("api_key") or not auth.keys.find("api_secret"):
+    elif (again or auth.known() is None) and _has_no_app(auth.keys):
         say(FIRST_TIME.format(redirect=auth.place.redirect_url or "any address; kite auth login --paste"))
     session = auth.login(again=again)
     for name in ("access_token", "access_token_file"):
         if ready is None and getattr(settings.kite, name):
             say(f"kite: KITE_{name.upper()} is set, and goes before this login: unset it")
     return standing(auth.asking(session), "kite auth login", session, time.time())
+
+
+def _has_no_app(keys: Keys) -> bool:
+    return not (keys.find("api_key") and keys.find("api_secret")) and not keys.shut()
 
 
 def stands(settings: Settings, ready: Ready | None) -> Standing:

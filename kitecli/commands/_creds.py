@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
@@ -64,12 +64,24 @@ def opened_if_wanted(profile: str, password_fd: int | None) -> OpenVault | None:
     return unlocked(Vault(vault_path(profile)), password) if password else None
 
 
-def opened_or_made(profile: str, password_fd: int | None) -> OpenVault:
+def opened_or_made(profile: str, password_fd: int | None) -> AbstractContextManager[OpenVault]:
     """The vault, a new one where there is none."""
     from kitecli.vault import Vault, vault_path
+    from kitecli.vault.layout import ARGON2ID
 
     vault = Vault(vault_path(profile))
-    return opened(profile, password_fd) if vault.exists() else vault.create(new_password(password_fd))
+    return opened(profile, password_fd) if vault.exists() else made(vault, new_password(password_fd), ARGON2ID)
+
+
+@contextmanager
+def made(vault: Vault, password: Secret, kdf: Kdf) -> Iterator[OpenVault]:
+    """A new vault. Where it can't be filled none is left, which would be in the way of the next try."""
+    with vault.create(password, kdf) as inside:
+        try:
+            yield inside
+        except BaseException:
+            vault.destroy()
+            raise
 
 
 def given_password(prompt: str, password_fd: int | None) -> Secret:

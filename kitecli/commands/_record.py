@@ -8,16 +8,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from kitecli.clock import ist
+from kitecli.clock import NS_PER_S, ist
 from kitecli.commands._shared import print_json, say
 from kitecli.commands._stream import selected, tell
 from kitecli.errors import FeedError, KiteError, UsageError
 from kitecli.master.sync import master_day
+from kitecli.store.folder import trading_day
+from kitecli.store.spans import instant_of
 from kitecli.terminal.record_lines import Figures, Sample, closing_lines, live_line
 
 if TYPE_CHECKING:
@@ -234,14 +236,13 @@ class _View:
 
 
 def _today_at(text: str) -> float:
-    now = ist(time.time())
-    try:
-        moment = datetime.fromisoformat(f"{now.date()}T{text}").replace(tzinfo=now.tzinfo)
-    except ValueError:
-        raise UsageError(f"--until {text!r} is no time of the day", hint="write it as 15:40, Indian time") from None
-    if moment <= now:
+    """The next such time of today or of the trading day that lasts, as epoch seconds. Raises :class:`UsageError`."""
+    now_ns = round(time.time() * NS_PER_S)
+    now = ist(now_ns // NS_PER_S)
+    found = [at_ns for day in (trading_day(now_ns), now.date()) if (at_ns := instant_of(day, text)) > now_ns]
+    if not found:
         raise UsageError(f"--until {text} has passed", why=f"it is {now:%H:%M} IST", hint="give a later time of today")
-    return moment.timestamp()
+    return found[0] / NS_PER_S
 
 
 def _session_end_s(selection: Selection) -> float:

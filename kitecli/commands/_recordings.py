@@ -14,8 +14,8 @@ from kitecli.commands._shared import settings_of
 
 if TYPE_CHECKING:
     from kitecli.archive.naming import DayNames
-    from kitecli.archive.spans import Span
     from kitecli.store.recording import Recording
+    from kitecli.store.spans import Span
 
 StoreOption: TypeAlias = Annotated[
     Path | None, typer.Option("--store", help="A folder of recordings, or of stores.", show_default="the settings'")
@@ -57,11 +57,11 @@ def part_of(
     """A day's recording and what of it was asked for. Raises DataError, UsageError, SubscriptionError."""
     from kitecli.archive.naming import DayNames
     from kitecli.archive.places import day_at
-    from kitecli.archive.spans import span_of
-    from kitecli.catalogue import today
+    from kitecli.catalogue import trading_today
     from kitecli.store.recording import Recording
+    from kitecli.store.spans import span_of
 
-    folder = day_at(where, root, today())
+    folder = day_at(where, root, trading_today())
     with Recording.open(folder) as recording:
         names = DayNames.of(folder, recording.day, recording.master)
         yield Part(recording, names, names.tokens(symbols or ()), span_of(recording.day, first, last))

@@ -121,7 +121,7 @@ def press(gateway: ReplayGateway, key: str) -> None:
         gateway.tape.pause()
     elif key in ("+", "=", "-"):
         gateway.tape.faster(-1 if key == "-" else 1)
-    elif key in MINUTES:
+    elif key in MINUTES and gateway.tape.pace.begun:  # before, there is no time to count from
         gateway.jump(gateway.tape.at_ns + MINUTES[key] * 60 * NS_PER_S)
     elif key == "q":
         gateway.stop("a key")
@@ -129,20 +129,20 @@ def press(gateway: ReplayGateway, key: str) -> None:
 
 def _folder(settings: Settings, asked: Asked) -> Path:
     from kitecli.archive.places import day_at
-    from kitecli.catalogue import recordings_root, today
+    from kitecli.catalogue import recordings_root, trading_today
 
-    return day_at(asked.day, asked.store or recordings_root(settings), today())
+    return day_at(asked.day, asked.store or recordings_root(settings), trading_today())
 
 
 def _plan(recording: Recording, asked: Asked) -> PlayPlan:
-    from kitecli.replay.span import parse_time, span_of
     from kitecli.replay.tape import PlayPlan
     from kitecli.store.instruments import tokens_of
+    from kitecli.store.spans import span_of
 
-    from_ns, to_ns = span_of(recording.day, parse_time(asked.from_), parse_time(asked.to))
+    span = span_of(recording.day, asked.from_, asked.to)
     return PlayPlan(
-        from_ns,
-        to_ns,
+        span.from_ns,
+        span.to_ns,
         tokens_of(recording, asked.symbols),
         asked.speed,
         at_once=asked.at_once,

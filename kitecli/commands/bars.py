@@ -38,7 +38,9 @@ def bars(
     duration: Annotated[float | None, typer.Option(help="Seconds to wait, or to follow, at most.", min=0)] = None,
     sim: Annotated[bool, typer.Option("--sim", help="Of the simulated exchange.")] = False,
     source: Annotated[str | None, typer.Option(help="A table of ticks (CSV, Parquet); implies --sim.")] = None,
-    speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
+    speed: Annotated[
+        float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0, max=1e6)
+    ] = 1.0,
     start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
     replay: Annotated[bool, typer.Option("--replay", help="Of the day that kite replay plays.")] = False,
     chart: Annotated[bool, typer.Option("--chart", help="Draw; the default on a terminal, for one.")] = False,

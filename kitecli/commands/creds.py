@@ -39,7 +39,7 @@ def setup(
     _creds.refuse_second(vault)
     password = _creds.new_password(password_fd)
     values = _creds.typed_values()
-    with vault.create(password, chosen) as inside:
+    with _creds.made(vault, password, chosen) as inside:
         kept = _creds.keep(inside, values)
     _tell(as_json, {"vault": str(vault.path), "kept": kept}, f"{vault.path} holds {', '.join(kept) or 'nothing yet'}.")
 
@@ -156,8 +156,8 @@ def reset(context: typer.Context, yes: Yes = False, as_json: JsonOption = False)
     vault = Vault(vault_path(_account(context)))
     _creds.refuse_none(vault)
     _creds.confirm(f"Destroy {vault.path} and all credentials in it?", yes=yes)
-    keystore.forget(vault.path)
     vault.destroy()
+    keystore.forget(vault.path)  # a locked keyring is no reason to keep the vault
     _tell(as_json, {"destroyed": str(vault.path)}, f"{vault.path} is destroyed.")
 
 

@@ -79,19 +79,20 @@ def saved(file: Path, target: Path) -> Examination:
 def judged(where: str, root: Path) -> list[Verdict]:
     """What is to be said of each file; how quick it went is said on stderr."""
     from kitecli.archive.places import files_at
-    from kitecli.catalogue import today
+    from kitecli.catalogue import trading_today
+    from kitecli.store.folder import disk_bytes
     from kitecli.store.recovery import verify_files
     from kitecli.store.segment import born_paths
 
-    paths, began_s = files_at(where, root, today()), time.monotonic()
+    paths, began_s = files_at(where, root, trading_today()), time.monotonic()
     alone = paths == [Path(where)]
     paths = paths if alone else born_paths(paths[0].parent)
-    total = sum(path.stat().st_size for path in paths)
+    total = sum(map(disk_bytes, paths))
     verdicts = []
     with progress("verifying", total) as step:
         for verdict in verify_files(paths, None if alone else 0):
             verdicts.append(verdict)
-            step(verdict.path.stat().st_size)
+            step(disk_bytes(verdict.path))
     taken_s = max(time.monotonic() - began_s, 1e-9)
     rate = f"{total / 1e6:,.1f} MB at {total / taken_s / 1e6:,.0f} MB/s"
     say(f"kite: {len(paths)} file{'' if len(paths) == 1 else 's'}, {rate}")

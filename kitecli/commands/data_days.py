@@ -116,10 +116,10 @@ def looked_at(root: Path) -> list[Day]:
     """Every day of the stores in a folder, read through; how far it has come is shown on stderr."""
     from kitecli.archive.days import look_at
     from kitecli.archive.places import days_in
-    from kitecli.store.folder import segment_paths
+    from kitecli.store.folder import disk_bytes, segment_paths
 
     folders = days_in(root)
-    total = sum(path.stat().st_size for folder in folders for path in segment_paths(folder))
+    total = sum(disk_bytes(path) for folder in folders for path in segment_paths(folder))
     with progress("reading", total) as step:
         return [look_at(folder, step) for folder in folders]
 
@@ -129,12 +129,13 @@ def facts_of(where: str, root: Path) -> dict[str, object]:
     from kitecli.archive.days import look_at
     from kitecli.archive.headers import header_facts, readable_facts
     from kitecli.archive.places import files_at
-    from kitecli.catalogue import today
+    from kitecli.catalogue import trading_today
+    from kitecli.store.folder import disk_bytes
 
-    paths = files_at(where, root, today())
+    paths = files_at(where, root, trading_today())
     if paths == [Path(where)]:
         return header_facts(paths[0])
-    with progress("reading", sum(path.stat().st_size for path in paths)) as step:
+    with progress("reading", sum(map(disk_bytes, paths))) as step:
         day = look_at(paths[0].parent, step)
     if day.tally.problem is not None:
         say(f"kite: {day.tally.problem.what}: {day.tally.problem.why}")

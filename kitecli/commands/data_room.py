@@ -72,13 +72,13 @@ def prune(
 
 def sealed(store: Path) -> list[SealProgress]:
     """Seal a store; returns where each segment has come to."""
-    from kitecli.store.folder import SUFFIX, day_folders, segment_paths
+    from kitecli.store.folder import SUFFIX, day_folders, disk_bytes, segment_paths
     from kitecli.store.sealing import seal_ended
 
     raw = (path for folder in day_folders(store) for path in segment_paths(folder) if path.suffix == SUFFIX)
     done: list[SealProgress] = []
     so_far = 0
-    with progress("sealing", sum(path.stat().st_size for path in raw)) as step:
+    with progress("sealing", sum(map(disk_bytes, raw))) as step:
         for one in seal_ended(store):
             step(max(0, one.done - so_far))
             over = one.packed is not None or one.problem is not None
@@ -112,7 +112,7 @@ def planned(
     stores: list[Path], older_than: int | None, keep_gb: float | None, *, unsealed: bool
 ) -> dict[Path, PrunePlan]:
     """What would go of each store. Raises :class:`UsageError` where nothing says what, or not of which store."""
-    from kitecli.catalogue import today
+    from kitecli.catalogue import trading_today
     from kitecli.store.pruning import Retention, plan_pruning
 
     if older_than is None and keep_gb is None:
@@ -124,7 +124,7 @@ def planned(
             hint="name one with --store",
         )
     limit = None if keep_gb is None else round(keep_gb * GB)
-    return {store: plan_pruning(store, Retention(older_than, limit, unsealed), today()) for store in stores}
+    return {store: plan_pruning(store, Retention(older_than, limit, unsealed), trading_today()) for store in stores}
 
 
 def carry_out(store: Path, plan: PrunePlan, *, yes: bool) -> str:

@@ -58,14 +58,11 @@ def ticks_of(part: Part) -> Iterator[Batch]:
 
 def limited(found: Iterator[Batch], limit: int) -> Iterator[Batch]:
     """The first ``limit`` ticks; all for 0."""
-    from kitecli.ring.reader import Batch
+    from kitecli.archive.reading import first_of
 
     for batch in found:
         if limit and batch.first_sequence + len(batch) > limit:
-            left = limit - batch.first_sequence
-            if left:
-                depth = None if batch.depth is None else batch.depth[:left]
-                yield Batch(batch.ticks[:left], depth, batch.first_sequence, 0)
+            yield from first_of([batch], limit - batch.first_sequence)
             say(f"kite: the first {limit:,} ticks; --limit 0 prints all")
             return
         yield batch

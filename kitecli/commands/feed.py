@@ -50,7 +50,9 @@ def feed(
     spin: Annotated[bool, typer.Option("--spin", help="Busy-wait for ticks: less latency for a whole core.")] = False,
     sim: Annotated[bool, typer.Option("--sim", help="Start the simulated exchange and stream from it.")] = False,
     source: Annotated[str | None, typer.Option(help="A table of ticks (CSV, Parquet); implies --sim.")] = None,
-    speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
+    speed: Annotated[
+        float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0, max=1e6)
+    ] = 1.0,
     start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
     replay: Annotated[bool, typer.Option("--replay", help="Of the day that kite replay plays.")] = False,
     instruments: Annotated[int, typer.Option(help="For --sim: how many instruments; 0: those with names.", min=0)] = 0,

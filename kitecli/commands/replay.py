@@ -26,7 +26,7 @@ def replay(
     context: typer.Context,
     day: Annotated[str, typer.Argument(metavar="DAY|FOLDER", help="2026-11-20, today, newest, or a day's folder.")],
     symbols: Annotated[list[str] | None, typer.Argument(help="Play only these; by the recording's own master.")] = None,
-    speed: Annotated[float, typer.Option(help="Times as fast as recorded; 0: no pauses.", min=0)] = 1.0,
+    speed: Annotated[float, typer.Option(help="Times as fast as recorded; 0: no pauses.", min=0, max=1e6)] = 1.0,
     from_: Annotated[str, typer.Option("--from", help="Where to begin, as 10:15, in IST.")] = "",
     to: Annotated[str, typer.Option("--to", help="Where to end; not included.")] = "",
     at_once: Annotated[bool, typer.Option("--at-once", help="Begin without waiting for a reader.")] = False,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def sim(
     *,
     source: Annotated[str, typer.Option(help="synthetic, load, or a CSV or Parquet of ticks.")] = "synthetic",
-    speed: Annotated[float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0)] = 1.0,
+    speed: Annotated[
+        float, typer.Option(help="For --source FILE: times real time; 0: no waiting.", min=0, max=1e6)
+    ] = 1.0,
     start: Annotated[str, typer.Option(help="For --source FILE: where to begin, as 10:15.")] = "",
     rate: Annotated[float, typer.Option(help="Synthetic: updates a second of each instrument.")] = 1.0,
     instruments: Annotated[int, typer.Option(help="Synthetic: how many; 0: those with names.", min=0)] = 0,

@@ -72,14 +72,25 @@ def open_attached(api_key: str, access_token: Secret, root: str) -> Source:
         log.warning("%s", warning)
     try:
         return Attached(handle, settings.performance.buffer_size)
+    except KiteError as unreadable:
+        end = _end_of(handle) or unreadable
+        if isinstance(end, _FATAL):
+            return Over(end)
+        raise end from unreadable
     except BaseException:
-        try:
-            handle.stats()  # raises what the feed ended by, and its files with it
-        except _FATAL as why:
-            return Over(why)
-        finally:
-            handle.close()
+        handle.close()
         raise
+
+
+def _end_of(handle: GatewayHandle) -> KiteError | None:
+    """What the feed has ended by, and its files with it; None where it serves. The handle is closed."""
+    try:
+        handle.stats()
+    except KiteError as why:
+        return why
+    finally:
+        handle.close()
+    return None
 
 
 class Attached:

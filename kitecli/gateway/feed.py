@@ -400,6 +400,8 @@ class Feed:
             return None
         self.tallies.took(batch.ticks, self.now_ns())
         mine = self._sieve.keep(batch)
+        if len(mine) < len(batch):
+            self.tallies.slot.set("passed_over", self._sieve.passed_over)
         return mine if len(mine) or mine.lost else None
 
     def _gone(self) -> bool:

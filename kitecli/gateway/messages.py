@@ -281,7 +281,8 @@ def _record(plain: dict[str, object]) -> Record:
     if not Path(store).is_absolute():  # ours is another working folder than the client's
         raise _bad_field("store", "the path of a folder, from the root")
     floor_bytes = _whole(plain, "floor_bytes", FLOOR_BYTES)
-    return Record(RecordPlan(store, level, float(flush_s), _text(plain, "masters", ""), floor_bytes))
+    masters, seal = _text(plain, "masters", ""), _flag(plain, "seal")
+    return Record(RecordPlan(store, level, float(flush_s), masters, floor_bytes, seal))
 
 
 def _list(found: object) -> list[Any]:  # Any: JSON

@@ -22,6 +22,7 @@ from kitecli.gateway.kernel_clock import clock_offset
 from kitecli.gateway.spec import GatewayEvent, RecordPlan, told
 from kitecli.market.gap import Gap
 from kitecli.master.store import MasterStore
+from kitecli.store.background import Sealing
 from kitecli.store.folder import trading_day
 from kitecli.store.recorder import Recorder, StoreHold
 from kitecli.store.writer import StoreSettings
@@ -57,6 +58,7 @@ class DayFiles:
         self._now_ns = now_ns
         self._hold: StoreHold | None = None
         self._open: list[Recorder] = []
+        self._sealing = Sealing(Path(plan.store))
 
     def begin(self, day: date) -> Recorder:
         """A day's recorder. Raises :class:`KiteError`, and nothing has changed."""
@@ -84,6 +86,11 @@ class DayFiles:
         if csv is not None and self._master != former:
             self._open[-1].use_master(csv)
 
+    def seal(self) -> None:
+        """Have what is ended packed, by a process that goes on while the caller does something else."""
+        if self.plan.seal and self._open:
+            self._sealing.look(self._open[-1].status.path)
+
     def end(self, recorder: Recorder) -> bool:
         """Write what waits and end its file; False where the disk won't have it."""
         self._open.remove(recorder)
@@ -98,6 +105,7 @@ class DayFiles:
 
     def _let_go(self) -> None:
         if self._hold is not None and not self._open:
+            self._sealing.close()
             self._hold.release()
             self._hold = None
 
@@ -269,6 +277,7 @@ class FeedRecording:
             self._master_s = now_s + RETRY_S
             self._note_clock(self._recorder)
             await self._off_loop(self._files_of().renew_master)
+            await self._off_loop(self._files_of().seal)  # not at once: a feed's first seconds are its busiest
             self._master_s, self._unmade = now_s + MASTER_LOOK_S, None
         self._judge(now_s)
 

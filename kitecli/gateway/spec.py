@@ -33,7 +33,7 @@ def feed_name(api_key: str, ws_root: str) -> str:
 class RecordPlan:
     """Where a feed is recorded, and how. ``level``: what the records are to survive; a ``process`` killed, or a
     ``power`` cut, which ``flush_s`` before it may cost. ``masters``: the folder of its instruments' masters.
-    ``floor_bytes`` of the disk are left to others.
+    ``floor_bytes`` of the disk are left to others. ``seal``: what is ended is packed meanwhile.
     """
 
     store: str
@@ -41,6 +41,7 @@ class RecordPlan:
     flush_s: float = 1.0
     masters: str = ""
     floor_bytes: int = FLOOR_BYTES
+    seal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

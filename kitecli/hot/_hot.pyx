@@ -17,7 +17,7 @@ import numpy as np
 
 from kitecli.bars.layout import COUNTERS as BARS_COUNTERS
 from kitecli.market.modes import MODES
-from kitecli.metrics.layout import LINE_COUNTERS, LINES
+from kitecli.metrics.layout import LINE_COUNTERS, LINES, TIMED_EACH
 from kitecli.ring import mailbox
 from kitecli.ring.layout import (
     BOARD_ROWS_OFFSET,
@@ -106,6 +106,8 @@ cdef class FramePass:
     cdef int64_t *lines
     cdef int64_t line_count
     cdef int64_t line_cells
+    cdef int64_t timed_each
+    cdef int64_t until_timed
 
     def __cinit__(self, memory, bars=None, timelines=()):
         cdef object layout = memory.layout
@@ -159,12 +161,15 @@ cdef class FramePass:
             kite_put(line + LINE_BYTES, line[LINE_BYTES] + size)
             kite_put(line + LINE_TICKS, line[LINE_TICKS] + written)
         if written:
-            kite_tally(self.published, kite_wall_ns() - ts_recv_ns)
+            if self.until_timed == 0:
+                kite_tally(self.published, kite_wall_ns() - ts_recv_ns)
+                self.until_timed = self.timed_each
+            self.until_timed -= 1
 
     def measure(self, buffer, Py_ssize_t published, Py_ssize_t lines):
         """Count what ``ingest`` takes in from now on; see kitecli.hot.uncompiled.FramePass."""
         cdef _Bytes held = _Bytes(buffer, True)
-        self.line_count, self.line_cells = LINES, len(LINE_COUNTERS)
+        self.line_count, self.line_cells, self.timed_each = LINES, len(LINE_COUNTERS), TIMED_EACH
         self.lines = <int64_t *>held.at(lines, 8 * self.line_count * self.line_cells)
         self.published = <int64_t *>held.at(published, 8 * TALLY_CELLS)
         self.measured = held

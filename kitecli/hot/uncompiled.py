@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kitecli.bars.memory import BarsMemory
 from kitecli.bars.timeline import Timeline
 from kitecli.bars.writer import BarsWriter
-from kitecli.metrics.layout import LINE_COUNTERS, LINES
+from kitecli.metrics.layout import LINE_COUNTERS, LINES, TIMED_EACH
 from kitecli.metrics.tally import Tally
 from kitecli.protocol.decoder import decode_frame
 from kitecli.ring.memory import RingMemory
@@ -36,6 +36,7 @@ class FramePass:
         self._writer = RingWriter(memory, self._bars.admit if self._bars else None)
         self._timelines = max(1, len(timelines))
         self._published: Tally | None = None
+        self._timeable = 0
         self._lines = np.zeros((0, len(LINE_COUNTERS)), np.int64)
 
     def ingest(self, payload: bytes | memoryview, ts_recv_ns: int, connection: int = 0) -> int:
@@ -44,7 +45,9 @@ class FramePass:
         if connection < len(self._lines):
             self._lines[connection, :3] += (1, len(payload), written)
         if self._published is not None and written:
-            self._published.add(time.time_ns() - ts_recv_ns)
+            if self._timeable % TIMED_EACH == 0:
+                self._published.add(time.time_ns() - ts_recv_ns)
+            self._timeable += 1
         return written
 
     def _take(self, payload: bytes | memoryview, ts_recv_ns: int, connection: int) -> int:
@@ -63,8 +66,8 @@ class FramePass:
         return frame.ticks.size
 
     def measure(self, buffer: mmap.mmap, published: int, lines: int) -> None:
-        """Count what :meth:`ingest` takes in from now on: of each message with ticks how long after its receipt they
-        were published, into the histogram ``published`` bytes into ``buffer``; and ``lines`` bytes into it, of each
+        """Count what :meth:`ingest` takes in from now on: of one in ``TIMED_EACH`` messages with ticks how long after
+        its receipt they were published, into the histogram ``published`` bytes into ``buffer``; and ``lines`` bytes into it, of each
         connection, the first three of :data:`~kitecli.metrics.layout.LINE_COUNTERS`.
         """
         cells = np.frombuffer(buffer, np.int64, LINES * len(LINE_COUNTERS), lines)

@@ -183,31 +183,6 @@ def is_pattern(name: str) -> bool:
     return bool(set(name) & PATTERN_LETTERS)
 
 
-def checked_tokens(book: InstrumentBook, tokens: Iterable[object]) -> list[int]:
-    """Instrument tokens as a program gave them, each once, or the mistake named: no feed ever complains of one.
-
-    :raises SubscriptionError: a token as text or of another type.
-    :raises UnknownInstrument: tokens the master hasn't got; an exchange's own token is told with the right one.
-    """
-    numbers: dict[int, None] = {}
-    for token in tokens:
-        if isinstance(token, bool) or not isinstance(token, int):
-            raise _no_token(token)
-        numbers[token] = None
-    misses = [str(token) for token in numbers if book.get(token) is None]
-    if misses:
-        raise _unknown(book, misses)
-    return list(numbers)
-
-
-def _no_token(token: object) -> SubscriptionError:
-    return SubscriptionError(
-        f"{token!r} is no instrument token",
-        why=f"a token is a whole number, and this is of type {type(token).__name__}",
-        hint=f"write {token}" if isinstance(token, str) and token.isdigit() else "look it up by its symbol",
-    )
-
-
 def _with_files(wishes: Iterable[Wish]) -> Iterator[Wish]:
     """Wishes, with the lines of a file in the place of ``@FILE``."""
     for wish in wishes:

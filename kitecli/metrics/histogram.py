@@ -64,18 +64,21 @@ class LatencyHistogram:
 
     def percentile_ns(self, percent: float) -> int | None:
         """The latency that ``percent`` of those recorded don't pass; None where there are none."""
-        total = self.count
+        return self._percentile_ns(np.cumsum(self._counts), percent)
+
+    def _percentile_ns(self, filled: NDArray[np.int64], percent: float) -> int | None:
+        total = int(filled[-1])
         if total == 0:
             return None
-        rank = max(1, round(total * percent / 100))
-        bucket = int(np.searchsorted(np.cumsum(self._counts), rank))
+        bucket = int(np.searchsorted(filled, max(1, round(total * percent / 100))))
         return min(_upper_edge(bucket), self.max_ns) if bucket < BUCKETS - 1 else self.max_ns
 
     def percentiles_ns(self) -> dict[str, int | None]:
         """``count``; ``mean``, ``p50``, ``p90``, ``p99``, ``p99_9`` and ``max`` in nanoseconds, None without any."""
-        count = self.count
+        filled = np.cumsum(self._counts)
+        count = int(filled[-1])
         found: dict[str, int | None] = {"count": count, "mean": self.sum_ns // count if count else None}
-        found |= {name: self.percentile_ns(percent) for name, percent in PERCENTS.items()}
+        found |= {name: self._percentile_ns(filled, percent) for name, percent in PERCENTS.items()}
         return {**found, "max": self.max_ns if count else None}
 
     def filled(self) -> list[tuple[int, int]]:

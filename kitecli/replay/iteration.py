@@ -32,11 +32,11 @@ from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.replay.damage import sound_pieces
 from kitecli.replay.facts import FeedFacts
 from kitecli.replay.player import Player
-from kitecli.replay.span import span_of
 from kitecli.ring.layout import DEFAULT_BOARD_CAPACITY, MIN_CAPACITY, RingLayout
 from kitecli.ring.memory import RingMemory
 from kitecli.store.instruments import tokens_of
 from kitecli.store.recording import Recording
+from kitecli.store.spans import span_of
 
 BATCH_TICKS: Final = 1 << 13
 MOST_OF_ONE: Final = 1 << 16
@@ -86,7 +86,7 @@ def iterate(
     facts = facts if intervals is None else replace(facts, intervals=tuple(intervals))
     played = _Played(facts, tokens_of(recording, symbols), most, depth=depth)
     span = span_of(recording.day, from_, to)
-    pieces = sound_pieces(recording, *span) if past_damage else recording.pieces(*span)
+    pieces = (sound_pieces if past_damage else Recording.pieces)(recording, span.from_ns, span.to_ns)
     for piece in pieces:
         at = 0
         while at < piece.rows.size:

@@ -197,6 +197,12 @@ def _seated(seat: np.void) -> SeatedReader:
     return SeatedReader(int(seat["pid"]), policy, start, position, delivered, conflated, lost)
 
 
+def seated_readers(seats: SeatMap) -> dict[int, SeatedReader]:
+    """Who sits where."""
+    copied = seats.seats.copy()
+    return {int(index): _seated(copied[index]) for index in np.flatnonzero(copied["taken"] == 1)}
+
+
 class SeatKeeper:
     """The writer's side: who sits where, whom to wake, how far behind the slowest is."""
 
@@ -230,7 +236,7 @@ class SeatKeeper:
 
     def readers(self) -> list[SeatedReader]:
         """Who reads, how far each one is and what became of its ticks."""
-        return [_seated(seat) for seat in self._map.seats[self._map.seats["taken"] == 1].copy()]
+        return list(seated_readers(self._map).values())
 
     def lag(self, cursor: int) -> int:
         """How many ticks the slowest reader is behind a ring that has come to ``cursor``."""

@@ -131,7 +131,7 @@ class Run:
     def _stream(self) -> None:
         self.feed = self._opened(self._hear)
         self._supply = Supply(self.feed, self._max_lag, self._take_batch)
-        callbacks, failures = self._callbacks, self._failures
+        callbacks, failures, timed = self._callbacks, self._failures, self.feed.tallies.callback
         self._bars = BarCalls(self.feed, callbacks, failures, lambda: self.stopping)
         self._bars.tell()
         for tick in self._supply:
@@ -139,7 +139,9 @@ class Run:
                 self._note_rate()
                 self._bars.tell()
             else:
+                timed.begin()
                 call(callbacks.of("tick"), tick, failures)
+                timed.end()
             if self._urgent:
                 self._attend()
             if self.stopping:
@@ -149,7 +151,10 @@ class Run:
         self._note_rate()
         if self._bars is not None:
             self._bars.tell()
-        call(self._callbacks.of("batch"), batch, self._failures)
+        if (listeners := self._callbacks.of("batch")) and self.feed is not None:
+            self.feed.tallies.callback.begin()
+            call(listeners, batch, self._failures)
+            self.feed.tallies.callback.end()
         return bool(self._callbacks.of("tick"))
 
     def _note_rate(self) -> None:

@@ -58,6 +58,7 @@ def feed_statistics(feed: Feed, supply: Supply) -> dict[str, object]:
         "passed_over": figures.passed_over,
         "waiting": waiting,
         "latency_ns": {"p50": figures.latency_ns_p50, "p99": figures.latency_ns_p99, "max": figures.latency_ns_max},
+        "stages_ns": {name: stage.percentiles_ns() for name, stage in feed.stages().items()},
         "gaps": {"total": feed.gaps_total, "open": sum(gap.to_ns is None for gap in feed.gaps)},
         "feed": figures.counters,
     }
@@ -71,6 +72,7 @@ NOTHING: Final[dict[str, object]] = {
     "buffer_usage": 0.0,
     **dict.fromkeys(("produced", "delivered", "conflated", "lost", "passed_over", "waiting"), 0),
     "latency_ns": {"p50": None, "p99": None, "max": 0},
+    "stages_ns": {},
     "gaps": {"total": 0, "open": 0},
     "feed": {},
     "bars_lost": 0,

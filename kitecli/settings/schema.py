@@ -90,6 +90,7 @@ class DatafeedSettings:
 
     ``store_folder``: where days are recorded; None: the data folder. ``store_level``: what records are to survive;
     ``store_flush``: the seconds before a power cut that it may cost. ``store_keep_free``: megabytes left to others.
+    ``store_seal``: whether what is ended is packed while it is recorded.
     """
 
     primary_source: Annotated[str, Choice(("websocket",))]
@@ -103,6 +104,7 @@ class DatafeedSettings:
     store_level: Annotated[str, Choice(("power", "process"))]
     store_flush: Annotated[float, Seconds(60)]
     store_keep_free: Annotated[int, Whole(0, 1_000_000)]
+    store_seal: Annotated[bool, Switch()]
 
 
 SECTIONS: Final = MappingProxyType(

@@ -185,6 +185,7 @@ class Root:
         if text.lower() in _NOTHING:
             return None
         parts = urlsplit(text)
+        _ = parts.port  # raises ValueError for one there can't be
         secure = parts.scheme == self.tls or (parts.scheme == self.plain and _is_loopback(parts.hostname or ""))
         if not (secure and parts.hostname) or set(text) & set("@?#"):
             raise ValueError(text)

@@ -23,6 +23,7 @@ from kitecli.sim.options import Ready, SimOptions
 
 START_TIMEOUT_S: Final = 30.0  # a large table on a slow disk
 STOP_TIMEOUT_S: Final = 5.0
+ANSWER_S: Final = 20.0  # a machine that is busy elsewhere keeps it waiting; a dead one is noticed at once
 DEATH_S: Final = 0.2  # its sockets close a moment before it can be waited for
 # The exchange is on this machine: http_proxy is for others.
 DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -42,6 +43,7 @@ class SimProcess:
     """A running simulated exchange. ``ready``: where it is and how to get in."""
 
     def __init__(self, options: SimOptions, timeout_s: float) -> None:
+        self._ends = not options.is_synthetic
         # A file, not a pipe: nobody drains it while the exchange runs.
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(
@@ -88,6 +90,19 @@ class SimProcess:
     def status(self) -> dict[str, Any]:
         """``state`` is waiting, running or ended; and totals."""
         return self._get("/sim/status")
+
+    def source_ended(self) -> bool:
+        """Whether the table it sends is at its end; False where it doesn't say. Raises where the exchange is dead."""
+        if not self._ends:
+            if self._process.poll() is not None:
+                raise self._unreachable("nobody stopped it")
+            return False
+        try:
+            return bool(self.status()["state"] == "ended")
+        except EnvironmentProblem:
+            if self._process.poll() is not None:
+                raise
+            return False
 
     def subscriptions(self) -> dict[int, dict[int, str]]:
         """What it sends: {connection: {token: mode}} of the open connections, numbered as in the ledger."""
@@ -172,22 +187,22 @@ class SimProcess:
         url = self.ready.control_url + path
         request = urllib.request.Request(url, body, method=method)  # noqa: S310 - http, and the exchange's own
         try:
-            with DIRECT.open(request, timeout=STOP_TIMEOUT_S) as response:
+            with DIRECT.open(request, timeout=ANSWER_S) as response:
                 return json.load(response)["data"]
         except HTTPError as error:
             with error:
                 raise _as_error(json.load(error)["data"]) from None
         except (OSError, HTTPException) as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(str(error)) from error
 
-    def _unreachable(self, error: Exception) -> EnvironmentProblem:
+    def _unreachable(self, why: str) -> EnvironmentProblem:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(DEATH_S)
         code = self._process.poll()
         died = f"it ended with code {code}" if code is not None else ""
         return EnvironmentProblem(
             "The simulated exchange died" if died else "The simulated exchange doesn't answer",
-            why=": ".join(part for part in (died, self._last_complaint() or str(error)) if part),
+            why=": ".join(part for part in (died, self._last_complaint() or why) if part),
             hint="Start it again; `kite sim` shows what it says",
         )
 

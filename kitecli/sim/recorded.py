@@ -7,18 +7,18 @@ doesn't read makes the day wait.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, time
 from pathlib import Path
 
 import numpy as np
 
-from kitecli.clock import IST, NS_PER_S
+from kitecli.clock import NS_PER_S
 from kitecli.errors import UsageError
 from kitecli.market.tick import DEPTH_DTYPE, MODE_FULL, TICK_DTYPE
 from kitecli.sim.source import Batch, Records, Slots, put_depth, put_ticks, take_depth, take_ticks
 from kitecli.sim.tape import BATCH_ROWS
 from kitecli.store.instruments import instruments_of
 from kitecli.store.recording import Recording
+from kitecli.store.spans import instant_of
 from kitecli.store.ticks import TickBatch
 
 _NEVER_NS = 2**63 - 1
@@ -47,7 +47,7 @@ class RecordedSource:
         self.instruments = instruments_of(self._recording)
         self._tokens = np.array([one.instrument_token for one in self.instruments], np.uint32)
         self._speed = speed
-        from_ns = _start_ns(self._recording, start) if start else 0
+        from_ns = instant_of(self._recording.day, start) if start else 0
         self._batches: Iterator[TickBatch] = self._recording.ticks(from_ns=from_ns, depth=True)
         self._high_ns = self._at = 0
         self._board = np.zeros(self._tokens.size, TICK_DTYPE)
@@ -115,11 +115,3 @@ class RecordedSource:
         if self.ended:
             return -1
         return self._origin_ns + round((now_ns - self._begun_ns) * self._speed) if self._speed else _NEVER_NS
-
-
-def _start_ns(recording: Recording, text: str) -> int:
-    try:
-        at = datetime.combine(recording.day, time.fromisoformat(text), IST)
-    except ValueError:
-        raise UsageError(f"{text!r} is no time to start at", hint="Write --start 09:45 or 09:45:30, in IST") from None
-    return round(at.timestamp()) * NS_PER_S

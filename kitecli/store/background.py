@@ -1,7 +1,6 @@
-"""Sealing in a process of its own that gives way to everything else: ``python -m kitecli.store STORE [--follow]``.
+"""Sealing beside a recorder, in a process that gives way to everything else: ``python -m kitecli.store STORE``.
 
-Who records starts it with :func:`start_sealing` and lets go of it: it ends by itself when all is sealed, or, following,
-when its standard input ends, as it does when its parent dies.
+It packs what is ended and is gone again. It may be killed at any moment: a half-packed file is packed anew.
 """
 
 from __future__ import annotations
@@ -17,37 +16,67 @@ from pathlib import Path
 from typing import Any, Final
 
 from kitecli.errors import KiteError, RecordingHeld
-from kitecli.store.sealing import seal_ended
+from kitecli.store.folder import SUFFIX, day_folders, segment_paths
+from kitecli.store.sealing import is_ended, seal_ended
 
-LOOK_S: Final = 60.0
-"""How often a following process looks for ended segments; one is ended each hour or each 256 MiB."""
+PATIENCE_S: Final = 1.0
+"""How long a process gets to end by itself: it looks after each megabyte, at the lowest priority."""
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
 _IDLE_CLASS: Final = 3 << 13
 
 
-def start_sealing(store: Path) -> subprocess.Popen[bytes]:
-    """Seal a store's ended segments, those of now and those to come, until this process ends or closes its ``stdin``.
+class Sealing:
+    """Packs what a recorder has ended, a process at a time. All of one thread's; nothing here waits but :meth:`close`.
 
-    What it has to say stands on its standard error, which is ours. ``wait()`` for it after closing ``stdin``.
+    What can't be packed stays raw, and ``kite data seal`` says why: here nobody listens. Where no process can be
+    started, the next file is another occasion.
     """
-    command = [sys.executable, "-m", "kitecli.store", str(store), "--follow"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, **_apart())  # noqa: S603 - ours
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._seen: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def look(self, writing: Path) -> None:
+        """Pack what is ended; ``writing``: the file being written. Does nothing until that is another one."""
+        if writing == self._seen or (self._process is not None and self._process.poll() is None):
+            return
+        self.close()
+        self._seen = writing
+        if any(map(is_ended, _raw(self._store))):
+            with suppress(OSError):
+                self._process = start_sealing(self._store)
+
+    def close(self) -> None:
+        """End the process, if one runs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with process:  # lets go of its standard input
+            try:
+                process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def start_sealing(store: Path) -> subprocess.Popen[bytes]:
+    """Seal a store's ended segments, once; ends early with this process, or when its ``stdin`` is closed."""
+    command = [sys.executable, "-m", "kitecli.store", str(store), "--attended"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **_apart()}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, **quiet)  # noqa: S603 - ours
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The process: 0 where all went well, else the last problem's exit code."""
     parser = argparse.ArgumentParser("python -m kitecli.store", description="seal what was recorded, at low priority")
     parser.add_argument("store", type=Path)
-    parser.add_argument("--follow", action="store_true", help="go on until standard input ends")
+    parser.add_argument("--attended", action="store_true", help="end early when standard input ends")
     options = parser.parse_args(arguments)
     give_way()
     ending = threading.Event()
-    if options.follow:
+    if options.attended:
         threading.Thread(target=_end_with, args=(ending,), daemon=True, name="parent's end").start()
-    code = _seal_all(options.store, ending)
-    while options.follow and not ending.wait(LOOK_S):
-        code = _seal_all(options.store, ending)
-    return code
+    return _seal_all(options.store, ending)
 
 
 def give_way() -> None:
@@ -58,6 +87,10 @@ def give_way() -> None:
     number = _IOPRIO_SET.get(os.uname().machine)
     if sys.platform == "linux" and number is not None:
         ctypes.CDLL(None).syscall(number, 1, 0, _IDLE_CLASS)  # refused, it is slower for others and no worse
+
+
+def _raw(store: Path) -> list[Path]:
+    return [path for folder in day_folders(store) for path in segment_paths(folder) if path.suffix == SUFFIX]
 
 
 def _seal_all(store: Path, ending: threading.Event) -> int:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -41,10 +42,19 @@ def segment_path(folder: Path, segment: int) -> Path:
 
 def segment_paths(folder: Path) -> list[Path]:
     """A day's segments in the order they were written."""
-    # raw ones last, for they count where both are there: packing was interrupted before it was done
-    named = [*folder.glob(f"*{PACKED_SUFFIX}"), *folder.glob(f"*{SUFFIX}")]
+    raw = list(folder.glob(f"*{SUFFIX}"))  # first: one that is packed meanwhile is met as raw, as packed, or as both
+    # raw ones count where both are there: packing was interrupted before it was done
+    named = [*folder.glob(f"*{PACKED_SUFFIX}"), *raw]
     found = {int(path.stem): path for path in named if path.stem.isdigit()}
     return [found[number] for number in sorted(found)]
+
+
+def disk_bytes(path: Path) -> int:
+    """What a segment takes on disk, also if it has been packed since it was listed; 0 where its day was removed."""
+    for each in (path, path.with_suffix(PACKED_SUFFIX)):
+        with suppress(FileNotFoundError):
+            return each.stat().st_size
+    return 0
 
 
 def day_folders(store: Path) -> list[Path]:

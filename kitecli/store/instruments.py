@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable
 from datetime import date
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -30,16 +31,23 @@ LOOKED_AT_BYTES: Final = 64 << 20
 def book_of(recording: Recording) -> InstrumentBook | None:
     """The master the recording keeps; None where none was known. Raises :class:`DataError` where it can't be read."""
     digest = recording.master
-    if digest == NO_MASTER:
-        return None
-    path = recording.folder / f"master-{digest.hex()[:8]}.csv.gz"
+    return None if digest == NO_MASTER else kept_book(recording.folder, recording.day, digest)
+
+
+def kept_book(folder: Path, day: date, digest: bytes) -> InstrumentBook:
+    """The master of ``digest``, its SHA-256, that stands in a day's folder. Raises :class:`DataError`: it can't be
+    had, and ``why`` says it in a way that needs no more."""
+    name = f"master-{digest.hex()[:8]}.csv.gz"
+    what = f"The instruments of {folder} aren't known"
     try:
-        csv = gzip.decompress(path.read_bytes())
+        csv = gzip.decompress((folder / name).read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(what, why=f"its instrument master {name} isn't there any more") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"The recording's master {path} can't be read", why=str(error)) from error
+        raise DataError(what, why=f"its instrument master {name} can't be read: {error}") from error
     if sha256(csv).digest() != digest:
-        raise DataError(f"{path} isn't the master of this recording", why="its SHA-256 is another than the header's")
-    return InstrumentBook(index=index_of_file(csv, recording.day, digest)[0])
+        raise DataError(what, why=f"its instrument master {name} isn't the one it was recorded with")
+    return InstrumentBook(index=index_of_file(csv, day, digest)[0])
 
 
 def tokens_of(recording: Recording, symbols: Iterable[str | int]) -> frozenset[int]:

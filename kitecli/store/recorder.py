@@ -16,6 +16,7 @@ from typing import Final, Self
 
 import kitecli
 from kitecli.errors import EnvironmentProblem, RecordingHeld
+from kitecli.files import replacing, sync_folder
 from kitecli.market.gap import Gap
 from kitecli.ring.locks import LockFile
 from kitecli.store.disk import Disk
@@ -247,11 +248,19 @@ class Recorder:
 def _keep_master(folder: Path, csv: bytes) -> bytes:
     digest = sha256(csv).digest()
     path = folder / f"master-{digest.hex()[:8]}.csv.gz"
-    if not path.exists():
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(gzip.compress(csv, 1, mtime=0))
-        partial.replace(path)
+    packed = gzip.compress(csv, 1, mtime=0)
+    if _read_or_nothing(path) != packed:  # what a power cut made of it is no master, and the day's names are lost
+        with replacing(path, given=True) as file:
+            file.write(packed)
+        sync_folder(folder)
     return digest
+
+
+def _read_or_nothing(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _facts() -> dict[str, object]:

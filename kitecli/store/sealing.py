@@ -116,10 +116,9 @@ def _sealed(path: Path, left: int, disk: Disk | None) -> Iterator[SealProgress]:
         size = path.stat().st_size
         for done in seal_steps(path, disk):
             yield SealProgress(path, done, size, left)
-    except FileNotFoundError:
-        return  # its day was pruned since it was listed
-    except KiteError as problem:
-        yield SealProgress(path, done, size, left, problem=problem)
+    except (FileNotFoundError, KiteError) as problem:
+        if isinstance(problem, KiteError) and path.exists():  # else its day was pruned since it was listed
+            yield SealProgress(path, done, size, left, problem=problem)
     else:
         yield SealProgress(path, size, size, left, path.with_suffix(PACKED_SUFFIX))
 

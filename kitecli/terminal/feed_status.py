@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kitecli.clock import NS_PER_S, ist
-from kitecli.terminal.numbers import age, grouped
-from kitecli.terminal.record_lines import size
+from kitecli.terminal.numbers import age, grouped, size
 from kitecli.terminal.replay_line import speed_text
 
 GAPS_SHOWN: Final = 5

@@ -51,3 +51,23 @@ def age(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f}s"
     return f"{seconds / 60:.0f}m" if seconds < 6000 else f"{seconds / 3600:.0f}h"
+
+
+def size(count: float | None) -> str:
+    """Bytes as people say them: 812 B, 3.4 MB, 1.2 GB."""
+    left = float(count or 0)
+    for unit in ("B", "kB", "MB", "GB"):
+        if left < 1000:
+            return f"{left:.0f} {unit}" if unit == "B" or left >= 100 else f"{left:.1f} {unit}"
+        left /= 1000
+    return f"{left:,.1f} TB"
+
+
+def span(seconds: float) -> str:
+    """A length of time: 0.3 s, 42 s, 12 min, 6 h 15 min, 9 days."""
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} h {rest} min" if hours < 72 else f"{hours / 24:.0f} days"

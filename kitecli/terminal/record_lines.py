@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kitecli.terminal.numbers import grouped
+from kitecli.terminal.numbers import grouped, size, span
 
 Figures = Mapping[str, Any]
 """A gateway's account of its recording, as docs/control-socket.md has it."""
@@ -66,26 +66,6 @@ def closing_lines(figures: Figures, ticks: int, elapsed_s: float, *, whole: bool
     else:
         lines.append("All of it is on disk." if whole else "NOT all of it could be written to disk.")
     return lines + ([f"Missing: {_unrecorded(figures)}"] if figures.get("unrecorded") else [])
-
-
-def size(count: float | None) -> str:
-    """Bytes as people say them: 812 B, 3.4 MB, 1.2 GB."""
-    left = float(count or 0)
-    for unit in ("B", "kB", "MB", "GB"):
-        if left < 1000:
-            return f"{left:.0f} {unit}" if unit == "B" or left >= 100 else f"{left:.1f} {unit}"
-        left /= 1000
-    return f"{left:,.1f} TB"
-
-
-def span(seconds: float) -> str:
-    """A length of time: 42 s, 12 min, 6 h 15 min, 9 days."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours} h {rest} min" if hours < 72 else f"{hours / 24:.0f} days"
 
 
 def _folder(figures: Figures) -> str:

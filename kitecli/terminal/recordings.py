@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from kitecli.clock import NS_PER_S, ist
-from kitecli.terminal.numbers import grouped
+from kitecli.terminal.numbers import grouped, size, span
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
     from kitecli.archive.days import Day
     from kitecli.market.gap import Gap
@@ -25,7 +26,6 @@ GAP_HEADS: Final = ("from", "to", "lasted", "connection", "instruments", "cause"
 SEAL_HEADS: Final = ("day", "file", "raw", "packed", "problem")
 PRUNE_HEADS: Final = ("day", "size", "beyond", "stays because")
 VERDICT_HEADS: Final = ("file", "verdict", "records", "size", "what")
-_UNITS: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _OPEN: Final = "lasts"
 _LONG_AGO_NS: Final = 10**18  # 2001; what is less is a span of time, or another clock's
 _EXACT: Final = 1 << 53  # above, grouping would round
@@ -43,8 +43,8 @@ def day_rows(days: Iterable[Day]) -> Iterator[tuple[str, ...]]:
             clock_text(tally.last_ns),
             day.state + (", imported" if day.imported else ""),
             str(len(tally.gaps)),
-            size_text(day.raw_bytes),
-            size_text(day.packed_bytes),
+            size(day.raw_bytes),
+            size(day.packed_bytes),
             str(day.files),
             day.folder.parent.name,
         )
@@ -56,7 +56,7 @@ def gap_rows(gaps: Iterable[Gap]) -> Iterator[tuple[str, ...]]:
         yield (
             clock_text(gap.from_ns),
             clock_text(gap.to_ns) if gap.to_ns is not None else _OPEN,
-            span_text(gap.to_ns - gap.from_ns) if gap.to_ns is not None else _OPEN,
+            span((gap.to_ns - gap.from_ns) / NS_PER_S) if gap.to_ns is not None else _OPEN,
             str(gap.connection),
             grouped(len(gap.tokens), 0) if gap.tokens else "any",
             gap.cause,
@@ -72,8 +72,8 @@ def gap_dict(gap: Gap) -> dict[str, object]:
 def verdict_row(verdict: Verdict) -> tuple[str, ...]:
     """A row of ``VERDICT_HEADS``."""
     found = verdict.found
-    records, size = ("", "") if found is None else (grouped(found.records, 0), size_text(found.size))
-    return (verdict.path.name, _verdict(verdict), records, size, "; ".join(findings(verdict)))
+    records, total = ("", "") if found is None else (grouped(found.records, 0), size(found.size))
+    return (verdict.path.name, _verdict(verdict), records, total, "; ".join(findings(verdict)))
 
 
 def findings(verdict: Verdict) -> Iterator[str]:
@@ -129,9 +129,9 @@ def _verdict(verdict: Verdict) -> str:
 def seal_rows(done: Iterable[SealProgress]) -> Iterator[tuple[str, ...]]:
     """A row of ``SEAL_HEADS`` for each segment."""
     for one in done:
-        packed = size_text(one.packed.stat().st_size) if one.packed else ""
+        packed = size(one.packed.stat().st_size) if one.packed else ""
         problem = f"{one.problem.what}: {one.problem.why}" if one.problem else ""
-        yield (one.path.parent.name, one.path.name, size_text(one.size), packed, problem)
+        yield (one.path.parent.name, one.path.name, size(one.size), packed, problem)
 
 
 def seal_dict(one: SealProgress) -> dict[str, object]:
@@ -148,7 +148,7 @@ def seal_dict(one: SealProgress) -> dict[str, object]:
 def prune_rows(plan: PrunePlan) -> Iterator[tuple[str, ...]]:
     """A row of ``PRUNE_HEADS`` for each day beyond a limit."""
     for day in plan.days:
-        yield (str(day.day), size_text(day.size), day.why, day.kept_for)
+        yield (str(day.day), size(day.size), day.why, day.kept_for)
 
 
 def prune_dict(store: Path, plan: PrunePlan, *, done: bool) -> dict[str, object]:
@@ -163,23 +163,6 @@ def prune_dict(store: Path, plan: PrunePlan, *, done: bool) -> dict[str, object]
 def clock_text(ts_ns: int | None) -> str:
     """``09:15:00.123 IST`` without its zone's name: the column's head or the sentence says Indian time."""
     return "" if not ts_ns else f"{ist(ts_ns // NS_PER_S):%H:%M:%S}.{ts_ns % NS_PER_S // 1_000_000:03}"
-
-
-def span_text(span_ns: int) -> str:
-    """How long: 0.3 s, 4 m 10 s, 2 h 5 m."""
-    seconds = span_ns / NS_PER_S
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    return f"{minutes} m {int(seconds) % 60} s" if minutes < 60 else f"{hours} h {minutes % 60} m"
-
-
-def size_text(size: int) -> str:
-    """Bytes with the unit that keeps them short."""
-    for unit, name in _UNITS:
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} B" if size else "0"
 
 
 def pairs_of(facts: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:
@@ -209,26 +192,31 @@ def _plain(name: str, value: object) -> str:
 @contextmanager
 def byte_progress(console: Console, what: str, total: int) -> Iterator[Callable[[int], object]]:
     """What to call with bytes as they are done: a bar with its rate on a terminal, nothing elsewhere."""
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
+    with _progress(console, what, total, DownloadColumn(), TransferSpeedColumn()) as done:
+        yield done
 
 
 @contextmanager
 def count_progress(console: Console, what: str, total: int | None) -> Iterator[Callable[[int], object]]:
     """What to call with how many more are done: a bar on a terminal, nothing elsewhere. ``total``: None if unknown."""
+    from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+
+    with _progress(console, what, total, MofNCompleteColumn(), TimeRemainingColumn()) as done:
+        yield done
+
+
+@contextmanager
+def _progress(
+    console: Console, what: str, total: int | None, *more: ProgressColumn
+) -> Iterator[Callable[[int], object]]:
     if not console.is_terminal:
         yield lambda _: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), *more)
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)

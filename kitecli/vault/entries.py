@@ -20,7 +20,7 @@ from typing import Final
 
 from kitecli.clock import ist
 from kitecli.errors import UsageError
-from kitecli.secret import CREDENTIALS, Secret, wipe
+from kitecli.secret import CREDENTIALS, Secret, is_text, wipe
 from kitecli.vault.layout import BODY_BYTES_MAX, TAG_BYTES, damaged
 
 TOKEN: Final = "access_token"  # noqa: S105 - its name
@@ -64,7 +64,7 @@ class Entries:
         return Secret(bytearray(entry.value)) if entry else None
 
     def set(self, name: str, value: Secret) -> None:
-        """Raises :class:`UsageError` for a name there can't be, or a value of no or too many characters."""
+        """Raises :class:`UsageError` for a name there can't be, or a value that is empty, too long or no text."""
         self._put(_credential(name), Entry(bytearray(value.view())))
 
     def remove(self, name: str) -> None:
@@ -108,6 +108,8 @@ class Entries:
             raise UsageError(
                 f"No {name} has {len(entry.value):,} bytes", hint=f"give it 1 to {VALUE_BYTES_MAX:,}, or remove it"
             )
+        if not is_text(entry.value):
+            raise UsageError(f"This {name} isn't UTF-8", why="the vault keeps text", hint="save its file as UTF-8")
         self.remove(name)
         self._by_name[name] = entry
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kitecli.errors import EnvironmentProblem
 from kitecli.secret import wipe
+from kitecli.vault.layout import KEY_BYTES
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -64,10 +65,8 @@ def kept(vault: Path) -> bytearray | None:
     try:
         text = keyring.get_password(SERVICE, str(vault))
     except KeyringError as error:
-        raise EnvironmentProblem(
-            "The keyring can't be asked", why=str(error), hint="unlock it, or name a file descriptor: KITE_VAULT_FD"
-        ) from error
-    return bytearray(base64.b64decode(text)) if text else None
+        raise _out_of_reach(error) from error
+    return _key_of(text) if text else None
 
 
 def forget(vault: Path) -> bool:
@@ -77,9 +76,28 @@ def forget(vault: Path) -> bool:
         return False
     wipe(key)
     import keyring
+    from keyring.errors import KeyringError
 
-    keyring.delete_password(SERVICE, str(vault))
+    try:
+        keyring.delete_password(SERVICE, str(vault))
+    except KeyringError as error:
+        raise _out_of_reach(error) from error
     return True
+
+
+def _key_of(text: str) -> bytearray:
+    """What :func:`keep` put there. Something else opens nothing, as an older key would: no key is all zeros."""
+    try:
+        key = bytearray(base64.b64decode(text, validate=True))
+    except ValueError:
+        key = bytearray()
+    return key if len(key) == KEY_BYTES else bytearray(KEY_BYTES)
+
+
+def _out_of_reach(error: Exception) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "The keyring can't be asked", why=str(error), hint="unlock it, or name a file descriptor: KITE_VAULT_FD"
+    )
 
 
 def _chained(store: KeyringBackend) -> Iterator[KeyringBackend]:

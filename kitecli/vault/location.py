@@ -37,11 +37,6 @@ def vault_path(profile: str = DEFAULT_PROFILE) -> Path:
     return Path(data_dir(), "vault", profile + SUFFIX)
 
 
-def profiles() -> list[str]:
-    """The accounts there are vaults of."""
-    return sorted(path.stem for path in Path(data_dir(), "vault").glob(f"*{SUFFIX}"))
-
-
 def read_private(path: Path, most: int = FILE_BYTES_MAX) -> bytes:
     """A file's content, refused where others could have written or read it.
 
@@ -91,11 +86,19 @@ def make_private_folder(folder: Path) -> None:
 
 
 def shred(path: Path) -> None:
-    """Overwrite a file and remove it. On SSDs and copying file systems the old blocks may live on."""
-    with suppress(FileNotFoundError), path.open("r+b", buffering=0) as file:
-        file.write(os.urandom(path.stat().st_size))
-        os.fsync(file.fileno())
-    path.unlink(missing_ok=True)
+    """Overwrite a file and remove it; of what is no file, a link say, only the name is removed.
+
+    On SSDs and copying file systems the old blocks may live on. Raises :class:`EnvironmentProblem`.
+    """
+    try:
+        if path.is_file() and not path.is_symlink():
+            with path.open("r+b", buffering=0) as file:
+                file.write(os.urandom(path.stat().st_size))
+                os.fsync(file.fileno())
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise EnvironmentProblem(f"{path} can't be removed", why=why, hint="remove it by hand") from error
 
 
 def drafts_of(path: Path) -> list[Path]:

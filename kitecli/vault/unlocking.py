@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import AuthError, UsageError, WrongPassword
-from kitecli.secret import Secret
+from kitecli.secret import Secret, is_text
 from kitecli.vault import keystore
 from kitecli.vault.location import DEFAULT_PROFILE, vault_path
 from kitecli.vault.vault import OpenVault, Vault
@@ -65,13 +65,22 @@ def unlock_by_prompt(profile: str = DEFAULT_PROFILE) -> OpenVault:
 
 
 def ask(prompt: str) -> Secret:
-    """Something typed without being shown. Raises :class:`AuthError` where there is no terminal."""
+    """Something typed without being shown. Raises :class:`AuthError` where there is no terminal, or Ctrl-D is typed."""
     if not sys.stdin.isatty():
-        raise AuthError(
-            "The vault's password is needed, and there is no terminal to ask at",
-            hint=f"name a file descriptor ({FD_VARIABLE}=N), use a systemd credential or the keyring: docs/vault.md",
-        )
-    return Secret(getpass(prompt))
+        raise nobody_to_ask()
+    try:
+        return Secret(getpass(prompt))
+    except EOFError:
+        sys.stderr.write("\n")  # the prompt's line is still open
+        raise AuthError("Nothing was typed", why="the input ended instead (Ctrl-D)", hint="try again") from None
+
+
+def nobody_to_ask() -> AuthError:
+    """The error for a vault that only somebody at a terminal could open."""
+    return AuthError(
+        "The vault's password is needed, and there is no terminal to ask at",
+        hint=f"name a file descriptor ({FD_VARIABLE}=N), use a systemd credential or the keyring: docs/vault.md",
+    )
 
 
 def credential_path(profile: str) -> Path | None:
@@ -86,23 +95,33 @@ def read_line(descriptor: int) -> Secret:
 
     Raises :class:`UsageError` where nothing can be read there.
     """
-    line = bytearray()
+    where = f"file descriptor {descriptor}"
     try:
-        while len(line) < LINE_BYTES_MAX and (byte := os.read(descriptor, 1)) not in {b"", b"\n"}:
-            line += byte
-    except OSError as error:
-        raise UsageError(
-            f"File descriptor {descriptor} can't be read", why=error.strerror or str(error), hint="open it for kite"
-        ) from error
-    secret = Secret(line.removesuffix(b"\r"))
-    if not secret:
-        raise UsageError(f"There is no password behind file descriptor {descriptor}", why="the line is empty, or read")
-    return secret
+        return _line(descriptor, where)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or "there are no such numbers"
+        raise UsageError(f"{where.capitalize()} can't be read", why=why, hint="open it for kite") from error
+
+
+def _line(descriptor: int, where: str) -> Secret:
+    line = bytearray()
+    while (byte := os.read(descriptor, 1)) not in {b"", b"\n"}:
+        if len(line) == LINE_BYTES_MAX:
+            raise UsageError(
+                f"{where.capitalize()} holds no password", why=f"its line has over {LINE_BYTES_MAX:,} bytes"
+            )
+        line += byte
+    line = line.removesuffix(b"\r")
+    if not line:
+        raise UsageError(f"There is no password behind {where}", why="the line is empty, or read")
+    if not is_text(line):
+        raise UsageError(f"{where.capitalize()} holds no password", why="it isn't UTF-8", hint="save the file as UTF-8")
+    return Secret(line)
 
 
 def _password_at_hand(profile: str) -> Secret | None:
     if text := os.environ.get(FD_VARIABLE):
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit()):  # "²" is a digit, too, and no number
             raise UsageError(f"{FD_VARIABLE} is {text!r}", why="it is the number of an open file descriptor")
         return read_line(int(text))
     credential = credential_path(profile)
@@ -110,11 +129,11 @@ def _password_at_hand(profile: str) -> Secret | None:
 
 
 def _first_line_of(credential: Path) -> Secret:
-    descriptor = os.open(credential, os.O_RDONLY)
     try:
-        return read_line(descriptor)
-    finally:
-        os.close(descriptor)
+        with credential.open("rb", buffering=0) as file:
+            return _line(file.fileno(), str(credential))
+    except OSError as error:
+        raise UsageError(f"{credential} can't be read", why=error.strerror or str(error)) from error
 
 
 def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:

@@ -79,8 +79,7 @@ class Vault:
         fit, :class:`VaultDamaged` where the password can't be the cause, and :class:`TooManyTries`.
         """
         sealed = self.sealed()
-        tries = self._tries()
-        tries.admit(self.clock.now_ns())
+        self._tries().admit(self.clock.now_ns())
         opened = OpenVault(self, self.derive(sealed.kdf, password, sealed.salt))
         try:
             opened.drop_ended()
@@ -89,7 +88,7 @@ class Vault:
         except BaseException as error:
             opened.close()
             if isinstance(error, WrongPassword):
-                replace_private(self._tries_path, tries.failed(self.clock.now_ns()).to_bytes())
+                self._count_failure()
             raise
         self._tries_path.unlink(missing_ok=True)
         return opened
@@ -105,23 +104,31 @@ class Vault:
         return opened
 
     def destroy(self) -> None:
-        """Overwrite and remove it, and what was noted about wrong passwords. Raises :class:`NoVault`."""
+        """Overwrite and remove it, and what was noted about wrong passwords.
+
+        Raises :class:`NoVault`, and :class:`EnvironmentProblem` where it can't be removed.
+        """
         if not self.exists():
             raise no_vault(self.path)
         with locked(self.path):
-            if not self.path.is_symlink():
-                shred(self.path)
-            self.path.unlink(missing_ok=True)
+            shred(self.path)
             self._tries_path.unlink(missing_ok=True)
 
     def restore(self, sealed: Sealed, password: Secret) -> None:
         """Put a backup in its place that ``password`` opens. Raises :class:`WrongPassword`, :class:`VaultDamaged`."""
         key = self.derive(sealed.kdf, password, sealed.salt)
-        with Contents.unseal(sealed, key):
+        try:
+            with Contents.unseal(sealed, key):
+                pass
+        finally:
             wipe(key)
         with locked(self.path):
             replace_private(self.path, sealed.to_bytes())
             self._tries_path.unlink(missing_ok=True)
+
+    def _count_failure(self) -> None:
+        with locked(self.path):  # others may have failed while our key was derived
+            replace_private(self._tries_path, self._tries().failed(self.clock.now_ns()).to_bytes())
 
     def _tries(self) -> Tries:
         try:

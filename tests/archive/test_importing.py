@@ -15,9 +15,10 @@ from kitecli.archive.importing import CHUNK_TICKS, MOST_PACKETS, import_day
 from kitecli.archive.intake import Intake, take_in
 from kitecli.archive.naming import DayNames
 from kitecli.archive.reading import batches
-from kitecli.archive.spans import Span
 from kitecli.errors import DataError, EnvironmentProblem
+from kitecli.store.recorder import StoreHold
 from kitecli.store.recording import Recording
+from kitecli.store.spans import Span
 from tests.archive.test_intake import START_MS, table
 from tests.archive.test_official import AT_NS, FULL
 
@@ -126,6 +127,21 @@ def test_where_nothing_can_be_written_nothing_is_left(tmp_path: Path):
     (tmp_path / "store").write_text("a file")
     with pytest.raises(EnvironmentProblem):
         import_day([take_in(table(tmp_path))], tmp_path / "store")
+
+
+def test_a_nights_ticks_are_of_the_day_before_as_if_they_had_been_recorded(tmp_path: Path):
+    stamps = [0, (24 * 3600 - 9 * 3600 - 15 * 60 + 1800) * 1000]  # 09:15, and 00:30 of the next morning
+    done = import_day([take_in(table(tmp_path, rows(257, stamps), "time,token,ltp"))], tmp_path / "store")
+    assert (done.day, done.ticks) == (DAY, 2)
+
+
+def test_what_a_killed_import_left_is_removed_and_what_lives_is_not(tmp_path: Path):
+    left, lives = (tmp_path / f".import-2024-06-27-{pid}" for pid in (1, 2))
+    (left / "2024-06-27").mkdir(parents=True)
+    hold = StoreHold.take(lives)
+    import_day([take_in(table(tmp_path))], tmp_path)
+    assert (left.exists(), lives.exists(), (tmp_path / "2024-06-27").exists()) == (False, True, True)
+    hold.release()
 
 
 def test_a_failure_half_way_leaves_no_day(tmp_path: Path):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from kitecli.archive.lines import csv_writer
 from kitecli.archive.reading import batches
-from kitecli.archive.spans import Span
 from kitecli.store.recording import Recording
+from kitecli.store.spans import Span
 from tests.archive.stores import INFY, START_NS
 
 

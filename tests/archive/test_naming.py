@@ -43,6 +43,9 @@ def test_without_a_master_tokens_work_and_names_say_why_they_dont(tmp_path: Path
     for names, why in zip((nobody, gone, another, broken), whys, strict=True):
         assert names.tokens(["408065"]) == [INFY]
         assert Labels(names).get(INFY) is None
+        for none in ("99999999999", "\u00b2"):
+            with pytest.raises(DataError, match="can't be looked up"):
+                names.tokens([none])
         with pytest.raises(DataError, match="'INFY' can't be looked up") as raised:
             names.tokens(["INFY"])
         assert why in raised.value.why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,25 @@ from kitecli.archive.naming import DayNames, Labels
 from kitecli.archive.parquet import GROUP_ROWS, groups, write_parquet
 from kitecli.archive.reading import batches
 from kitecli.archive.sorting import by_instrument, census
-from kitecli.archive.spans import Span
 from kitecli.store.recording import Recording
+from kitecli.store.spans import Span
 from tests.archive.stores import INFY, NIFTY, USDINR, ticks_of
+
+
+def written(store: Path, folder: Path, labels: Mapping[int, str] | None = None) -> Path:
+    """A day's ticks as Parquet; ``labels``: other names than its own."""
+    pytest.importorskip("pyarrow", reason="writing Parquet needs pyarrow")
+    with Recording.open(store / "2026-11-20") as recording, (folder / "day.parquet").open("wb") as file:
+        names = Labels(DayNames.of(recording.folder, recording.day, recording.master))
+        found = census(batches(recording, (), Span(), depth=False))
+        with by_instrument(found, batches(recording, (), Span()), folder) as ticks:
+            write_parquet(file, ticks, names if labels is None else labels)
+    return folder / "day.parquet"
 
 
 @pytest.fixture(scope="module")
 def path(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("pyarrow", reason="writing Parquet needs pyarrow")
-    folder = tmp_path_factory.mktemp("parquet")
-    with Recording.open(store / "2026-11-20") as recording, (folder / "day.parquet").open("wb") as file:
-        names = DayNames.of(recording.folder, recording.day, recording.master)
-        found = census(batches(recording, (), Span(), depth=False))
-        with by_instrument(found, batches(recording, (), Span()), folder) as ticks:
-            write_parquet(file, ticks, Labels(names))
-    return folder / "day.parquet"
+    return written(store, tmp_path_factory.mktemp("parquet"))
 
 
 def test_rows_are_by_instrument_and_then_as_received(path: Path):
@@ -41,6 +46,13 @@ def test_rows_are_by_instrument_and_then_as_received(path: Path):
     assert table["volume_traded"].to_pylist()[600:] == [None] * 200 + [10 * number for number in range(600)]
     assert table["oi"].null_count == 800
     assert table["buy_price_1"].to_pylist()[799:801] == [None, 1499.95]
+
+
+def test_what_has_no_name_has_an_empty_one(store: Path, tmp_path: Path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(written(store, tmp_path, {INFY: "NSE:INFY"}))
+    assert table["instrument"].to_pylist() == [None] * 800 + ["NSE:INFY"] * 600
+    assert parquet.read_table(written(store, tmp_path, {}))["instrument"].null_count == 1400
 
 
 def test_duckdb_reads_it(path: Path):

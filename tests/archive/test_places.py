@@ -48,4 +48,21 @@ def test_days_are_looked_for_in_the_stores_of_a_folder(store: Path, tmp_path: Pa
     with pytest.raises(UsageError, match="more than once") as raised:
         day_at("today", root, DAY)
     assert "api.kite.trade" in raised.value.why
+    with pytest.raises(UsageError, match="more than once"):
+        day_at("newest", root, DAY)
     assert stores_in(tmp_path / "missing") == []
+
+
+def test_what_a_killed_import_left_is_no_store(store: Path, tmp_path: Path):
+    shutil.copytree(store / "2026-11-20", tmp_path / "2026-11-20")
+    shutil.copytree(store / "2026-11-20", tmp_path / ".import-2026-11-20-7" / "2026-11-20")
+    assert stores_in(tmp_path) == [tmp_path]
+    assert day_at("2026-11-20", tmp_path, DAY) == tmp_path / "2026-11-20"
+
+
+def test_a_folder_that_is_called_like_a_day_doesnt_hide_the_day(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "2026-11-20").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert day_at("2026-11-20", store, DAY) == store / "2026-11-20"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from kitecli.archive.reading import batches
-from kitecli.archive.spans import Span
 from kitecli.store import ticks
 from kitecli.store.recording import Recording
+from kitecli.store.spans import Span
 from tests.archive.stores import INFY, START_NS, STEP_NS, USDINR
 
 

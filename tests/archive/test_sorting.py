@@ -45,6 +45,17 @@ def test_sorted_by_token_and_then_as_received(tmp_path: Path):
         assert list(tmp_path.iterdir()) == []
 
 
+def test_what_came_since_the_ticks_were_counted_is_left_out(tmp_path: Path):
+    """A day that is being recorded has more of them when it is read again."""
+    batches = made([700, 300, 80], depth=True)
+    found = census(batches[:2])
+    with by_instrument(found, batches, tmp_path, together=600) as done:
+        tokens = np.concatenate([batch.ticks["token"] for batch in batches[:2]])
+        assert done.ticks["token"].tolist() == sorted(tokens.tolist())
+        assert done.sequences.tolist() == np.argsort(tokens, kind="stable").tolist()
+        assert done.depth["sell"]["price"][:, 4].tolist() == done.sequences.tolist()
+
+
 def test_gathering_keeps_order_and_loses_nothing():
     parts = list(gathered(made([30, 30, 30, 30, 5], depth=True), least=50))
     assert [len(part) for part in parts] == [60, 60, 5]

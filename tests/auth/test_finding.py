@@ -13,6 +13,7 @@ from kitecli.secret import Secret
 from kitecli.session import DaySession, read_session, session_end_s, write_session
 from kitecli.settings import Settings, load
 from kitecli.vault import AccessToken, Vault, unlocking, vault_path
+from tests.vault.made import quickly
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(unlocking, "_opened", {})
+    quickly(monkeypatch)
 
 
 def settings(**variables: str) -> Settings:

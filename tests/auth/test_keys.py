@@ -14,6 +14,7 @@ from kitecli.secret import Secret
 from kitecli.session import DaySession, session_end_s
 from kitecli.settings import load
 from kitecli.vault import OpenVault, Vault, unlocking, vault_path
+from tests.vault.made import quickly
 
 NOW_S = time.time()
 SESSION = DaySession("key", "AB1234", Secret("t0ken"), int(NOW_S), session_end_s(NOW_S))
@@ -22,6 +23,7 @@ SESSION = DaySession("key", "AB1234", Secret("t0ken"), int(NOW_S), session_end_s
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenVault]:
     """The default account's vault, opened as if its password had been typed before."""
+    quickly(monkeypatch)
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path / "data"))
     with Vault(vault_path("default")).create(Secret("a long enough password")) as vault:
         vault.set("api_key", Secret("key"))
@@ -41,6 +43,20 @@ def test_the_environment_goes_before_the_vault(opened: OpenVault):
     with pytest.raises(AuthError, match="KITE_PASSWORD") as refusal:
         needed(ours, "password")
     assert "kite creds setup" in refusal.value.hint
+
+
+def test_a_vault_that_nothing_opens_is_told_from_none(
+    opened: OpenVault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(unlocking, "_opened", {})
+    assert keys().shut()
+    with pytest.raises(AuthError, match="no terminal") as refusal:
+        needed(keys(), "api_key")
+    assert "KITE_VAULT_FD" in refusal.value.hint
+    assert needed(keys(KITE_API_KEY="given"), "api_key") == Secret("given")
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert not keys().shut()
+    assert not GivenKeys({}).shut()
 
 
 def test_the_token_is_kept_where_the_login_opened_the_vault(opened: OpenVault):

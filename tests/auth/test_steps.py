@@ -52,3 +52,4 @@ def test_what_comes_to_this_machine():
     assert is_loopback("http://localhost:5/x")
     assert is_loopback("http://127.0.0.1:5/x")
     assert not is_loopback("https://127.0.0.1.example.com/")
+    assert not is_loopback("http://[::1]:5/x"), "nobody listens there"

@@ -121,10 +121,13 @@ def _kite(env, *arguments):
 def test_what_there_is_is_shown_at_once(run_kite, background):
     asked = ("bars", "INFY", "--sim", "--interval", "1s", "--json")
     first = rows(run_kite(*asked, env=background))
-    again = run_kite(*asked, env=background)
-    assert len(rows(again)) > len(first)
-    assert rows(again)[: len(first)] == first
-    assert "closes at" not in again.stderr
+    for _ in range(20):  # a quick machine asks more than once within a second
+        done = run_kite(*asked, env=background)
+        if len(rows(done)) > len(first):
+            break
+    assert len(rows(done)) > len(first)
+    assert rows(done)[: len(first)] == first
+    assert "closes at" not in done.stderr
     assert "estimated" not in first[-1]["flags"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,8 @@ from typer.testing import CliRunner
 from kitecli.cli import app
 from kitecli.vault.layout import Sealed
 from tests.commands.at_terminal import AtTerminal
-from tests.vault.keyring_of_tests import write_keyring
+from tests.vault.keyring_of_tests import forget_modules, write_keyring
+from tests.vault.made import quickly
 
 PASSWORD, OTHER = "correct horse battery", "another good password"
 LINES = "KITE_API_KEY=the-key\nexport KITE_API_SECRET='the-secret' # of the app\nPATH=/bin\n"
@@ -23,6 +23,7 @@ LINES = "KITE_API_KEY=the-key\nexport KITE_API_SECRET='the-secret' # of the app\
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quickly(monkeypatch)
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
@@ -85,6 +86,23 @@ def test_without_the_password_status_tells_of_the_file_alone(creds, made: Path):
     document = told(creds("status", "--json"))
     assert (document["locked"], document["vault"]) == (True, str(made))
     assert "secrets" not in document
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "k\udce9y"])
+def test_where_it_can_t_be_filled_no_vault_is_left(creds, tmp_path: Path, value: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KITE_API_SECRET", value)
+    monkeypatch.setenv("KITE_API_KEY", "the-key")
+    creds("import-env", password=PASSWORD, ends=2)
+    assert list((tmp_path / "data" / "vault").iterdir()) == []
+    monkeypatch.setenv("KITE_API_SECRET", "the-secret")
+    creds("import-env", password=PASSWORD)
+    monkeypatch.setenv("KITE_API_SECRET", value)
+    creds("import-env", password=PASSWORD, ends=2)
+    assert told(creds("status", "--json", password=PASSWORD))["locked"] is False, "one that was there stays"
+
+
+def test_a_descriptor_that_there_can_t_be_is_a_mistake_of_the_user_s(creds, made: Path):
+    assert "can't be read" in creds("rotate", "--password-fd", "9" * 20, ends=2).stderr
 
 
 def test_a_second_setup_is_refused_before_anything_is_asked(creds, made: Path):
@@ -200,36 +218,29 @@ def test_no_option_takes_a_secret():
 
 
 @pytest.fixture
-def with_keyring(tmp_path: Path, made: Path):
-    ring = write_keyring(tmp_path / "site")
-
-    def kite(*arguments: str, password: str = "", new: str = "") -> subprocess.CompletedProcess[str]:
-        environ = {**os.environ, "PYTHONPATH": f"{ring.parent}{os.pathsep}{Path(__file__).resolve().parents[2]}"}
-        feed = "\n".join(filter(None, (password, new)))
-        fds = ["--password-fd", "0"] if password else []
-        fds += ["--new-password-fd", "0"] if new else []
-        return subprocess.run(
-            [sys.executable, "-m", "kitecli", "creds", *arguments, *fds],
-            input=feed,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return kite
+def with_keyring(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    forget_modules()
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    yield write_keyring(tmp_path / "site")
+    forget_modules()
 
 
-def test_a_keyring_opens_the_vault_and_follows_the_password(with_keyring):
-    assert with_keyring("keyring", password=PASSWORD).returncode == 0
-    document = told(with_keyring("status", "--json"))
+def test_a_keyring_opens_the_vault_and_follows_the_password(creds, with_keyring: Path):
+    creds("keyring", password=PASSWORD)
+    document = told(creds("status", "--json"))
     assert (document["locked"], document["opens_without_terminal"]) == (False, ["keyring"])
-    changed = with_keyring("change-password", "--json", password=PASSWORD, new=OTHER)
+    changed = creds("change-password", "--json", password=PASSWORD, new=OTHER)
     assert told(changed)["keyring"] is True
-    assert told(with_keyring("status", "--json"))["locked"] is False
-    assert with_keyring("keyring", "--off").returncode == 0
-    assert told(with_keyring("status", "--json"))["locked"] is True
+    assert told(creds("status", "--json"))["locked"] is False
+    creds("keyring", "--off")
+    assert told(creds("status", "--json"))["locked"] is True
+
+
+def test_a_locked_keyring_keeps_nobody_from_destroying_the_vault(creds, with_keyring: Path, made: Path):
+    creds("keyring", password=PASSWORD)
+    (with_keyring / "locked").touch()
+    assert "keyring can't be asked" in creds("reset", "--yes", ends=8).stderr
+    assert not made.exists()
 
 
 # --- at a terminal ---

@@ -90,7 +90,7 @@ def test_a_damaged_day_leaves_no_file(tmp_path: Path):
         (["--out", "a.csv", "--format", "parquet"], 2, "a name for csv"),
         (["--out", "/dev/null/a.csv"], 8, "can't be written"),
         (["NSE:NOPE", "--format", "csv"], 5, "Unknown instrument"),
-        (["--from", "10:00", "--to", "09:00"], 2, "isn't after"),
+        (["--from", "10:00", "--to", "09:00"], 2, "Nothing is between"),
     ],
 )
 def test_mistakes_are_said_before_anything_is_read(export: Run, words: list[str], code: int, said: str):

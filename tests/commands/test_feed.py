@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -122,6 +123,28 @@ def test_ctrl_c_ends_it_with_a_summary_and_leaves_nothing_running(tmp_path):
     assert list((tmp_path / "run").glob("*")) == []
     with pytest.raises(ProcessLookupError):
         _group_is_gone(process.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the exchange among the children in /proc")
+def test_an_exchange_that_dies_ends_the_feed_it_was_started_for(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kitecli", "feed", "--sim", "INFY", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "KITE_RUNTIME_DIR": str(tmp_path / "run")},
+    )
+    assert json.loads(process.stdout.readline())["instrument"] == "NSE:INFY"
+    os.kill(_exchange_of(process.pid), signal.SIGKILL)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 8
+    assert json.loads(complaints.splitlines()[-1])["what"] == "The simulated exchange died"
+
+
+def _exchange_of(feed):
+    children = Path(f"/proc/{feed}/task/{feed}/children").read_text().split()
+    (exchange,) = (pid for pid in children if b"kitecli.sim" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return int(exchange)
 
 
 def _group_is_gone(group, seconds=5):

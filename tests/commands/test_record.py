@@ -139,7 +139,7 @@ def test_options_that_contradict_each_other_are_refused():
         (("--duration", "1", "--session"), "three ends"),
         (("--print",), "--install-service"),
         (("--instruments", "5"), "add --sim"),
-        (("--until", "noon"), "no time of the day"),
+        (("--until", "noon"), "'noon' is no time"),
     ):
         refused = CliRunner().invoke(app, ["record", *arguments])
         assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr
@@ -151,6 +151,13 @@ def test_a_time_of_today_is_indian(monkeypatch):
     assert Until.of(None, "15:40", session=False).seconds(None) == timedelta(hours=5, minutes=40).total_seconds()
     with pytest.raises(UsageError, match="has passed"):
         Until.of(None, "09:59", session=False)
+    with pytest.raises(UsageError, match="has passed"):
+        Until.of(None, "04:29+00:00", session=False)
+    assert Until.of(None, "12:00+00:00", session=False).seconds(None) == timedelta(hours=7.5).total_seconds()
+    assert Until.of(None, "00:30", session=False).seconds(None) == timedelta(hours=14.5).total_seconds()
+    monkeypatch.setattr(time, "time", now.replace(hour=4).timestamp)
+    assert Until.of(None, "05:00", session=False).seconds(None) == timedelta(hours=1).total_seconds()
+    assert Until.of(None, "15:40", session=False).seconds(None) == timedelta(hours=11, minutes=40).total_seconds()
     assert Until.of(7.0, "", session=False).seconds(None) == 7.0
     assert Until.of(None, "", session=False).seconds(None) is None
 

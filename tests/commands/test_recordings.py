@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from kitecli.archive.spans import Span
 from kitecli.cli import app
 from kitecli.commands._recordings import part_of, progress, root_of
 from kitecli.commands._shared import GlobalOptions
+from kitecli.store.spans import Span
 from tests.archive.stores import INFY, START_NS, record_day
 
 

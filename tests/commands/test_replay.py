@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from kitecli.cli import app
 from kitecli.clock import NS_PER_S
 from kitecli.commands._replay import press
+from kitecli.replay.pace import Pace
 from tests.replay.made import made_day
 
 
@@ -31,6 +32,11 @@ def refused(*arguments):
 def test_a_day_that_isnt_there_names_those_that_are(store):
     code, error = refused("2026-11-18", "--store", store)
     assert (code, error["why"].partition(" there are ")[2]) == (6, "1, from 2026-11-20 to 2026-11-20")
+
+
+def test_a_speed_without_end_is_refused(store):
+    done = CliRunner().invoke(app, ["replay", "2026-11-20", "--store", str(store), "--speed", "inf"])
+    assert (done.exit_code, "--speed" in done.stderr) == (2, True)
 
 
 def test_a_name_that_isnt_in_the_recordings_master_is_refused(store):
@@ -59,7 +65,11 @@ def test_options_that_mean_nothing_together(store):
 def test_keys():
     said = []
     tape = SimpleNamespace(pause=lambda: said.append("pause"), faster=said.append, at_ns=100 * 60 * NS_PER_S)
+    tape.pace = Pace(1.0)
     gateway = SimpleNamespace(tape=tape, jump=lambda to_ns: said.append(to_ns // 60 // NS_PER_S), stop=said.append)
+    press(gateway, "left")
+    assert said == []  # it hasn't begun
+    tape.pace.begin(0, 0)
     for key in (" ", "+", "=", "-", "left", "right", "down", "up", "x", "q"):
         press(gateway, key)
     assert said == ["pause", 1, 1, -1, 99, 101, 90, 110, "a key"]

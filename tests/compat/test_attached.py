@@ -10,12 +10,14 @@ import pytest
 
 from kitecli.compat import KiteTicker, attached
 from kitecli.compat.attached import down_of, open_attached, translate
-from kitecli.compat.port import Down, Ended, Event, Said, Up
+from kitecli.compat.port import Down, Ended, Event, Said, Source, Up
 from kitecli.errors import (
     AuthError,
     CertificateRefused,
     ConnectionFailed,
     ConnectionStale,
+    DataError,
+    EnvironmentProblem,
     FeedError,
     GatewayGone,
     HandshakeBadRequest,
@@ -268,3 +270,65 @@ def test_a_feed_that_its_broker_ended_before_it_could_be_joined_says_so_by_its_e
     (event,) = source.events()
     assert isinstance(event, Ended)
     assert (event.why.status, event.final, list(source.events()), source.read(0)) == (400, True, [], None)
+
+
+class Handle:
+    """A gateway that is joined and then can't be read; ``end``: what its control socket says of it."""
+
+    warnings = ()
+    memory = None
+
+    def __init__(self, end: KiteError | None) -> None:
+        self.closed = False
+        self._end = end
+
+    def stats(self) -> dict[str, object]:
+        if self._end is not None:
+            raise self._end
+        return {}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def opened_by(handle: Handle, unreadable: BaseException, patch: pytest.MonkeyPatch) -> Source:
+    def attach(*_args: object, **_more: object) -> None:
+        raise unreadable
+
+    patch.setattr(attached, "open_gateway", lambda spec: handle)
+    patch.setattr(attached, "attach", attach)
+    return open_attached("key", Secret("token"), "ws://127.0.0.1:1")
+
+
+GONE = DataError("No reader seats")
+
+
+def test_a_feed_that_its_broker_ended_between_joining_and_reading_says_so_too(monkeypatch: pytest.MonkeyPatch):
+    handle = Handle(HandshakeBadRequest("The ticker did not understand the request (HTTP 400)"))
+    source = opened_by(handle, GONE, monkeypatch)
+    (event,) = source.events()
+    assert isinstance(event, Ended)
+    assert (event.why.status, handle.closed) == (400, True)
+
+
+def test_a_feed_whose_seats_are_taken_is_left_and_the_reason_stays(monkeypatch: pytest.MonkeyPatch):
+    full = EnvironmentProblem("All 32 reader seats of this ring are taken")
+    handle = Handle(None)
+    with pytest.raises(EnvironmentProblem, match="seats") as raised:
+        opened_by(handle, full, monkeypatch)
+    assert (raised.value, handle.closed) == (full, True)
+
+
+def test_a_feed_that_died_is_the_reason_before_what_it_left(monkeypatch: pytest.MonkeyPatch):
+    handle = Handle(GatewayGone("The feed process died"))
+    with pytest.raises(GatewayGone) as raised:
+        opened_by(handle, GONE, monkeypatch)
+    assert (raised.value.__cause__, handle.closed) == (GONE, True)
+
+
+def test_ctrl_c_while_it_is_joined_stays_ctrl_c(monkeypatch: pytest.MonkeyPatch):
+    """Also where the feed would have something to say: nobody asks it then."""
+    handle = Handle(HandshakeBadRequest("no"))
+    with pytest.raises(KeyboardInterrupt):
+        opened_by(handle, KeyboardInterrupt(), monkeypatch)
+    assert handle.closed

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from kitecli.compat.interrupts import ended_by_signals
+from kitecli.vault.guard import end_by_signal
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
@@ -22,6 +23,21 @@ def test_the_second_ctrl_c_interrupts_as_ever():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_vault_s_handler_is_none_of_the_script_s_and_stands_again_afterwards():
+    """A script that logged in has it, and connect() has to return on SIGTERM all the same."""
+    ends = []
+    before = signal.signal(signal.SIGTERM, end_by_signal)
+    try:
+        with ended_by_signals(lambda: ends.append("ended")):
+            assert signal.getsignal(signal.SIGTERM) is not end_by_signal  # or the next line kills all tests
+            signal.raise_signal(signal.SIGTERM)
+            assert signal.getsignal(signal.SIGTERM) is end_by_signal, "the second one overwrites the key and kills"
+        assert signal.getsignal(signal.SIGTERM) is end_by_signal
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ends == ["ended"]
 
 
 def test_a_script_s_own_handlers_stay():

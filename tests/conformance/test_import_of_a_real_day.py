@@ -19,8 +19,8 @@ from kitecli.archive.naming import DayNames, Labels
 from kitecli.archive.parquet import write_parquet
 from kitecli.archive.reading import batches
 from kitecli.archive.sorting import by_instrument, census
-from kitecli.archive.spans import Span
 from kitecli.store.recording import Recording
+from kitecli.store.spans import Span
 from kitecli.tables.reading import read_table
 
 FILE = "ticks/DERIVED_kitelike_quote_2024-06-27.parquet"

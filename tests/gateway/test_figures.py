@@ -12,7 +12,7 @@ from kitecli.gateway.figures import GatewayFigures, Look, ReaderFigures
 from kitecli.hot import FramePass
 from kitecli.market.tick import TICK_DTYPE
 from kitecli.metrics.block import read
-from kitecli.metrics.layout import LINES, line_counter, slot_path
+from kitecli.metrics.layout import LINES, TIMED_EACH, line_counter, slot_path
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
 from tests.conformance.vectors import INFY_FULL, INFY_QUOTE, message
@@ -48,7 +48,15 @@ def test_each_message_is_counted_with_its_connection(ring, frames):
     gateway = read(slot_path(ring)).gateway
     counted = [[gateway.counters[line_counter(line, name)] for name in ("frames", "bytes", "ticks")] for line in (0, 2)]
     assert counted == [[1, len(both), 2], [2, len(both) + 1, 2]]
-    assert gateway.stages["publish"].count == 3  # a heartbeat publishes nothing
+    assert gateway.stages["publish"].count == 1
+
+
+def test_one_message_in_eight_is_timed(ring, frames):
+    figures = GatewayFigures(ring, frames)
+    for _ in range(2 * TIMED_EACH):
+        frames.ingest(message(INFY_QUOTE), 5, 0)
+        frames.ingest(b"\0", 5, 0)  # a heartbeat publishes nothing
+    assert figures.slot.figures().stages["publish"].count == 2
 
 
 def test_what_is_recorded_again_is_no_message_of_now(ring, frames):

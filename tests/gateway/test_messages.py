@@ -124,6 +124,7 @@ def test_what_is_no_number_is_refused_before_it_is_sent(token):
         ({"do": "record", "store": "/x", "flush_s": 61}, UsageError, "seconds"),
         ({"do": "record", "store": "/x", "flush_s": -1}, UsageError, "seconds"),
         ({"do": "record", "store": "/x", "floor_bytes": -1}, UsageError, "floor_bytes"),
+        ({"do": "record", "store": "/x", "seal": 1}, UsageError, "seal"),
         ({"do": "gaps", "after": "x"}, UsageError, "after"),
         ({"do": "hello", "client": 7}, UsageError, "client"),
         ({"do": "hello", "client": "x" * 5000}, UsageError, "client"),

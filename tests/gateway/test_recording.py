@@ -36,6 +36,7 @@ from kitecli.sim.options import SimOptions
 from kitecli.store.disk import Disk
 from kitecli.store.layout import CLOCK, FRAME, GAP, STREAMING, SUBSCRIBED, TIMER, UNRECORDED
 from kitecli.store.payloads import ClockOffset, decode_gap, decode_subscribed
+from kitecli.store.recording import Recording
 from tests.conformance.vectors import INFY_LTP, message
 from tests.market.masters import share
 from tests.store.independent_reader import read_day, read_header
@@ -197,6 +198,25 @@ def test_text_frames_are_in_no_recording(tmp_path):
     assert frames(tmp_path / NEXT) == [TICK, HEARTBEAT]
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or b"canary" not in path.read_bytes()
+
+
+@shared
+def test_a_day_that_is_over_is_packed_while_the_next_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "MASTER_LOOK_S", 0.2)
+
+    async def scenario():
+        clock = ManualClock(SIX_IST_NS - NS_PER_S)
+        async with running(tmp_path, clock, record=RecordPlan(str(tmp_path), seal=True)) as gateway:
+            await settled(lambda: states(gateway)[-1:] == ["on"] and hasattr(gateway.wire, "receiver"))
+            gateway.wire.receiver.on_binary(TICK)
+            clock.set(SIX_IST_NS)
+            await settled((tmp_path / DAY / "0001.kpak").exists, 60)
+            gateway.wire.receiver.on_binary(TICK * 2)
+
+    asyncio.run(scenario())
+    with Recording.open(tmp_path / DAY) as day:
+        assert [frame.payload for frame in day.frames()] == [TICK]
+    assert frames(tmp_path / NEXT) == [TICK * 2]
 
 
 def test_a_new_day_has_a_set_of_its_own(tmp_path):

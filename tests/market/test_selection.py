@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from kitecli.market.selection import (
     Selected,
     Selection,
     Wish,
-    checked_tokens,
     parse_watchlist,
     read_watchlist,
     select,
@@ -196,24 +194,3 @@ def test_an_exchange_token_is_told_with_the_instrument_token():
         UnknownInstrument, match="1594 is an exchange token; the instrument token is 408065 of NSE:INFY"
     ):
         select(BOOK, asked("1594"))
-
-
-def test_tokens_from_a_program_are_checked():
-    assert checked_tokens(BOOK, [INFY, TCS, INFY]) == [INFY, TCS]
-
-
-@pytest.mark.parametrize(
-    ("token", "said"),
-    [
-        ("408065", "type str.*write 408065"),
-        ("INFY", "type str"),
-        (408065.0, "type float"),
-        (True, "type bool"),
-        (1594, "408065 of NSE:INFY"),
-        (999, "'999'"),
-    ],
-)
-def test_a_token_that_would_never_tick_is_named(token: object, said: str):
-    with pytest.raises(SubscriptionError) as refused:
-        checked_tokens(BOOK, [INFY, token])
-    assert re.search(said, str(refused.value))

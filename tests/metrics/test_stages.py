@@ -9,5 +9,5 @@ def test_each_stage_has_a_name_of_its_own():
 
 
 def test_each_says_what_it_counts():
-    assert {stage.each for stage in STAGES} <= {"tick", "message", "ping", "look"}
+    assert {stage.each for stage in STAGES} <= {"tick", "message", "ping", "look", "call"}
     assert all(stage.what for stage in STAGES)

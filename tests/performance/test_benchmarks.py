@@ -19,11 +19,15 @@ TITLES = {
     "bars": ["The whole compiled pass with bars"],
     "socket": ["Socket to the end of the whole pass"],
     "latency": ["Socket to on_tick"],
+    "scaling": ["What a feed costs as it grows", "Whole loads"],
     "startup": ["Start-up"],
+    "footprint": ["Installed", "Cold start"],
     "queries": ["Asking a full ring"],
     "dictionaries": ["A tick as a dictionary"],
     "masters": ["The instrument master", "The master in memory", "A symbol at the prompt"],
     "recordings": ["Recording a message", "The receive loop", "Reading a recording", "The size of a recording"],
+    "peers": ["A day's ticks kept"],
+    "instructions": ["Instructions a tick"],
     "layouts": ["Layouts of a tick: writing", "Layouts of a tick: reading"],
 }
 
@@ -141,3 +145,11 @@ def test_every_candidate_runs_once_a_round_in_turning_order(monkeypatch: pytest.
     costs = measure.in_turns({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, rounds=2, warm_rounds=1)
     assert seen == ["a", "b", "b", "a", "a", "b"]
     assert [len(cost.wall_ns) for cost in costs.values()] == [2, 2]
+
+
+def test_a_grid_has_a_column_for_each_figure(report):
+    grid = report.Grid("scaling", "It grows", ("ticks/s", "lost"), [report.Line("one", ("200", "0"))], ("a note",))
+    head, _, only = (line for line in grid.markdown().splitlines() if line.startswith("|"))
+    assert [cell.strip() for cell in head.strip("|").split("|")] == ["what", "ticks/s", "lost"]
+    assert [cell.strip() for cell in only.strip("|").split("|")] == ["one", "200", "0"]
+    assert "- a note" in grid.markdown()

@@ -586,3 +586,26 @@ def test_services_of_one_account_share_its_connections(make, exchange, tokens):
         seen[other].clear()
         until(lambda: seen[other])
     assert seen == {one: {tokens[0]}, other: {tokens[1]}}
+
+
+@both_kinds
+def test_a_slow_callback_shows_as_one_and_nowhere_else(make, exchange, tokens):
+    """Of two calls one takes 50 ms and one 200 ms: sleeps are never shorter, and no other stage waits for them."""
+    service, naps = make(), iter((0.05, 0.2))
+    done = []
+
+    @service.add_tick_callback
+    def slow(tick):
+        time.sleep(next(naps, 0))
+        done.append(tick)
+
+    service.subscribe(tokens[:1])
+    with streaming(service):
+        until(lambda: len(done) >= 3)
+        stages = service.get_statistics()["stages_ns"]
+    calls = stages["callback"]
+    assert calls["count"] >= 2
+    assert calls["max"] >= 200_000_000
+    assert calls["mean"] * calls["count"] >= 250_000_000
+    assert stages["publish"]["count"] >= 1
+    assert stages["read"]["count"] >= 3

@@ -36,6 +36,7 @@ OURS = {
     "datafeed.store_level": "power",
     "datafeed.store_flush": "1.0",
     "datafeed.store_keep_free": "256",
+    "datafeed.store_seal": "True",
 }
 
 

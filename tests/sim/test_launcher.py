@@ -107,7 +107,7 @@ def test_an_exchange_that_died_is_an_error_of_ours():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process can't be halted there")
 def test_an_exchange_that_hangs_does_not_answer(monkeypatch):
-    monkeypatch.setattr("kitecli.sim.launcher.STOP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("kitecli.sim.launcher.ANSWER_S", 0.3)
     with launch(SimOptions(instruments=3)) as sim:
         os.kill(sim.pid, signal.SIGSTOP)
         try:

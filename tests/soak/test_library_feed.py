@@ -131,6 +131,8 @@ from kitecli.ring.memory import RingMemory
 
 reader = attach(RingMemory.attach(Path(sys.argv[1])), batch=10_000, depth=True, from_oldest=False)
 for line in sys.stdin:
+    while reader.read(0) is not None:  # what came between the rounds waited for the next line, not for the reader
+        pass
     ends_s, waits = time.monotonic() + float(line), []
     while time.monotonic() < ends_s:
         batch = reader.read(0.05)

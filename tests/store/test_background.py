@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
 from kitecli.ring.locks import LockFile
-from kitecli.store.background import start_sealing
+from kitecli.store import background
+from kitecli.store.background import Sealing, start_sealing
 from kitecli.store.folder import day_folder, segment_paths
 from kitecli.store.sealing import LOCK
 from tests.store.days import DAY, Day, numbers_in
 
 WAIT_S = 60
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a shell stands in for Python")
 
 
 @pytest.fixture
@@ -35,6 +38,35 @@ def sealed(store, *options):
     )
 
 
+def until(condition):
+    deadline_s = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline_s, "it didn't come about"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def run(tmp_path_factory, monkeypatch):
+    """Have something else run in the place of Python: a shell's line."""
+    script = tmp_path_factory.mktemp("bin") / "python"
+
+    def put(line):
+        script.write_text(f"#!/bin/sh\n{line}\n")
+        script.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(script))
+
+    return put
+
+
+@pytest.fixture
+def counted(run, tmp_path_factory):
+    """How often a process was started."""
+    log = tmp_path_factory.mktemp("log") / "starts"
+    log.touch()
+    run(f"echo started >> {log}")
+    return lambda: log.read_text().splitlines()
+
+
 def suffixes(store):
     return [path.suffix for path in segment_paths(day_folder(store, DAY))]
 
@@ -48,12 +80,61 @@ def test_all_that_is_ended_is_sealed_and_what_is_being_written_is_not(store):
     assert numbers_in(day_folder(store, DAY)) == list(range(360))
 
 
-def test_a_following_process_ends_with_its_parents_pipe(store):
-    process = start_sealing(store)
-    assert process.stdin is not None
-    process.stdin.close()
-    assert process.wait(WAIT_S) == 0
+def test_what_a_recorder_has_ended_is_packed_beside_it(store):
+    sealing = Sealing(store)
+    sealing.look(store)
+    until(lambda: set(suffixes(store)[:-1]) == {".kpak"})
+    assert suffixes(store)[-1] == ".kseg"
     assert numbers_in(day_folder(store, DAY)) == list(range(360))
+    sealing.close()
+
+
+@posix
+def test_a_process_is_started_where_something_is_ended_and_another_file_is_begun(store, run, counted):
+    first, last = store / "1", store / "2"
+    sealing = Sealing(store)
+    for writing, starts in ((first, 1), (first, 1), (last, 2), (last, 2)):
+        sealing.look(writing)
+        until(lambda starts=starts: len(counted()) >= starts)
+        sealing.close()
+        assert len(counted()) == starts
+
+
+@posix
+def test_where_nothing_is_ended_no_process_is_started(tmp_path, run, counted):
+    folder = day_folder(tmp_path, DAY)
+    folder.mkdir()
+    Day(folder).send(5)
+    sealing = Sealing(tmp_path)
+    sealing.look(folder)
+    sealing.close()
+    assert counted() == []
+
+
+def test_a_process_that_cant_be_started_harms_nobody(store, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    sealing = Sealing(store)
+    sealing.look(store)
+    sealing.close()
+    assert set(suffixes(store)) == {".kseg"}
+
+
+def test_an_attended_process_ends_with_its_parents_pipe(store):
+    process = start_sealing(store)
+    with process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(WAIT_S) == 0
+    assert numbers_in(day_folder(store, DAY)) == list(range(360))
+
+
+@posix
+def test_closing_ends_a_process_that_is_stuck(store, run, monkeypatch):
+    run("exec sleep 3600")
+    monkeypatch.setattr(background, "PATIENCE_S", 0.05)
+    sealing = Sealing(store)
+    sealing.look(store)
+    sealing.close()  # and pytest would say of a process that is still there
 
 
 def test_what_it_cant_seal_is_said_and_doesnt_keep_it_from_the_rest(store):

@@ -71,7 +71,17 @@ def test_a_day_with_all_that_belongs_to_it(hold):
     assert header.about["connections"] == [1]
     assert {"writer", "clock", "settings"} < set(header.about)
     assert header.day == date(2026, 11, 20)
-    assert gzip.decompress(next(folder.glob("master*")).read_bytes()) == MASTER
+    (kept,) = folder.glob("master*")
+    assert gzip.decompress(kept.read_bytes()) == MASTER
+
+
+def test_a_master_that_a_power_cut_left_empty_is_written_again(hold):
+    name = f"master-{sha256(MASTER).hexdigest()[:8]}.csv.gz"
+    path = hold.store / DAY.isoformat() / name
+    path.parent.mkdir()
+    path.touch()
+    with Recorder(hold, DAY, master=MASTER, settings=SETTINGS):
+        assert gzip.decompress(path.read_bytes()) == MASTER
 
 
 def test_what_is_appended_is_in_the_kernel_soon_and_on_disk_at_the_interval(hold):

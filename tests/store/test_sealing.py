@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 
 import pytest
 
@@ -185,6 +186,23 @@ def test_one_process_seals_at_a_time(store):
         next(seal_ended(root))
     first.close()
     assert all(one.problem is None for one in seal_ended(root, QuickDisk()))
+
+
+class PruningDisk(QuickDisk):
+    """Another process prunes the day while its first segment is packed."""
+
+    def write(self, descriptor, data):
+        for folder in self.store.glob("20*"):
+            shutil.rmtree(folder)
+        return super().write(descriptor, data)
+
+
+def test_a_day_that_is_pruned_meanwhile_is_no_problem(store):
+    folder, _ = store
+    disk = PruningDisk()
+    disk.store = folder
+    assert [progress.problem for progress in seal_ended(folder, disk) if progress.problem] == []
+    assert list(folder.glob("20*")) == []
 
 
 def test_what_cant_be_sealed_is_told_and_the_rest_is(store):

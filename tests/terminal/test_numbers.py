@@ -2,7 +2,7 @@
 
 import pytest
 
-from kitecli.terminal.numbers import age, compact, duration, grouped, price_decimals
+from kitecli.terminal.numbers import age, compact, duration, grouped, price_decimals, size, span
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,17 @@ def test_ages(seconds, shown):
 
 def test_currencies_have_four_decimals():
     assert (price_decimals(100), price_decimals(10_000_000)) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 B"), (812, "812 B"), (3_400, "3.4 kB"), (250_000, "250 kB"), (2.5e12, "2.5 TB")]
+)
+def test_sizes(count, said):
+    assert size(count) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.26, "0.3 s"), (42, "42 s"), (720, "12 min"), (22_500, "6 h 15 min"), (8e5, "9 days")]
+)
+def test_spans(seconds, said):
+    assert span(seconds) == said

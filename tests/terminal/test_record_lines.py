@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kitecli.terminal.record_lines import Sample, closing_lines, live_line, size, span
+from kitecli.terminal.record_lines import Sample, closing_lines, live_line
 
 FIGURES = {
     "state": "on",
@@ -50,15 +50,3 @@ def test_the_end_says_whether_it_is_whole(whole, said):
     assert lines[0] == "Recorded 1,23,456 ticks in 12,345 records, 3.4 MB in 61 s, to /store/2026-11-20"
     assert said in lines[1]
     assert lines[2] == "Missing: 7 messages unrecorded"
-
-
-@pytest.mark.parametrize(
-    ("count", "said"), [(0, "0 B"), (812, "812 B"), (3_400, "3.4 kB"), (250_000, "250 kB"), (2.5e12, "2.5 TB")]
-)
-def test_sizes(count, said):
-    assert size(count) == said
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(42, "42 s"), (720, "12 min"), (22_500, "6 h 15 min"), (8e5, "9 days")])
-def test_spans(seconds, said):
-    assert span(seconds) == said

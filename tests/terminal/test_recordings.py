@@ -19,23 +19,13 @@ from kitecli.terminal.recordings import (
     gap_dict,
     gap_rows,
     pairs_of,
-    size_text,
-    span_text,
     verdict_dict,
     verdict_row,
 )
 from tests.archive.stores import START_NS
 
 
-def test_sizes_and_spans_have_short_units():
-    assert [size_text(size) for size in (0, 999, 1_500, 2_500_000, 3_210_000_000)] == [
-        "0",
-        "999 B",
-        "1.5 kB",
-        "2.5 MB",
-        "3.2 GB",
-    ]
-    assert [span_text(s * 10**9) for s in (0, 59, 250, 7500)] == ["0.0 s", "59.0 s", "4 m 10 s", "2 h 5 m"]
+def test_an_instant_is_a_time_of_day():
     assert clock_text(START_NS + 123_456_789) == "09:15:00.123"
     assert clock_text(None) == ""
 

@@ -5,6 +5,8 @@ It has the calls and the modules of the real one that kite uses; which backend i
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 
 _FILES = {
@@ -23,6 +25,9 @@ def get_password(service, user):
 def set_password(service, user, password):
     (HERE / "store").write_text(json.dumps({**_all(), service + "|" + user: password}))
 def delete_password(service, user):
+    if (HERE / "read-only").exists():
+        from keyring.errors import KeyringError
+        raise KeyringError("it is read-only")
     (HERE / "store").write_text(json.dumps({k: v for k, v in _all().items() if k != service + "|" + user}))
 """,
     "errors.py": "class KeyringError(Exception): pass\n",
@@ -52,3 +57,10 @@ def write_keyring(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     return folder / "keyring"
+
+
+def forget_modules() -> None:
+    """So that the next import finds the keyring that is on the path now."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "keyring"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()

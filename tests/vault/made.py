@@ -6,6 +6,8 @@ import hashlib
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from kitecli.clock import IST, NS_PER_S, ManualClock
 from kitecli.secret import Secret
 from kitecli.vault import AccessToken, Vault
@@ -21,6 +23,11 @@ def quick(kdf: Kdf, password: Secret, salt: bytes) -> bytearray:
     """A key from a password, at no cost to a guesser."""
     kdf.check()
     return bytearray(hashlib.sha256(password.view().tobytes() + salt).digest())
+
+
+def quickly(patch: pytest.MonkeyPatch) -> None:
+    """Have all vaults of this process cost nothing to open. What derives keys has tests of its own."""
+    patch.setitem(Vault.__init__.__kwdefaults__, "derive", quick)
 
 
 def clock_at(moment: datetime) -> ManualClock:

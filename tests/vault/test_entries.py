@@ -52,6 +52,11 @@ def test_values_have_a_length(length: int):
         Entries().set("api_key", Secret("x" * length))
 
 
+def test_values_are_text():
+    with pytest.raises(UsageError, match="UTF-8"):
+        Entries().set("api_key", Secret(bytearray(b"k\xe9y")))
+
+
 def test_a_token_needs_an_end_with_a_zone():
     with pytest.raises(UsageError, match="zone"):
         Entries().set_token(AccessToken("AB1234", Secret("tok"), datetime(2026, 11, 24, 6)))  # noqa: DTZ001

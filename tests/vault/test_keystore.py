@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -12,16 +11,10 @@ import pytest
 
 from kitecli.errors import EnvironmentProblem
 from kitecli.vault import keystore
-from tests.vault.keyring_of_tests import write_keyring
+from tests.vault.keyring_of_tests import forget_modules, write_keyring
 
 VAULT = Path("/home/me/default.vault")
 KEY = bytes(range(32))
-
-
-def forget_modules() -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "keyring"]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
 
 
 @pytest.fixture
@@ -52,6 +45,22 @@ def test_a_store_that_isn_t_known_to_encrypt_is_refused(ring: Path, backend: str
     assert "encrypt" in raised.value.why
     assert keystore.kept(VAULT) is None  # nor is anything read from it
     assert len(json.loads((ring / "store").read_text())) == 1
+
+
+@pytest.mark.parametrize("text", ["no base64!", "AAAA", "\u00e9"])
+def test_what_somebody_else_put_there_is_a_key_that_doesn_t_fit(ring: Path, text: str):
+    keystore.keep(VAULT, bytearray(KEY))
+    store = json.loads((ring / "store").read_text())
+    (ring / "store").write_text(json.dumps(dict.fromkeys(store, text)))
+    assert keystore.kept(VAULT) == bytes(32)
+    assert keystore.forget(VAULT)
+
+
+def test_a_keyring_that_forgets_nothing_is_said(ring: Path):
+    keystore.keep(VAULT, bytearray(KEY))
+    (ring / "read-only").touch()
+    with pytest.raises(EnvironmentProblem, match="can't be asked"):
+        keystore.forget(VAULT)
 
 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):

@@ -13,7 +13,7 @@ from kitecli.errors import AuthError, NoVault, UsageError, WrongPassword
 from kitecli.secret import Secret
 from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly, unlocking, vault_path
 from kitecli.vault.unlocking import at_hand, read_line
-from tests.vault.made import OTHER, PASSWORD
+from tests.vault.made import OTHER, PASSWORD, quickly
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr(unlocking, "_opened", {})
+    quickly(monkeypatch)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_descriptor_wins_over_a_credential_and_a_wrong_one_is_said(
         unlock_quietly()
 
 
-@pytest.mark.parametrize("number", ["three", "-1", "9999"])
+@pytest.mark.parametrize("number", ["three", "-1", "9999", "²", "9" * 20])
 def test_a_descriptor_that_isn_t_one_is_said(vault: Vault, number: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KITE_VAULT_FD", number)
     with pytest.raises(UsageError):
@@ -104,6 +105,34 @@ def test_a_line_is_read_and_what_follows_is_left(behind):
     for _ in range(2):
         with pytest.raises(UsageError, match="no password"):
             read_line(end)
+
+
+@pytest.mark.parametrize("line", [b"correct horse b\xe9ttery\n", b"x" * 5000])
+def test_a_line_that_can_t_be_a_password_is_said(line: bytes):
+    reading, writing = os.pipe()
+    os.write(writing, line)
+    os.close(writing)
+    with pytest.raises(UsageError, match="holds no password"):
+        read_line(reading)
+    os.close(reading)
+
+
+def test_an_empty_credential_is_said_by_its_name(vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "kite-password-default").touch()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(UsageError, match="kite-password-default"):
+        unlock_quietly()
+
+
+def test_ctrl_d_at_the_prompt_is_no_password(vault: Vault, monkeypatch: pytest.MonkeyPatch):
+    def ended(_prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(unlocking, "getpass", ended)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with pytest.raises(AuthError, match="Nothing was typed"):
+        unlock_by_prompt()
+    assert [path.name for path in vault.path.parent.iterdir()] == ["default.vault"], "it counts as no try"
 
 
 def test_the_keyring_opens_it_by_its_key_and_an_old_key_is_explained(vault: Vault, monkeypatch: pytest.MonkeyPatch):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from kitecli.errors import AuthError, NoVault, TooManyTries, UsageError, VaultDamaged, WrongPassword
+from kitecli.errors import AuthError, EnvironmentProblem, NoVault, TooManyTries, UsageError, VaultDamaged, WrongPassword
 from kitecli.secret import Secret
 from kitecli.vault import AccessToken, Vault
 from kitecli.vault.layout import ARGON2ID, ARGON2ID_ID, PBKDF2, Kdf
@@ -276,6 +277,32 @@ def test_destroyed_it_is_gone_with_its_tries(tmp_path: Path):
         vault.destroy()
 
 
+def test_failures_at_the_same_time_are_all_counted(tmp_path: Path):
+    vault = filled(tmp_path)
+
+    def another_fails_meanwhile(kdf: Kdf, password: Secret, salt: bytes) -> bytearray:
+        with pytest.raises(WrongPassword):
+            vault.unlock(Secret(OTHER))
+        return quick(kdf, password, salt)
+
+    for _ in range(3):
+        with pytest.raises(WrongPassword):
+            Vault(vault.path, clock=clock_at(NOON), derive=another_fails_meanwhile).unlock(Secret(OTHER))
+    with pytest.raises(TooManyTries, match="6 wrong"):
+        vault.unlock(Secret(PASSWORD))
+
+
+def test_what_is_no_file_is_destroyed_as_far_as_it_can_be(tmp_path: Path):
+    vault = quick_vault(tmp_path)
+    vault.path.parent.mkdir(mode=0o700)
+    os.mkfifo(vault.path)
+    vault.destroy()
+    assert not vault.exists()
+    vault.path.mkdir()
+    with pytest.raises(EnvironmentProblem, match="can't be removed"):
+        vault.destroy()
+
+
 def test_destroying_a_link_leaves_what_it_points_to(tmp_path: Path):
     vault = quick_vault(tmp_path)
     vault.path.parent.mkdir(mode=0o700)
@@ -293,8 +320,15 @@ def test_a_backup_is_restored_only_by_its_password(tmp_path: Path):
         opened.change_password(Secret(OTHER))
         opened.remove("api_key")
     before = vault.path.read_bytes()
+    keys = []
+
+    def noting(kdf: Kdf, password: Secret, salt: bytes) -> bytearray:
+        keys.append(quick(kdf, password, salt))
+        return keys[-1]
+
     with pytest.raises(WrongPassword):
-        vault.restore(backup, Secret(OTHER))
+        Vault(vault.path, derive=noting).restore(backup, Secret(OTHER))
+    assert not any(keys[0]), "it is overwritten"
     assert vault.path.read_bytes() == before
     vault.restore(backup, Secret(PASSWORD))
     with vault.unlock(Secret(PASSWORD)) as opened:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from kitecli.clock import ist
 from kitecli.errors import HoursUnknown, OutsideCalendar, UsageError
-from kitecli.market.calendar.rules import Change, Hours, Occasion, Rules
+from kitecli.market.calendar.rules import Change, Hours, Occasion, Rules, Slot
 from kitecli.market.calendar.session import DAY_S, IST_OFFSET_S, At, Kind, Session, day_of, epoch_s, midnight_s
 
 Span = tuple[int, int]
@@ -127,17 +127,20 @@ class Calendar:
             self._check_covered(first)
         return max(first, self.first), min(last, self.last)
 
-    def _made(self, segment: str, day: date, group: str) -> Iterator[Session]:
+    def slots_on(self, segment: str, day: date, group: str = "") -> tuple[Slot, ...]:
+        """The day's sessions by their seconds after midnight; most days' are the same ones."""
         self._check(segment, group)
-        occasion = self.occasion(segment, day)
+        self._check_covered(day)
+        occasion = self.rules.occasions.get((segment, day))
+        if occasion is None and day.weekday() not in self.rules.weekdays:
+            return ()
         hours = self.rules.hours_on(segment, day, group)
         slots = hours.slots if hours else ()
-        if occasion is not None:
-            slots = self._known(occasion).slots_of(slots)
-        elif day.weekday() not in self.rules.weekdays:
-            return
+        return slots if occasion is None else self._known(occasion).slots_of(slots)
+
+    def _made(self, segment: str, day: date, group: str) -> Iterator[Session]:
         start_s = midnight_s(day)
-        for slot in slots:
+        for slot in self.slots_on(segment, day, group):
             yield Session(segment, group, slot.kind, slot.name, start_s + slot.open_s, start_s + slot.close_s)
 
     def _known(self, occasion: Occasion) -> Occasion:
