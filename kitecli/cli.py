@@ -20,7 +20,8 @@ from typing import Annotated, Any, Final, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from kitecli.commands._shared import JSON_ASKED, GlobalOptions, say
+from kitecli.commands._shared import JSON_ASKED, LOG_KEPT, GlobalOptions, say
+from kitecli.commands.alerts import app as alerts_app
 from kitecli.commands.audit_bars import audit_bars
 from kitecli.commands.auth import app as auth_app
 from kitecli.commands.bars import EPILOG as BARS_EXAMPLES
@@ -39,6 +40,8 @@ from kitecli.commands.init import init
 from kitecli.commands.instruments import app as instruments_app
 from kitecli.commands.loadtest import EPILOG as LOADTEST_EXAMPLES
 from kitecli.commands.loadtest import loadtest
+from kitecli.commands.logs import EPILOG as LOGS_EXAMPLES
+from kitecli.commands.logs import logs
 from kitecli.commands.record import EPILOG as RECORD_EXAMPLES
 from kitecli.commands.record import record
 from kitecli.commands.replay import EPILOG as REPLAY_EXAMPLES
@@ -84,6 +87,13 @@ class Boundary(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            return self._invoke(ctx)
+        finally:
+            if log := ctx.meta.get(LOG_KEPT):
+                log.end()
+
+    def _invoke(self, ctx: Any) -> Any:
+        try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # a reader that went away is noticed here, not in the interpreter's last breath
         except (typer.Exit, typer.Abort, _PARSER_ERROR):
@@ -95,6 +105,8 @@ class Boundary(TyperGroup):
             raise typer.Exit(EXIT_BROKEN_PIPE) from None
         except Exception as raised:  # noqa: BLE001 - the boundary is the one place that may
             error = raised if isinstance(raised, KiteError) else _lost_output(raised) or _defect(raised)
+            if log := ctx.meta.get(LOG_KEPT):
+                log.failed(error, defect=isinstance(error, Defect))
             _report(error, as_json=bool(ctx.meta.get(JSON_ASKED)))
             raise typer.Exit(error.exit_code) from None
         return result
@@ -204,6 +216,7 @@ app.command(short_help="Play a recorded day as if live.", epilog=REPLAY_EXAMPLES
 app.command(short_help="Show the running feeds.")(status)
 app.command(short_help="Show a feed's figures, live.", epilog=STATS_EXAMPLES)(stats)
 app.command(short_help="End a running feed.")(stop)
+app.command(short_help="Show what kite has written down.", epilog=LOGS_EXAMPLES)(logs)
 app.command(short_help="Run a simulated exchange on this machine.")(sim)
 app.command(short_help="Measure and judge this machine under a known load.", epilog=LOADTEST_EXAMPLES)(loadtest)
 app.command(short_help="Print the ticks of captured messages.")(decode)
@@ -214,6 +227,7 @@ app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, sh
 app.add_typer(data_app, name="data", short_help="Recordings, and historical candles.")
 app.add_typer(auth_app, name="auth", short_help="Log in at the broker, once a day.")
 app.add_typer(creds_app, name="creds", short_help="Keep credentials in an encrypted vault.")
+app.add_typer(alerts_app, name="alerts", short_help="Have yourself told of outages.")
 app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")
 
 

@@ -27,6 +27,7 @@ TAKES_VALUE: Final = {
     "audit-bars": frozenset({"--from", "--interval", "--to"}),
     "record": frozenset({"--duration", "--instruments", "--mode", "--store", "--universe", "--until", "--watchlist"}),
     "replay": frozenset({"--from", "--speed", "--store", "--to"}),
+    "logs": frozenset({"--component", "--level", "--since"}),
     "instruments show": frozenset({"--master"}),
     "instruments search": frozenset({"--master", "--limit"}),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 from weakref import WeakValueDictionary
 
@@ -12,7 +12,10 @@ MASK: Final = "********"
 CREDENTIALS: Final = ("api_key", "api_secret", "user_id", "password", "totp_secret")
 """What a login at the broker can need; the day's access token comes out of one."""
 
-VARIABLES_OF_SECRETS: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token"))
+ALERTING: Final = ("telegram_token", "webhook_url")
+"""What alerts are sent with: a bot's token, and an address that lets whoever knows it write there."""
+
+VARIABLES_OF_SECRETS: Final = tuple(f"KITE_{name.upper()}" for name in (*CREDENTIALS, "access_token", *ALERTING))
 """The environment variables that hold a secret."""
 
 # Shorter ones stand in ordinary words, which redaction would make unreadable; the broker's shortest, a user_id, has 6.
@@ -86,11 +89,21 @@ _alive: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 
 def redacted(text: str) -> str:
     """``text`` with each secret that this process holds masked: known values, whatever name they stand behind."""
-    values = {secret.reveal() for secret in list(_alive.values())}
-    for value in sorted(values, key=len, reverse=True):  # a URL goes whole, before the token in it
-        if len(value) >= _REDACTED_LENGTH:
+    return redactor()(text)
+
+
+def redactor() -> Callable[[str], str]:
+    """:func:`redacted` for several texts, by the secrets of now: to collect them takes most of its time."""
+    found = {secret.reveal() for secret in list(_alive.values())}
+    # A URL goes whole, before the token in it.
+    values = sorted((value for value in found if len(value) >= _REDACTED_LENGTH), key=len, reverse=True)
+
+    def masked(text: str) -> str:
+        for value in values:
             text = text.replace(value, MASK)
-    return text
+        return text
+
+    return masked
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

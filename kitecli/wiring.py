@@ -70,8 +70,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """How to run a feed. ``connections`` at least that many; None: as many as the instruments need. ``client``: what
-    ``kite status`` calls this process.
+    """How to run a feed. ``connections``: at least that many; None: as few as do. ``client``: its name in kite status.
 
     ``policy``: what this reader would rather miss when it can't keep up; ``max_lag`` in ticks, for ``drop-oldest``.
     """
@@ -295,6 +294,7 @@ def _unasked(market: Market, book: InstrumentBook) -> list[Wish]:
 
 
 def spec_of(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
+    from kitecli.auth.reporting import reporting
     from kitecli.gateway.spec import GatewaySpec
     from kitecli.ring.location import runtime_dir
 
@@ -316,6 +316,7 @@ def spec_of(settings: Settings, market: Market, plan: FeedPlan) -> GatewaySpec:
         bar_capacity=settings.performance.bar_buffer_size,
         bar_grace_ms=round(settings.datafeed.bar_grace * 1000),
         record=_standing_record(settings, market),
+        **reporting(settings, simulated=market.simulated or market.replay is not None),
     )
 
 
@@ -333,8 +334,7 @@ def record_plan(settings: Settings, market: Market, store: Path | None = None) -
 
 
 def _standing_record(settings: Settings, market: Market) -> RecordPlan | None:
-    """What the settings ask of any feed. Invented ticks are recorded only where somebody has asked for it himself:
-    a disk filled by a demonstration helps nobody."""
+    """What the settings ask of any feed. Of invented ticks a disk isn't filled where nobody has set that himself."""
     if market.replay is not None:
         return None
     given = settings.given["datafeed.store_ticks"].origin.layer != "default"

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests.alerts.receiving import Receiver, receiving
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 # What decides how the suite itself runs stays; everything else of ours would be somebody's own settings.
 OF_THE_SUITE = {"KITE_PURE", "KITE_REQUIRE_C", "KITE_MARKET_DATA"}
@@ -63,6 +65,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs the right to mount a small file system")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A web server that alerts can be sent to."""
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture

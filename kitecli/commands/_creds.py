@@ -14,7 +14,7 @@ import typer
 
 from kitecli.commands._shared import say
 from kitecli.errors import EnvironmentProblem, UsageError
-from kitecli.secret import CREDENTIALS, MASK, VARIABLES_OF_SECRETS, Secret, wipe
+from kitecli.secret import ALERTING, CREDENTIALS, MASK, VARIABLES_OF_SECRETS, Secret, wipe
 
 if TYPE_CHECKING:
     from kitecli.vault import OpenVault, Vault
@@ -158,7 +158,7 @@ def keep(into: OpenVault, values: Mapping[str, Secret]) -> list[str]:
     from kitecli.session import session_end_s
     from kitecli.vault import AccessToken
 
-    into.update({name: value for name, value in values.items() if name in CREDENTIALS})
+    into.update({name: value for name, value in values.items() if name in (*CREDENTIALS, *ALERTING)})
     if token := values.get(ACCESS_TOKEN):
         user_id = into.get("user_id")
         until = ist(session_end_s(into.vault.clock.now_ns() / NS_PER_S))
@@ -170,10 +170,8 @@ def keep(into: OpenVault, values: Mapping[str, Secret]) -> list[str]:
 
 def check_name(name: str) -> None:
     """Raises :class:`UsageError` for what can't be kept, before anybody types a password."""
-    if name not in (*CREDENTIALS, ACCESS_TOKEN):
-        raise UsageError(
-            f"There is no credential {name!r}", hint=f"the names are {', '.join(CREDENTIALS)} and {ACCESS_TOKEN}"
-        )
+    if name not in (names := (*CREDENTIALS, *ALERTING, ACCESS_TOKEN)):
+        raise UsageError(f"There is no credential {name!r}", hint=f"the names are {', '.join(names)}")
 
 
 def kdf_named(name: str) -> Kdf:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kitecli.terminal.feed_status import Section
 
 JSON_ASKED: Final = "kitecli.json"
+LOG_KEPT: Final = "kitecli.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,21 @@ def settings_of(context: typer.Context, *, quietly: bool = False) -> Settings:
     settings = load(path=options.config, profile=options.profile, flags=options.overrides)
     for warning in () if quietly else filter(None, (*settings.warnings, settings.exposed)):
         say(f"kite: {warning}")
+    _keep_log(context, settings)
     return settings
+
+
+def _keep_log(context: typer.Context, settings: Settings) -> None:
+    from kitecli.commands._log import CommandLog
+
+    if LOG_KEPT not in context.meta:
+        context.meta[LOG_KEPT] = CommandLog(settings, _verb(context), say)
+
+
+def _verb(context: Any) -> str:  # Any: its class is click's before Typer 0.29 and Typer's own since
+    """As ``data list``: without the program's name, which is whatever it was started by."""
+    parent = context.parent
+    return "" if parent is None else f"{_verb(parent)} {context.info_name}".strip()
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitecli.commands._shared import JsonOption, print_rows, say
+from kitecli.commands._shared import JsonOption, print_rows, say, settings_of
 
 if TYPE_CHECKING:
     from kitecli.sim.ledger import Ledger
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def sim(
+    context: typer.Context,
     *,
     source: Annotated[str, typer.Option(help="synthetic, load, or a CSV or Parquet of ticks.")] = "synthetic",
     speed: Annotated[
@@ -51,6 +52,7 @@ def sim(
     """
     from kitecli.sim.options import SimOptions
 
+    settings_of(context, quietly=True)
     options = SimOptions(
         source=source,
         speed=speed,

@@ -17,6 +17,7 @@ from typing import Final
 from kitecli.errors import FeedError, GatewayGone, KiteError
 from kitecli.gateway.core import Gateway
 from kitecli.gateway.messages import Bye, Hello, Request, parse_request, request_line
+from kitecli.gateway.reports import Reports
 from kitecli.gateway.spec import GatewayEvent, GatewaySpec, told
 
 _US: Final = 1
@@ -82,16 +83,21 @@ class EmbeddedGateway:
 
     def _run(self, started: Future[Gateway]) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            reports: Reports | None = None
             try:
-                runner.run(self._serve(started))
+                reports = Reports(self._spec)
+                runner.run(self._serve(started, reports))
             except Exception as cause:  # noqa: BLE001 - a thread has nobody to raise to
                 if not started.done():
                     started.set_exception(cause)  # else its last event has told it
             finally:
                 self._end()
+                if reports is not None:
+                    reports.close()
 
-    async def _serve(self, started: Future[Gateway]) -> None:
-        gateway = Gateway(self._spec, self.events.put)
+    async def _serve(self, started: Future[Gateway], reports: Reports) -> None:
+        gateway = Gateway(self._spec, reports.hearing(self.events.put))
+        reports.begin(gateway)
         asyncio.get_running_loop().set_exception_handler(gateway.on_stray)
         try:
             gateway.join(_US, self._hello)

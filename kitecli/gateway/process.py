@@ -28,6 +28,7 @@ from kitecli.ring.locks import LockFile
 if TYPE_CHECKING:  # NumPy and the rest take a third of a second, and of several starters only one needs them
     from kitecli.gateway.control import ControlServer
     from kitecli.gateway.core import Gateway, Say
+    from kitecli.gateway.reports import Reports
 
 
 def main() -> int:
@@ -68,24 +69,36 @@ def _hold(spec: GatewaySpec, voice: _FirstWord) -> int:
         voice.say({"start": TAKEN})
         return 0
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_serve(spec, place, held, voice))
+        _run(spec, place, held, voice)
     finally:
         held.release()
     return 0
 
 
-async def _serve(spec: GatewaySpec, place: FeedPlace, held: LockFile, voice: _FirstWord) -> None:
+def _run(spec: GatewaySpec, place: FeedPlace, held: LockFile, voice: _FirstWord) -> None:
+    from kitecli.gateway.reports import Reports
+
+    reports = Reports(spec)
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_serve(spec, place, held, voice, reports))
+    finally:
+        held.release()
+        reports.close()  # last: an alert may take ten seconds, and the name is free meanwhile
+
+
+async def _serve(spec: GatewaySpec, place: FeedPlace, held: LockFile, voice: _FirstWord, reports: Reports) -> None:
     from kitecli.gateway.core import Gateway
 
     def started(gateway: Gateway) -> None:
         _watch_starter(gateway)
+        reports.begin(gateway)
         # What start-up made lives as long as the process; frozen, it isn't walked by collections beside the feed.
         gc.collect()
         gc.freeze()
         voice.say({"start": READY})
 
-    await serve(place, held, lambda say: Gateway(spec, say), started)
+    await serve(place, held, lambda say: Gateway(spec, reports.hearing(say)), started)
 
 
 async def serve(
@@ -117,10 +130,11 @@ async def serve(
 async def _open(place: FeedPlace, gateway: Gateway, server: ControlServer) -> None:
     """From here on the gateway can be joined, and told to stop."""
     from kitecli.gateway.messages import VERSION
+    from kitecli.gateway.reports import NotedDesk
 
     asyncio.get_running_loop().set_exception_handler(gateway.on_stray)
     _obey_signals(gateway)
-    door = await server.listen(gateway, place)
+    door = await server.listen(NotedDesk(gateway, place.name), place)
     card = FeedCard(
         version=VERSION,
         name=place.name,

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from kitecli import errors
+from kitecli.alerts.plan import AlertPlan
 from kitecli.errors import KiteError
+from kitecli.logs.plan import LogPlan
 from kitecli.secret import Secret
 
 READY: Final = "ready"
@@ -55,7 +57,7 @@ class GatewaySpec:
 
     ``intervals``: the bars it builds, ``bar_capacity`` closed ones of each kept. ``timelines``: when segments trade, as
     :mod:`kitecli.bars.hours` has it; empty: at any hour. ``record``: where everything received is recorded to, for as
-    long as it runs.
+    long as it runs. ``logs``: where it writes what happens to it; ``alerts``: whom it tells.
     """
 
     ws_root: str
@@ -76,6 +78,8 @@ class GatewaySpec:
     bar_grace_ms: int = 1500
     timelines: str = ""
     record: RecordPlan | None = None
+    logs: LogPlan | None = None
+    alerts: AlertPlan | None = None
 
     @property
     def name(self) -> str:
@@ -97,6 +101,8 @@ class GatewaySpec:
         plain["modes"] = {int(token): mode for token, mode in plain["modes"].items()}
         plain["intervals"] = tuple(plain["intervals"])
         plain["record"] = RecordPlan(**plain["record"]) if plain["record"] else None
+        plain["logs"] = LogPlan.from_plain(plain["logs"]) if plain["logs"] else None
+        plain["alerts"] = AlertPlan.from_plain(plain["alerts"]) if plain["alerts"] else None
         for name in ("access_token", "user_id"):
             plain[name] = None if plain[name] is None else Secret(plain[name])
         return cls(**plain)
@@ -164,6 +170,8 @@ def told(cause: BaseException) -> KiteError:
 def _plain(value: object) -> object:
     if isinstance(value, RecordPlan):
         return asdict(value)
+    if isinstance(value, LogPlan | AlertPlan):
+        return value.as_plain()
     return value.reveal() if isinstance(value, Secret) else value
 
 

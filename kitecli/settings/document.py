@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,14 +23,17 @@ class Entry:
     place: str
 
 
-def read_document(path: Path) -> Iterator[Entry]:
+def read_document(path: Path, pairs: Container[str] = ()) -> Iterator[Entry]:
     """The entries of a file of sections, in order. Raises :class:`ConfigError`, which quotes no value.
 
-    A section or a file without entries is fine: the example has every key commented out.
+    A section or a file without entries is fine: the example has every key commented out. ``pairs``: the keys, as
+    ``section.name``, whose value may be names with words.
     """
     for section, body, _ in _pairs(_root(path), path, "the file"):
         for name, value, line in _pairs(body, path, section):
-            yield Entry(section, name, _text(value, path, f"{section}.{name}"), f"{path}:{line}")
+            key = f"{section}.{name}"
+            text = _paired(value, path, key) if key in pairs else _text(value, path, key)
+            yield Entry(section, name, text, f"{path}:{line}")
 
 
 def _root(path: Path) -> yaml.Node | None:
@@ -75,6 +78,10 @@ def _text(node: yaml.Node, path: Path, key: str) -> str:
     import yaml
 
     return _listed(node, path, key) if isinstance(node, yaml.SequenceNode) else _scalar(node, path, key)
+
+
+def _paired(node: yaml.Node, path: Path, key: str) -> str:
+    return ", ".join(f"{name}: {_scalar(value, path, key)}" for name, value, _ in _pairs(node, path, key))
 
 
 def _scalar(node: yaml.Node, path: Path, key: str) -> str:

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
@@ -26,14 +27,16 @@ from kitecli.settings.schema import (
     NOTICES,
     SECRETS,
     SECTIONS,
+    AlertSettings,
     DatafeedSettings,
     KiteSettings,
+    LoggingSettings,
     PerformanceSettings,
     TradingSettings,
     kinds,
     variables,
 )
-from kitecli.settings.values import Value
+from kitecli.settings.values import Pairs, Value
 
 Layer = Literal["default", "file", "profile", "environment", "flag", "code"]
 
@@ -70,6 +73,8 @@ class Settings:
     performance: PerformanceSettings
     trading: TradingSettings
     datafeed: DatafeedSettings
+    logging: LoggingSettings
+    alerts: AlertSettings
     given: Mapping[str, Given]
     file: Path | None = None
     profile: str | None = None
@@ -195,11 +200,16 @@ def _find_profile(name: str, file: Path | None) -> Path:
 
 def _from_file(path: Path, layer: Layer) -> dict[str, Given]:
     found: dict[str, Given] = {}
-    for entry in read_document(path):
+    for entry in read_document(path, _pairs()):
         # What a default's line number would say, nobody can correct.
         origin = Origin(layer, "" if layer == "default" else entry.place)
         _add(found, f"{entry.section}.{entry.name}", entry.text, origin)
     return found
+
+
+@cache
+def _pairs() -> frozenset[str]:
+    return frozenset(key for key, kind in kinds().items() if isinstance(kind, Pairs))
 
 
 def _from_variables(environ: Mapping[str, str]) -> dict[str, Given]:

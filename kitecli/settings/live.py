@@ -68,6 +68,8 @@ class LiveConfig:
         self.performance = LiveSection(self, "performance")
         self.trading = LiveSection(self, "trading")
         self.datafeed = LiveSection(self, "datafeed")
+        self.logging = LiveSection(self, "logging")
+        self.alerts = LiveSection(self, "alerts")
 
     @property
     def settings(self) -> Settings:

@@ -12,8 +12,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Final, get_type_hints
 
+from kitecli.alerts.plan import CHANNELS, KINDS
+from kitecli.logs.plan import COMPONENTS, LEVELS
 from kitecli.market.modes import MODES
-from kitecli.secret import CREDENTIALS, VARIABLES_OF_SECRETS, Secret
+from kitecli.secret import ALERTING, CREDENTIALS, VARIABLES_OF_SECRETS, Secret
 from kitecli.settings.values import (
     Account,
     Addresses,
@@ -24,11 +26,14 @@ from kitecli.settings.values import (
     Hidden,
     Intervals,
     Kind,
+    Pairs,
     Root,
     Seconds,
     Switch,
     TimeOfDay,
     Whole,
+    Word,
+    Words,
 )
 
 ENVIRONMENTS: Final = ("prod", "sandbox", "sim")
@@ -47,6 +52,8 @@ class KiteSettings:
     password: Annotated[Secret | None, Hidden()]
     totp_secret: Annotated[Secret | None, Hidden()]
     access_token: Annotated[Secret | None, Hidden()]
+    telegram_token: Annotated[Secret | None, Hidden()]
+    webhook_url: Annotated[Secret | None, Hidden()]
     access_token_file: Annotated[str | None, FileName()]
     login_url: Annotated[str | None, Root("https", "http")]
     redirect_url: Annotated[str | None, Root("https", "http")]
@@ -107,16 +114,46 @@ class DatafeedSettings:
     store_seal: Annotated[bool, Switch()]
 
 
+@dataclass(frozen=True, slots=True)
+class LoggingSettings:
+    """``folder``: None: ``logs`` in the data folder. ``rotate_at`` in megabytes, ``keep`` in files,
+    ``performance_every`` in seconds (0: never). ``components``: levels of those that differ, as ``feed: debug``.
+    """
+
+    level: Annotated[str, Choice(("off", *LEVELS))]
+    components: Annotated[tuple[str, ...], Pairs(COMPONENTS, LEVELS)]
+    console: Annotated[str, Choice(("off", "text", "json"))]
+    folder: Annotated[str | None, FolderName()]
+    rotate_at: Annotated[int, Whole(1, 10_000)]
+    keep: Annotated[int, Whole(0, 100)]
+    performance_every: Annotated[float, Seconds(86_400)]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Times in seconds. What a channel needs that is secret is ``kite.telegram_token`` or ``kite.webhook_url``."""
+
+    channels: Annotated[tuple[str, ...], Words(CHANNELS)]
+    on: Annotated[tuple[str, ...], Words(KINDS)]
+    telegram_chat: Annotated[str | None, Word()]
+    telegram_root: Annotated[str | None, Root("https", "http")]
+    outage_after: Annotated[float, Seconds(3_600)]
+    repeat_after: Annotated[float, Seconds(86_400)]
+    most_per_hour: Annotated[int, Whole(1, 1_000)]
+
+
 SECTIONS: Final = MappingProxyType(
     {
         "kite": KiteSettings,
         "performance": PerformanceSettings,
         "trading": TradingSettings,
         "datafeed": DatafeedSettings,
+        "logging": LoggingSettings,
+        "alerts": AlertSettings,
     }
 )
 
-SECRETS: Final = tuple(f"kite.{name}" for name in (*CREDENTIALS, "access_token"))
+SECRETS: Final = tuple(f"kite.{name}" for name in (*CREDENTIALS, "access_token", *ALERTING))
 SECRET_VARIABLES: Final = MappingProxyType(dict(zip(VARIABLES_OF_SECRETS, SECRETS, strict=True)))
 
 ALIASES: Final = MappingProxyType({"performance.store_ticks": "datafeed.store_ticks"})

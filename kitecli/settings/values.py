@@ -23,6 +23,7 @@ _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _NOTHING: Final = frozenset({"", "null", "~", "none"})
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_AROUND: Final = " '\"{}[]()"
 _WORD: Final = re.compile(r"[^\s,;'\"()\[\]]+")
 
 
@@ -149,6 +150,60 @@ class Choice:
         if word not in self.words:
             raise ValueError(text)
         return word
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Some of a few words, as ``[telegram, webhook]``; none twice."""
+
+    words: tuple[str, ...]
+
+    @property
+    def expects(self) -> str:
+        return "a list of " + ", ".join(self.words)
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        found = [] if text.lower() in _NOTHING else _WORD.findall(text.lower())
+        if set(found) - set(self.words):
+            raise ValueError(text)
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A word of ``values`` for some of ``names``, as ``{feed: debug, sim: warning}``."""
+
+    names: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def expects(self) -> str:
+        return f"{{NAME: VALUE}}, of {', '.join(self.names)} and {', '.join(self.values)}"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        pairs: dict[str, str] = {}
+        for part in filter(None, (part.strip(_AROUND) for part in text.lower().split(","))):
+            name, colon, value = (word.strip(_AROUND) for word in part.partition(":"))
+            if not colon or name in pairs or name not in self.names or value not in self.values:
+                raise ValueError(text)
+            pairs[name] = value
+        return tuple(f"{name}: {value}" for name, value in pairs.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Some text without a blank, or nothing."""
+
+    @property
+    def expects(self) -> str:
+        return "some text without a blank"
+
+    def parse(self, text: str) -> str | None:
+        if text.lower() in _NOTHING:
+            return None
+        if len(text.split()) != 1:
+            raise ValueError(text)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ import sys
 import threading
 
 from kitecli.errors import KiteError
+from kitecli.logs import running as log
+from kitecli.logs.plan import LogPlan
 from kitecli.sim.options import Ready, SimOptions
 
 
@@ -20,12 +22,21 @@ def main() -> int:
     # Ctrl-C in a terminal reaches the whole group; the parent decides when the exchange closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     options = SimOptions.from_json(sys.stdin.readline())
+    plan = LogPlan.from_plain(options.logs) if options.logs else None
+    running = log.begin(plan, _ignored) if plan else None
     try:
         asyncio.run(_serve(options))
     except KiteError as error:
         print(json.dumps(error.as_dict()), flush=True)  # noqa: T201 - the answer to the parent
         return error.exit_code
+    finally:
+        if running is not None:
+            running.leave(_ignored)
     return 0
+
+
+def _ignored(problem: KiteError) -> None:
+    """A log that can't be written: who started this process writes the same one, and says so."""
 
 
 async def _serve(options: SimOptions) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from kitecli.errors import EnvironmentProblem
 from kitecli.ring.location import files_in
 from kitecli.secret import without_secrets
-from kitecli.sim.launcher import DIRECT, START_TIMEOUT_S, STOP_TIMEOUT_S, as_ready, first_line
+from kitecli.sim.launcher import DIRECT, START_TIMEOUT_S, STOP_TIMEOUT_S, as_ready, first_line, logged
 from kitecli.sim.options import Ready, SimOptions
 
 IDLE_S: Final = 15.0
@@ -36,7 +36,7 @@ def begin(options: SimOptions, folder: Path) -> Ready:
     assert process.stdout is not None
     try:
         with process.stdin as pipe:
-            pipe.write(replace(options, idle_s=IDLE_S).to_json().encode() + b"\n")
+            pipe.write(replace(logged(options), idle_s=IDLE_S).to_json().encode() + b"\n")
         line = first_line(process, START_TIMEOUT_S)
         if not line:
             raise EnvironmentProblem("The simulated exchange didn't start", hint="run `kite sim` to see what it says")

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from http.client import HTTPException
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -54,7 +55,7 @@ class SimProcess:
             stderr=self._complaints,
         )
         try:
-            self._pipe_to_it().write(options.to_json().encode() + b"\n")
+            self._pipe_to_it().write(logged(options).to_json().encode() + b"\n")
             self._pipe_to_it().flush()
             self.ready = as_ready(self._first_line(timeout_s))
             self._access_token = self.ready.access_token
@@ -212,6 +213,14 @@ class SimProcess:
             return ""
         self._complaints.seek(0)
         return self._complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+
+
+def logged(options: SimOptions) -> SimOptions:
+    """The options of a process that writes to the log of this one, where this one has any."""
+    from kitecli.logs import running as log
+
+    current = log.current()
+    return options if current is None else replace(options, logs=current.plan.as_plain())
 
 
 def first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:

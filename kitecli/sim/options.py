@@ -26,7 +26,8 @@ class SimOptions:
     both ports then: a file's path or YAML itself ("version: 1" is one without rules). ``fault_log``: file that its
     truth is written to as NDJSON. ``idle_s``: it outlives its starter, and ends when nobody was connected for so long.
     ``redirect_url``: where a login ends, as it is registered for the app. Of a load only: ``step_ms`` between two sends
-    of what is due; ``burst`` ticks at once every ``burst_s`` seconds, 0 for none.
+    of what is due; ``burst`` ticks at once every ``burst_s`` seconds, 0 for none. ``logs``:
+    where a process of its own writes what happens, as :class:`kitecli.logs.plan.LogPlan` has it.
     """
 
     source: str = SYNTHETIC
@@ -48,6 +49,7 @@ class SimOptions:
     step_ms: float = 20.0
     burst: int = 0
     burst_s: float = 0.0
+    logs: dict[str, object] | None = None
 
     @property
     def is_synthetic(self) -> bool:

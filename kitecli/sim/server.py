@@ -31,6 +31,7 @@ from picows import (
 
 from kitecli.clock import NS_PER_S, Clock, SystemClock, ist
 from kitecli.errors import UsageError
+from kitecli.logs import about, logger
 from kitecli.sim.calls import JSON, Request, Response
 from kitecli.sim.candles import Candles, load_spans
 from kitecli.sim.control import control_routes
@@ -60,6 +61,7 @@ MAX_UNSENT_BYTES: Final = 1024 * 1024
 QUIET_NS: Final = 250_000_000
 LONGEST_SLEEP_S: Final = 0.05
 HEARTBEAT_CHECK_S: Final = 0.1
+LOG: Final = logger("kitecli.sim")
 
 T = TypeVar("T")
 
@@ -110,7 +112,10 @@ async def serve(
     _check_files(options)
     tasks: list[asyncio.Future[object]] = []
     try:
-        ready(await exchange.open())
+        listening = await exchange.open()
+        where = about(ws_url=listening.ws_url, api_url=listening.api_url, instruments=listening.instruments)
+        LOG.info("the simulated exchange listens; it plays %s", listening.source, extra=where)
+        ready(listening)
         tasks = [asyncio.ensure_future(work) for work in (*exchange.works(), stop.wait())]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -119,6 +124,7 @@ async def serve(
         for task in tasks:
             task.cancel()
         exchange.close()
+        LOG.info("the simulated exchange ends", extra=about(**exchange.ledger.totals()))
         _write_ledger(options, exchange.ledger)
     return exchange.ledger
 
@@ -256,6 +262,8 @@ class SimulatedExchange:
         query = parse_qs(request.path.decode("latin-1").partition("?")[2])
         api_key, access_token = (query.get(name, [""])[0] for name in ("api_key", "access_token"))
         refusal = self.sessions.admit(api_key, access_token, len(self.clients), self.clock.now_ns())
+        if refusal:
+            LOG.warning("a connection is refused: HTTP %d, %s", refusal.status, refusal.message)
         return _refused(refusal) if refusal else Client(self)
 
     def answer(self, request: Request) -> Response:
@@ -324,6 +332,7 @@ class SimulatedExchange:
         )
 
     def _write_fault(self, line: Line) -> None:
+        LOG.info("a fault: %s", line.get("kind", ""), extra=about(fault=line))
         if self.options.fault_log:
             _save(self.options.fault_log, "fault log", "a", json.dumps(line) + "\n")
 
@@ -356,9 +365,11 @@ class Client(WSListener):
         transport.underlying_transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES)
         self.session = self._exchange.open_session()
         self._exchange.clients.add(self)
+        LOG.info("a connection is open, of %d now", len(self._exchange.clients))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows's signature
         self._exchange.clients.discard(self)
+        LOG.info("a connection has ended; %d are left", len(self._exchange.clients))
         self._exchange.room.set()
         self.session.close()
 

@@ -8,8 +8,7 @@ from typing import Any
 from kitecli.clock import NS_PER_S, ist
 from kitecli.metrics.stages import STAGES
 from kitecli.terminal.feed_status import Section
-from kitecli.terminal.numbers import age, duration, grouped
-from kitecli.terminal.record_lines import size
+from kitecli.terminal.numbers import age, duration, grouped, size
 
 Plain = Mapping[str, Any]
 """As :func:`kitecli.stats.rates.as_plain` makes it."""

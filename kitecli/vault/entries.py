@@ -20,7 +20,7 @@ from typing import Final
 
 from kitecli.clock import ist
 from kitecli.errors import UsageError
-from kitecli.secret import CREDENTIALS, Secret, is_text, wipe
+from kitecli.secret import ALERTING, CREDENTIALS, Secret, is_text, wipe
 from kitecli.vault.layout import BODY_BYTES_MAX, TAG_BYTES, damaged
 
 TOKEN: Final = "access_token"  # noqa: S105 - its name
@@ -115,9 +115,9 @@ class Entries:
 
 
 def _credential(name: str) -> str:
-    if name in CREDENTIALS:
+    if name in (*CREDENTIALS, *ALERTING):
         return name
-    raise UsageError(f"There is no credential {name!r}", hint="the names are " + ", ".join(CREDENTIALS))
+    raise UsageError(f"There is no credential {name!r}", hint="the names are " + ", ".join((*CREDENTIALS, *ALERTING)))
 
 
 def _read(content: bytearray) -> Iterator[tuple[str, Entry]]:

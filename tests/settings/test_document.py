@@ -65,3 +65,12 @@ def test_bytes_that_are_no_text(tmp_path: Path):
     (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00\x01\x9f")
     with pytest.raises(ConfigError):
         list(read_document(tmp_path / "c.yaml"))
+
+
+def test_names_with_words_are_read_where_a_key_has_them(tmp_path: Path):
+    path = tmp_path / "c.yaml"
+    path.write_text("logging:\n  components: {feed: debug, sim: error}\n")
+    [entry] = read_document(path, {"logging.components"})
+    assert entry.text == "feed: debug, sim: error"
+    with pytest.raises(ConfigError, match=r"c\.yaml:2"):
+        list(read_document(path))

@@ -40,14 +40,31 @@ OURS = {
 }
 
 
+OF_LOGS_AND_ALERTS = {
+    "logging.level": "info",
+    "logging.components": "()",
+    "logging.console": "off",
+    "logging.folder": "None",
+    "logging.rotate_at": "10",
+    "logging.keep": "5",
+    "logging.performance_every": "60.0",
+    "alerts.channels": "()",
+    "alerts.on": "('outage', 'silent', 'token', 'recording', 'ended')",
+    "alerts.telegram_chat": "None",
+    "alerts.telegram_root": "https://api.telegram.org",
+    "alerts.outage_after": "5.0",
+    "alerts.repeat_after": "900.0",
+    "alerts.most_per_hour": "20",
+}
 WHERE_AND_AS_WHOM = ("kite.environment", "kite.api_root", "kite.ws_root", "kite.access_token_file", "kite.account")
 OF_THE_LOGIN = ("kite.login_url", "kite.redirect_url", "kite.static_ips")
 
 
 def test_the_defaults_are_the_promised_ones():
     given = load(environ={}).given
-    assert {key: str(given[key].value) for key in {**PROMISED, **OURS}} == {**PROMISED, **OURS}
-    assert set(kinds()) == {*PROMISED, *OURS, *WHERE_AND_AS_WHOM, *OF_THE_LOGIN, *SECRETS}
+    expected = {**PROMISED, **OURS, **OF_LOGS_AND_ALERTS}
+    assert {key: str(given[key].value) for key in expected} == expected
+    assert set(kinds()) == {*expected, *WHERE_AND_AS_WHOM, *OF_THE_LOGIN, *SECRETS}
 
 
 def test_the_variables_of_the_secrets_are_the_promised_ones():

@@ -15,14 +15,18 @@ from kitecli.settings.values import (
     Hidden,
     Intervals,
     Kind,
+    Pairs,
     Root,
     Seconds,
     Switch,
     TimeOfDay,
     Whole,
+    Word,
+    Words,
 )
 
 HTTPS = Root("https", "http")
+LEVELS = Pairs(("feed", "sim"), ("debug", "error"))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,16 @@ HTTPS = Root("https", "http")
         (Intervals(), "('1m',)", ("1m",)),
         (Intervals(), "[]", ()),
         (Intervals(), "none", ()),
+        (LEVELS, "{feed: debug, sim: error}", ("feed: debug", "sim: error")),
+        (LEVELS, "{'feed': 'debug'}", ("feed: debug",)),
+        (LEVELS, "('feed: debug',)", ("feed: debug",)),
+        (LEVELS, "FEED:debug", ("feed: debug",)),
+        (LEVELS, "{}", ()),
+        (Words(("telegram", "webhook")), "[webhook, telegram, webhook]", ("webhook", "telegram")),
+        (Words(("telegram", "webhook")), "('Webhook',)", ("webhook",)),
+        (Words(("telegram", "webhook")), "[]", ()),
+        (Word(), "-10042", "-10042"),
+        (Word(), "null", None),
         (Switch(), "true", True),
         (Switch(), "No", False),
         (Switch(), "on", True),
