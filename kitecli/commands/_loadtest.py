@@ -82,7 +82,7 @@ def _show(outcome: Outcome) -> None:
     print_rows(heads(outcome.runs), rows(outcome.runs))
     typer.echo()
     print_rows(("target", "found", ""), verdict_rows(outcome.judgement))
-    for note in outcome.judgement.notes:
+    for note in outcome.notes:
         say(f"Note: {note}.")
     if outcome.limit:
         say(f"{limit_text(outcome.plan, outcome.limit)}.")

@@ -67,8 +67,8 @@ class FramePass:
 
     def measure(self, buffer: mmap.mmap, published: int, lines: int) -> None:
         """Count what :meth:`ingest` takes in from now on: of one in ``TIMED_EACH`` messages with ticks how long after
-        its receipt they were published, into the histogram ``published`` bytes into ``buffer``; and ``lines`` bytes into it, of each
-        connection, the first three of :data:`~kitecli.metrics.layout.LINE_COUNTERS`.
+        its receipt they were published, into the histogram ``published`` bytes into ``buffer``; and ``lines`` bytes
+        into it, of each connection, the first three of :data:`~kitecli.metrics.layout.LINE_COUNTERS`.
         """
         cells = np.frombuffer(buffer, np.int64, LINES * len(LINE_COUNTERS), lines)
         self._published, self._lines = Tally(buffer, published), cells.reshape(LINES, -1)

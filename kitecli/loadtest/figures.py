@@ -100,6 +100,11 @@ class Run:
         return self.process("feed")
 
     @property
+    def way(self) -> tuple[Process, ...]:
+        """From the socket to a handler: the feed and one reader, or the one process that is both."""
+        return tuple({one.name: one for one in (self.feed, self.process(self.clients[0].name))}.values())
+
+    @property
     def exchange(self) -> Process:
         return self.process("exchange")
 

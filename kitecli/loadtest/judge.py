@@ -19,12 +19,10 @@ CROWDED: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """``broke``: simulator, feed, reader or latency, or another SLO's name; "" where everything held. ``notes``: what
-    is to be known of the figures beside the verdicts."""
+    """``broke``: simulator, feed, reader or latency, or another SLO's name; "" where everything held."""
 
     verdicts: tuple[Verdict, ...]
     broke: str
-    notes: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
@@ -33,7 +31,7 @@ class Judgement:
 
 def judge(run: Run, slos: tuple[Slo, ...]) -> Judgement:
     verdicts = judged(slos, by_name(run))
-    return Judgement(verdicts, what_broke(run, verdicts), tuple(_notes(run)))
+    return Judgement(verdicts, what_broke(run, verdicts))
 
 
 def what_broke(run: Run, verdicts: Sequence[Verdict]) -> str:
@@ -61,7 +59,8 @@ def _shares(run: Run) -> list[tuple[str, float]]:
     return [(roles.get(one.name, "reader"), one.cpu or 0.0) for one in run.processes]
 
 
-def _notes(run: Run) -> list[str]:
+def notes_of(run: Run) -> list[str]:
+    """What is to be known of a run's figures beside the verdicts."""
     notes = []
     cpu = run.exchange.cpu or 0.0
     if behind(run):

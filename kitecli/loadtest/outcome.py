@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kitecli.loadtest.figures import Run, as_json
-from kitecli.loadtest.judge import Judgement
+from kitecli.loadtest.judge import Judgement, notes_of
 from kitecli.loadtest.limit import Limit
 from kitecli.loadtest.plan import LoadPlan
 
@@ -27,6 +27,12 @@ class Outcome:
     limit: Limit | None = None
 
     @property
+    def notes(self) -> list[str]:
+        """What is to be known of the figures, by whose they are where there are several."""
+        named = "{}: {}" if len(self.runs) > 1 else "{1}"
+        return [named.format(run.contender, note) for run in self.runs for note in notes_of(run)]
+
+    @property
     def passed(self) -> bool:
         """A search has done what was asked of it where it found a rate that holds."""
         return self.judgement.passed if self.limit is None else self.limit.held > 0
@@ -43,7 +49,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "passed": outcome.passed,
         "broke": judgement.broke or None,
         "slos": [{"slo": one.slo.text, "found": one.found, "passed": one.passed} for one in judgement.verdicts],
-        "notes": list(judgement.notes),
+        "notes": outcome.notes,
         "runs": [as_json(run) for run in outcome.runs],
         "limit": None if limit is None else _limit_json(outcome.plan, limit),
     }

@@ -38,7 +38,7 @@ def html_of(outcome: Outcome) -> str:
         f'<h1>kite loadtest: <span class="{kind}">{escape(verdict)}</span></h1>',
         f"<p>{escape(outcome.plan.text())}. Profile: {escape(outcome.profile)}. {escape(outcome.at)}</p>",
         f"<p>{escape(limit_text(outcome.plan, outcome.limit))}</p>" if outcome.limit else "",
-        *(f"<p>{escape(note)}</p>" for note in judgement.notes),
+        *(f"<p>{escape(note)}</p>" for note in outcome.notes),
         _table(("target", "found", ""), verdict_rows(judgement)),
         _table(heads(outcome.runs), rows(outcome.runs)),
         *_charts(outcome.runs),

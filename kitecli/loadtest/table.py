@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from kitecli.loadtest.figures import Run, by_name
@@ -34,8 +34,10 @@ def rows(runs: Sequence[Run]) -> list[Row]:
         ),
         *_stages(runs),
         _row("private memory, feed process", runs, lambda run: run.feed.private_bytes, size),
+        _row("private memory, feed and a reader", runs, lambda run: _sum(one.private_bytes for one in run.way), size),
         _row("shared memory, feed process", runs, lambda run: run.feed.shared_bytes, size),
         _row("CPU of one core, feed process", runs, lambda run: run.feed.cpu, share),
+        _row("CPU of one core, feed and a reader", runs, lambda run: _sum(one.cpu for one in run.way), share),
         *_others(runs),
         _row("sent, by the exchange's ledger", runs, lambda run: run.ledger, _count),
         _row("lost", runs, lambda run: run.lost, _count),
@@ -80,6 +82,11 @@ def _others(runs: Sequence[Run]) -> list[Row]:
     return table
 
 
+def _sum(parts: Iterable[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
 def _stages(runs: Sequence[Run]) -> list[Row]:
     """What our feed has timed itself, p50 and p99; the stamp is of whole seconds, and says nothing here."""
     table = []
@@ -96,7 +103,7 @@ def _both(found: LatencyHistogram | None) -> str:
 def _row(
     what: str, runs: Sequence[Run], pick: Callable[[Run], float | None], text: Callable[[float | None], str]
 ) -> Row:
-    plain = what.startswith(("ticks", "sent", "lost"))
+    plain = what.startswith(("ticks", "sent", "lost", "shared"))
     return _figures(what, [pick(run) for run in runs], text, ratio=not plain)
 
 

@@ -65,8 +65,8 @@ LINE_COUNTERS: Final = (
 """Of one connection; the pass counts the first three itself, at their places. ``state``: its place in the order of
 :class:`~kitecli.feed.liveness.State`."""
 TIMED_EACH: Final = 8
-"""Of the messages with ticks, one in so many is timed to its publication. Reading the clock takes 50 ns: of each message
-that would be 2.5 % of what a small one costs the feed in all, of one in eight it is 0.5 %."""
+"""Of the messages with ticks, one in so many is timed to its publication. Reading the clock takes 50 ns: of each
+message that would be 2.5 % of what a small one costs the feed in all, of one in eight it is 0.5 %."""
 UNKNOWN: Final = -1
 """What a figure is that isn't known."""
 

@@ -23,7 +23,7 @@ class Stage:
 STAMP: Final = Stage("stamp", "reader", "tick", "the exchange's stamp, a whole second, to received")
 ROUND_TRIP: Final = Stage("round_trip", "feed", "ping", "a ping on the feed's socket and its answer")
 LOOP: Final = Stage("loop", "feed", "look", "how late the feed's loop was: so long a message may have waited unread")
-PUBLISH: Final = Stage("publish", "feed", "message", "received to published, and readers woken; of one message in eight")
+PUBLISH: Final = Stage("publish", "feed", "message", "received to published, readers woken; of one message in eight")
 READ: Final = Stage("read", "reader", "tick", "received to in a reader's hands")
 CALLBACK: Final = Stage("callback", "reader", "call", "the user's functions, of one tick or one batch")
 

@@ -25,6 +25,16 @@ def a_client(name: str = "reader 1", *latencies_ns: int, missing: int = 0, overr
     return ClientFigures(name, 10.0, latency.count + 1000, missing, overrun, latency, points)
 
 
+OURS = (
+    Process("feed", 0.03, 0.001, 45_000_000, 80_000_000),
+    Process("reader 1", 0.02, 0.0, 15_000_000, 70_000_000),
+)
+
+
+def _alone(contender: str) -> Process:
+    return Process(contender, 0.6, 0.0, 90_000_000, 0)
+
+
 def a_run(contender: str = "kite", **changes: object) -> Run:
     run = Run(
         contender=contender,
@@ -36,11 +46,7 @@ def a_run(contender: str = "kite", **changes: object) -> Run:
         clients=(a_client("reader 1" if contender == "kite" else contender),),
         processes=(
             Process("exchange", 0.1, 0.0, 30_000_000, 0),
-            (
-                Process("feed", 0.03, 0.001, 45_000_000, 80_000_000)
-                if contender == "kite"
-                else Process(contender, 0.6, 0.0, 90_000_000, 0)
-            ),
+            *(OURS if contender == "kite" else (_alone(contender),)),
         ),
         samples=tuple(
             Sample(at, {"exchange": 0.1, "feed": 0.03}, {"exchange": 30_000_000, "feed": 45_000_000})

@@ -36,6 +36,8 @@ def test_a_histogram_has_a_bar_where_there_are_counts():
     assert [bar.find("title").text for bar in bars] == ["75.00%", "25.00%", "100.00%"]
     heights = [float(bar.get("height")) for bar in bars]
     assert heights[0] == pytest.approx(3 * heights[1], rel=0.01)
+    feet = {round(float(bar.get("y")) + float(bar.get("height"))) for bar in bars}
+    assert len(feet) == 1
 
 
 def test_without_points_there_is_no_chart():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kitecli.loadtest.figures import Process
-from kitecli.loadtest.judge import judge
+from kitecli.loadtest.judge import judge, notes_of
 from kitecli.loadtest.slo import DEFAULT, parse
 from tests.loadtest.samples import a_client, a_run
 
@@ -42,12 +42,12 @@ def test_what_gave_way(changes, slos, broke):
 
 
 def test_what_must_be_known_of_the_figures_is_noted():
-    assert judge(a_run(), ()).notes == ()
-    (behind,) = judge(a_run(sent=10_000), ()).notes
+    assert notes_of(a_run()) == []
+    (behind,) = notes_of(a_run(sent=10_000))
     assert behind.startswith("the simulated exchange sent 1,000 ticks/s of 2,000")
-    (full,) = judge(a_run(processes=busy("exchange")), ()).notes
+    (full,) = notes_of(a_run(processes=busy("exchange")))
     assert "used 95% of a core" in full
-    (waited,) = judge(a_run(processes=(Process("exchange", 0.1, 0.4, 1, 1),)), ()).notes
+    (waited,) = notes_of(a_run(processes=(Process("exchange", 0.1, 0.4, 1, 1),)))
     assert "exchange was ready to run and waited for a processor 40% of the time" in waited
-    notes = judge(a_run(withheld=7, damaged={"empty": 2}, gaps=1), ()).notes
+    notes = notes_of(a_run(withheld=7, damaged={"empty": 2}, gaps=1))
     assert [note.partition(" ")[0] for note in notes] == ["7", "damaged", "1"]

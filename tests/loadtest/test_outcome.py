@@ -43,3 +43,10 @@ def test_a_search_that_found_a_rate_has_passed_whatever_broke_above_it():
     assert not replace(OUTCOME, judgement=worse).passed
     assert replace(OUTCOME, judgement=worse, limit=LIMIT).passed
     assert not replace(OUTCOME, limit=Limit((Step(2.0, "feed"),))).passed
+
+
+def test_notes_say_whose_they_are_where_there_are_several():
+    busy = a_run(withheld=7)
+    assert replace(OUTCOME, runs=(busy,)).notes[0].startswith("7 ticks were withheld")
+    both = replace(OUTCOME, runs=(a_run(), a_run("kiteconnect", withheld=7)))
+    assert [note.partition(" ticks")[0] for note in both.notes] == ["kiteconnect: 7"]

@@ -33,6 +33,8 @@ def test_two_runs_stand_side_by_side_with_their_ratio():
     assert heads((a_run(), theirs)) == ("", "kite", "kiteconnect", "kiteconnect / kite")
     assert found["latency max, write to handler"] == ("800 us", "1.6 ms", "2.0×")
     assert found["CPU of one core, feed process"] == ("3.0%", "60.0%", "20.0×")
+    assert found["CPU of one core, feed and a reader"] == ("5.0%", "60.0%", "12.0×")
+    assert found["private memory, feed and a reader"] == ("60.0 MB", "90.0 MB", "1.5×")
     assert found["lost"] == ("0", "0", "")
     assert found["stage publish, p50 / p99"] == ("5 us / 9 us", "–", "")
     assert "recorded" not in found

@@ -8,6 +8,7 @@ from kitecli.errors import DataError, GatewayGone
 from kitecli.metrics.layout import reader_path
 from kitecli.stats.looking import FeedLooker
 from tests.conformance.vectors import INFY_FULL, INFY_QUOTE, message
+from tests.stats.counting import counted_alike
 
 INFY = 408065
 
@@ -57,3 +58,12 @@ def test_a_feed_of_another_make_is_told(standing):
     standing.figures.slot.path.unlink()
     with pytest.raises(DataError, match="No figures"):
         FeedLooker(standing.card)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_feed_counts_what_the_exchange_sent(seed, tmp_path, monkeypatch):
+    """A hundred such runs are in tests/soak/test_stats_counts.py."""
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path))
+    sent, seen, ticks = counted_alike(seed)
+    assert seen == sent
+    assert ticks > 0
