@@ -109,6 +109,7 @@ class _Run:
                 raise FeedError(f"Recording to {plan.store} doesn't begin", why=f"nothing happened in {BEGIN_S:g} s")
             if event.kind == "recording" and event.state in ("refused", "alarm"):
                 raise event.failure() or FeedError(f"Recording to {plan.store} was refused")
+            self._heed(event)
             figures = {"state": event.state} if event.kind == "recording" else figures
         self._first = self._last = self._sample()
         self._stream(selection)
@@ -149,10 +150,15 @@ class _Run:
     def _hear(self, seconds: float) -> None:
         deadline_s = time.monotonic() + seconds
         while (event := self._event(deadline_s - time.monotonic())) is not None:
-            tell(event)
-            self._streamed = self._streamed or event.state in ("live", "quiet")
-            if event.state == "auth" and not self._streamed and self._market.token_file is None:
-                raise event.failure() or FeedError("The broker refuses this access token")
+            self._heed(event)
+
+    def _heed(self, event: GatewayEvent) -> None:
+        """Say what people need to know. A token refused is waited for only where one has served, or a file brings one;
+        a feed that was there before tells first how it stands."""
+        tell(event)
+        self._streamed = self._streamed or event.state in ("live", "quiet")
+        if event.state == "auth" and not self._streamed and self._market.token_file is None:
+            raise event.failure() or FeedError("The broker refuses this access token")
 
     def _event(self, seconds: float) -> GatewayEvent | None:
         """The next thing the feed says, in so many seconds. Raises what ended it."""

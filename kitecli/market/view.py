@@ -264,7 +264,7 @@ class Tick:
 
     def to_dict(self) -> dict[str, object]:
         """The tick as the official client hands it out: its keys, its shapes, only what the mode carries."""
-        names = _SHAPES[self._fields[_MODE], bool(self._fields[_FLAGS] & _INDEX)]
+        names = SHAPES[self._fields[_MODE], bool(self._fields[_FLAGS] & _INDEX)]
         return {name: getattr(self, name) for name in names}
 
     def to_json_dict(self, label: str | None = None) -> dict[str, object]:
@@ -346,7 +346,7 @@ _FULL_SHAPE: Final = (
     "exchange_timestamp",
     "depth",
 )
-_SHAPES: Final = {
+SHAPES: Final = {
     (1, False): _LTP_SHAPE,
     (1, True): _LTP_SHAPE,
     (2, False): _QUOTE_SHAPE,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping
 from typing import Final, TextIO
 
 from kitecli.market.view import Tick, ticks_of
 from kitecli.ring.reader import Batch
+from kitecli.terminal.tick_lines import json_line, json_lines
 
 CSV_COLUMNS: Final = (
     "ts_recv_ns",
@@ -30,6 +30,8 @@ CSV_COLUMNS: Final = (
     "snapshot",
 )
 
+MANY: Final = 64
+"""From so many ticks on they are written column by column; fewer, and NumPy's calls cost more than they save."""
 Writer = Callable[[Batch], None]
 
 
@@ -37,19 +39,11 @@ def ndjson_writer(out: TextIO, labels: Mapping[int, str]) -> Writer:
     """One JSON object a tick: :meth:`Tick.to_json_dict` with the ring's sequence, ``ts_recv_ns`` and ``snapshot``."""
 
     def write(batch: Batch) -> None:
-        out.writelines(
-            json.dumps(
-                {
-                    **tick.to_json_dict(labels.get(tick.instrument_token)),
-                    "sequence": tick.sequence,
-                    "ts_recv_ns": tick.ts_recv_ns,
-                    "snapshot": tick.snapshot,
-                },
-                separators=(",", ":"),
-            )
-            + "\n"
-            for tick in ticks_of(batch.ticks, batch.depth, batch.sequences)
-        )
+        if len(batch) >= MANY:
+            out.writelines(json_lines(batch, labels))
+        else:
+            ticks = ticks_of(batch.ticks, batch.depth, batch.sequences)
+            out.writelines(json_line(tick, labels.get(tick.instrument_token)) for tick in ticks)
         out.flush()
 
     return write

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +14,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from kitecli.archive.outages import outages
 from kitecli.hot import COMPILED
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
+from kitecli.store.recording import Recording
 from tests.auth.exchanges import free_port, variables_of
 
 PATIENCE_S = 40.0
@@ -45,8 +51,13 @@ def test_a_new_login_reaches_a_running_feed_by_itself(run_kite: Run, tmp_path: P
             return found
 
         kite("auth", "login", "--totp")
-        kite("feed", "--daemon", "NSE:INFY", "NSE:RELIANCE", "--mode", "full")
+        instruments = ("NSE:INFY", "NSE:RELIANCE", "--mode", "full")
+        kite("feed", "--daemon", *instruments)
+        command = [sys.executable, "-m", "kitecli", "record", *instruments, "--store", str(tmp_path / "store")]
+        recording = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
         try:
+            assert recording.stderr is not None
+            assert "Recording 2 instruments" in recording.stderr.readline()
             before = until("live")
             [streamed] = sim.subscriptions().values()
             sim.renew_token()
@@ -62,5 +73,21 @@ def test_a_new_login_reaches_a_running_feed_by_itself(run_kite: Run, tmp_path: P
             again = until("live")
             print(f"streaming {again['since_ns'] / 1e9 - told_s:+.2f} s after the login's command ended")
             assert list(sim.subscriptions().values()) == [streamed]
+            time.sleep(1.0)  # ticks of the new session
+            recording.send_signal(signal.SIGINT)
+            assert "All of it is on disk" in recording.communicate(timeout=PATIENCE_S)[1]
+            assert recording.returncode == 0
         finally:
+            recording.kill()
+            recording.communicate()
             kite("stop", "--all")
+    recorded_on_both_sides_of_an_outage(next((tmp_path / "store").glob("20*")))
+
+
+def recorded_on_both_sides_of_an_outage(folder: Path) -> None:
+    with Recording.open(folder) as day:
+        [*_, outage] = [gap for gap in outages(day.gaps()) if gap.to_ns is not None]
+        stamps = [frame.ts_recv_ns for frame in day.frames() if len(frame.payload) > 1]
+    assert not [stamp for stamp in stamps if outage.from_ns < stamp < outage.to_ns]
+    assert min(stamps) < outage.from_ns
+    assert max(stamps) >= outage.to_ns
