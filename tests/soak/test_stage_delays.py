@@ -109,9 +109,7 @@ def test_a_slow_callback_shows_in_callback():
             until(lambda took=took: len(took) > TRIES)
         stages = service.get_statistics()["stages_ns"]
         told, own = stages["callback"]["mean"] / NS_PER_MS, sum(took) / len(took) / NS_PER_MS
-        print(
-            f"\ncallback, mean of {len(took)} calls of {delay} ms: {told:.2f} ms, by their own clock {own:.2f} ms"
-        )
+        print(f"\ncallback, mean of {len(took)} calls of {delay} ms: {told:.2f} ms, by their own clock {own:.2f} ms")
         assert stages["callback"]["count"] == len(took)
         assert told == pytest.approx(own, abs=1.0)
         assert own >= delay
