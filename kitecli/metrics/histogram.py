@@ -91,7 +91,7 @@ class LatencyHistogram:
         later = LatencyHistogram(self.cells - before.cells)
         filled = np.flatnonzero(later.cells[COUNTS:])
         edge = _upper_edge(int(filled[-1])) if filled.size else 0
-        later.cells[MAX] = self.max_ns if self.max_ns > before.max_ns else min(edge, self.max_ns)
+        later.cells[MAX] = min(edge, self.max_ns)
         return later
 
 

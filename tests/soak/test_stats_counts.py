@@ -22,4 +22,5 @@ def test_counters_equal_the_exchange_s_own(tmp_path: Path, monkeypatch: pytest.M
         sent, seen, ticks = counted_alike(seed)
         assert seen == sent, f"seed {seed}"
         total += ticks
+        print(f"seed {seed}: {ticks:,} ticks", flush=True)
     print(f"\n{RUNS} runs, {total:,} ticks, all counts equal, {time.monotonic() - began_s:.0f} s")

@@ -7,6 +7,7 @@ import time
 
 from kitecli.broker.rest import BrokerSession
 from kitecli.catalogue import todays_book
+from kitecli.errors import EnvironmentProblem
 from kitecli.gateway.handle import open_gateway
 from kitecli.gateway.spec import GatewaySpec
 from kitecli.hot import RingView
@@ -50,7 +51,12 @@ def settled(sim, handle):
     """Once nothing is on its way any more; heartbeats still come, so both are asked until they agree."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        sent, seen = by_the_exchange(sim.ledger()), by_the_feed(handle)
+        try:
+            sent, seen = by_the_exchange(sim.ledger()), by_the_feed(handle)
+        except EnvironmentProblem:  # it had no turn for some seconds: the machine is busy
+            if time.monotonic() > deadline:
+                raise
+            continue
         if sent == seen or time.monotonic() > deadline:
             return sent, seen, seen["ticks"]
         time.sleep(0.02)

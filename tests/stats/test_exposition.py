@@ -23,7 +23,7 @@ FAMILY = re.compile(r"_(bucket|sum|count)$")
 @pytest.fixture
 def page(standing):
     standing.frames.ingest(message(INFY_QUOTE, INFY_QUOTE), 70, 0)
-    standing.figures.slot.stage(PUBLISH).record(np.array([1_000_000, 40_000_000_000], np.int64))
+    standing.figures.slot.stage(PUBLISH).record(np.array([(1 << 20) - 1, 40_000_000_000], np.int64))
     standing.figures.slot.set("clock_uncertainty_ns", 5)
     standing.read(1)
     with FeedLooker(standing.card) as looker:
