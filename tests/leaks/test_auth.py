@@ -15,7 +15,7 @@ import pytest
 from kitecli.sim.launcher import SimProcess, launch
 from kitecli.sim.options import SimOptions
 from tests.auth.exchanges import variables_of
-from tests.leaks.canaries import CANARIES, Hit, Seen, Watched, leaks
+from tests.leaks.canaries import CANARIES, Hit, Seen, Watched, leaks, of_the_session
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
@@ -39,8 +39,8 @@ def environ(sim: SimProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def found(seen: Seen, *, token_on: str = "") -> list[Hit]:
     def exempt(hit: Hit) -> bool:
-        in_session = hit.channel == "file" and Path(hit.where).name.startswith("session-")
-        return hit.secret in OF_THE_BROKER or (hit.secret == "access_token" and (in_session or hit.channel == token_on))
+        asked_for = hit.secret == "access_token" and hit.channel == token_on
+        return hit.secret in OF_THE_BROKER or of_the_session(hit) or asked_for
 
     return leaks(seen, exempt)
 
