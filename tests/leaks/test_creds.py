@@ -117,8 +117,11 @@ def test_nothing_leaks_in_any_combination(tmp_path: Path, filled):
     print(f"\n{len(EVERY)} scenarios, 0 leaks; exit codes {dict(sorted(ends.items()))}")
 
 
+@pytest.mark.soak
 def test_the_environment_s_secrets_reach_no_child(tmp_path: Path):
-    """A simulated exchange and a gateway are started; neither is given what the shell had."""
+    """A simulated exchange and a gateway are started; neither is given what the shell had. Of a gateway alone
+    test_feed.py says so each time.
+    """
     environ = dict(line.split("=", 1) for line in LINES.splitlines())
     seen = Watched(tmp_path).run("feed", "--sim", "NSE:INFY", "--duration", "1", "--json", environ=environ)
     assert seen.exit_code == 0, seen.text("stderr")
