@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import ssl
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from kitecli.errors import KiteError
+from kitecli.folders import data_dir
 from kitecli.settings import Settings
 
 State = Literal["ok", "warn", "fail"]
@@ -25,6 +27,8 @@ PACKAGES: Final = ("typer", "rich", "numpy", "pyyaml", "picows", "kiteconnect", 
 MODULE_OF: Final = {"pyyaml": "yaml"}
 PYTHON_MINIMUM: Final = (3, 11)
 MEMORY_ADVISED_BYTES: Final = 8 * 10**9
+DISK_ADVISED_BYTES: Final = 10**9
+"""For masters and candles, and some hours of a small recording; docs/record.md says what a day takes."""
 # The clock of a machine that kite runs on can't be earlier than kite: 1 November 2026.
 EARLIEST_NS: Final = 1_793_491_200 * 10**9
 
@@ -51,6 +55,7 @@ def check_machine(load_settings: Callable[[], Settings]) -> list[Check]:
         *(check_package(name) for name in PACKAGES),
         configuration,
         *check_secrets(settings),
+        check_disk(settings),
         check_ring(settings),
         check_trust(ssl.create_default_context()),
         check_clock(time.time_ns()),
@@ -140,6 +145,21 @@ def check_vault(account: str) -> Check:
         return Check("vault", "ok", f"{vault.path}, private, {vault.sealed().kdf}")
     except KiteError as error:
         return Check("vault", "fail", ": ".join(filter(None, (error.what, error.why))), error.hint)
+
+
+def check_disk(settings: Settings | None) -> Check:
+    """Room where masters, candles and recordings are kept; a feed stops recording at ``store_keep_free``."""
+    folder = Path(data_dir()).absolute()
+    try:
+        free = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
+    except OSError as error:
+        why = error.strerror or str(error)
+        return Check("disk", "fail", f"{folder}: {why}", "set KITE_DATA_DIR to a folder of your own")
+    found = f"{folder}: {free / 1e9:,.1f} GB free"
+    floor = settings.datafeed.store_keep_free * 10**6 if settings else 0
+    if free > floor + DISK_ADVISED_BYTES:
+        return Check("disk", "ok", found)
+    return Check("disk", "warn", found, "free space, or set KITE_DATA_DIR to a roomier folder")
 
 
 def check_ring(settings: Settings | None) -> Check:

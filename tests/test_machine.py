@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from kitecli.machine import (
     check_clock,
     check_compiled,
     check_cpus,
+    check_disk,
     check_machine,
     check_memory,
     check_package,
@@ -40,9 +42,16 @@ def test_every_check_is_made_once_and_says_what_to_do_unless_ok():
     checks = check_machine(settings)
     names = [check.name for check in checks]
     assert len(set(names)) == len(names)
-    assert {"Python", "compiled pass", "package numpy", "configuration", "shared memory", "TLS trust", "clock"} <= {
-        *names
-    }
+    assert {
+        "Python",
+        "compiled pass",
+        "package numpy",
+        "configuration",
+        "disk",
+        "shared memory",
+        "TLS trust",
+        "clock",
+    } <= {*names}
     assert all(bool(check.advice) == (check.state != "ok") for check in checks)
     assert usable(checks)
 
@@ -125,6 +134,26 @@ def test_packages():
     missing = check_package("no_such_package")
     assert missing.state == "fail"
     assert "pip install" in missing.advice
+
+
+@pytest.mark.parametrize(("free_gb", "state"), [(1.4, "warn"), (2.0, "ok")])
+def test_the_disk(free_gb: float, state: str, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """The folder may not be there yet; what recordings leave to others is none of its room."""
+    monkeypatch.setenv("KITE_DATA_DIR", str(tmp_path / "data" / "kite"))
+    room = {tmp_path: SimpleNamespace(free=round(free_gb * 1e9))}
+    monkeypatch.setattr("shutil.disk_usage", room.__getitem__)
+    row = check_disk(settings(KITE_DATAFEED_STORE_KEEP_FREE="500"))
+    assert (row.state, bool(row.advice)) == (state, state == "warn")
+    assert f"{free_gb} GB" in row.found
+    assert check_disk(None).state == "ok", "without settings only our own need counts"
+
+
+def test_a_disk_that_can_t_be_asked_is_a_row_too(monkeypatch: pytest.MonkeyPatch):
+    def refused(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("shutil.disk_usage", refused)
+    assert (check_disk(None).state, "KITE_DATA_DIR" in check_disk(None).advice) == ("fail", True)
 
 
 def test_the_ring_must_fit(monkeypatch: pytest.MonkeyPatch, tmp_path):

@@ -42,7 +42,11 @@ class AtTerminal:
         """Its exit code."""
         while self._more():
             pass
-        _, status = os.waitpid(self._pid, 0)
+        deadline = time.monotonic() + PATIENCE_S
+        while not (ended := os.waitpid(self._pid, os.WNOHANG))[0]:
+            assert time.monotonic() < deadline, f"it waits for something: {self.seen}"
+            time.sleep(0.01)
+        status = ended[1]
         self._pid = 0
         return os.waitstatus_to_exitcode(status)
 

@@ -14,13 +14,17 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from kitecli.cli import app
+from kitecli.secret import VARIABLES_OF_SECRETS, Secret
 from kitecli.sim.launcher import SimProcess
+from kitecli.vault import Vault, vault_path
 from tests.auth.exchanges import HERE, browsing, exchange, free_port, running, variables
+from tests.commands.at_terminal import AtTerminal
 
 __all__ = ["browsing", "exchange", "running", "variables"]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Kite = Callable[..., Result]
+VAULT_PASSWORD = "a long enough password"
 
 
 def leaks_nothing(text: str, variables: dict[str, str]) -> None:
@@ -213,8 +217,31 @@ def test_two_ways_at_once_are_none(kite: Kite):
     assert kite("auth", "login", "--paste", "--totp").exit_code == 2
 
 
-def test_a_feed_uses_the_session(kite: Kite, kite_process: Run):
-    assert kite("auth", "login", "--totp").exit_code == 0
-    fed = kite_process("feed", "NSE:INFY", "--duration", "1", "--json")
-    assert fed.returncode == 0, fed.stderr
-    assert fed.stdout
+@pytest.fixture
+def at_a_desk(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The credentials stand in a vault and nowhere else, and no keyring opens it."""
+    monkeypatch.chdir(tmp_path)
+    secrets = {name: value for name, value in variables.items() if name in VARIABLES_OF_SECRETS}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, "" if name in secrets else value)
+    with Vault(vault_path("sim")).create(Secret(VAULT_PASSWORD)) as vault:
+        vault.update({name.removeprefix("KITE_").lower(): Secret(value) for name, value in secrets.items()})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+def test_the_vaults_password_is_asked_for_once_a_day_and_feeds_use_the_session(at_a_desk: None):
+    with AtTerminal("auth", "login", "--totp") as first:
+        first.answer("Password of the vault", VAULT_PASSWORD)
+        assert first.ends() == 0, first.seen
+    for later in (("auth", "login", "--totp"), ("feed", "NSE:INFY", "--duration", "1", "--json")):
+        with AtTerminal(*later) as kite:
+            assert kite.ends() == 0, kite.seen
+        assert "Password" not in kite.seen
+    assert "ticks in" in kite.seen
+
+
+def test_a_vault_that_nothing_opens_is_said_and_not_how_to_begin(at_a_desk: None):
+    done = CliRunner().invoke(app, ["auth", "login", "--totp"], input="")
+    assert done.exit_code == 4
+    assert "KITE_VAULT_FD" in done.stderr
+    assert "developers.kite.trade" not in done.stderr

@@ -6,7 +6,8 @@
     assert leaks(seen) == []
 
 Channels: ``stdout``, ``stderr``, ``argv`` (``/proc/*/cmdline`` of kite and all it starts, while it runs), ``environ``
-(of what it starts), ``file`` (all that is below the folder afterwards: data, runtime, home, logs, temporary files).
+(of what it starts), ``socket`` (what a feed says on its control socket: socket_talk.py), ``file`` (all that is below
+the folder afterwards: data, runtime, home, logs, recordings, temporary files).
 """
 
 from __future__ import annotations
@@ -62,8 +63,14 @@ class Seen:
     def add(self, channel: str, where: str, content: bytes) -> None:
         self.by_place.setdefault((channel, where), set()).add(content)
 
+    def content(self, channel: str) -> bytes:
+        return b"".join(part for (one, _), parts in self.by_place.items() if one == channel for part in parts)
+
     def text(self, channel: str) -> str:
-        return b"".join(part for (one, _), parts in self.by_place.items() if one == channel for part in parts).decode()
+        return self.content(channel).decode()
+
+    def places(self, channel: str) -> list[str]:
+        return [place for one, place in self.by_place if one == channel]
 
 
 def leaks(seen: Seen, exempt: Callable[[Hit], bool] = lambda _: False) -> list[Hit]:
@@ -75,6 +82,12 @@ def leaks(seen: Seen, exempt: Callable[[Hit], bool] = lambda _: False) -> list[H
         if any(form in part for part in parts for form in forms(value.encode()))
     ]
     return [hit for hit in hits if not exempt(hit)]
+
+
+def of_the_session(hit: Hit) -> bool:
+    """Whether it stands in the day's session, which is there to tell all of kite whose it is and its token."""
+    in_session = hit.channel == "file" and Path(hit.where).name.startswith("session-")
+    return in_session and hit.secret in {"api_key", "user_id", "access_token"}
 
 
 def forms(value: bytes) -> tuple[bytes, ...]:

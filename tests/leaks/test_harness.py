@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.leaks.canaries import CANARIES, Hit, Watched, forms, leaks
+from tests.leaks.canaries import CANARIES, Hit, Seen, Watched, forms, leaks
+from tests.leaks.socket_talk import everything, said_by
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
@@ -37,6 +41,24 @@ def planted(code: str) -> tuple[str, ...]:
 def test_a_planted_leak_is_found(tmp_path: Path, channel: str, code: str):
     hits = leaks(Watched(tmp_path).run(program=planted(code)))
     assert {(hit.secret, hit.channel) for hit in hits} == {("api_secret", channel)}
+
+
+def test_a_feed_that_said_it_on_its_control_socket_would_be_found(tmp_path: Path):
+    def talk(server: socket.socket) -> None:
+        link, _ = server.accept()
+        with link, link.makefile("r") as asked:
+            for number, line in enumerate(asked, 1):
+                echoed = {"id": number, "ok": False, "error": {"why": f"odd request: {line}"}}
+                link.sendall(json.dumps(echoed).encode() + b"\n")
+
+    path = tmp_path / "feed.sock"
+    with socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor() as pool:
+        server.bind(str(path))
+        server.listen()
+        pool.submit(talk, server)
+        seen = Seen()
+        seen.add("socket", "", said_by(path, everything(SECRET)))
+    assert leaks(seen) == [Hit("api_secret", "socket")]
 
 
 def test_its_own_command_line_is_looked_at_too(tmp_path: Path):
