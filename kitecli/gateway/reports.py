@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
@@ -46,9 +47,10 @@ class Reports:
     def __init__(self, spec: GatewaySpec) -> None:
         self._feed = spec.name
         self._plan = spec.logs
-        self._log = log.begin(spec.logs, self._troubled) if spec.logs else None
+        self._troubles: deque[KiteError] = deque()
         self._say: Say | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._log = log.begin(spec.logs, self._troubled) if spec.logs else None
         self._timer: asyncio.TimerHandle | None = None
         self._noting: asyncio.Task[None] | None = None
         self._alarms = Alarms(spec.alerts, spec.name) if spec.alerts else None
@@ -61,6 +63,7 @@ class Reports:
     def hearing(self, say: Say) -> Say:
         """``say`` for a gateway whose events are written down and looked at too. Called on the loop."""
         self._say, self._loop = say, asyncio.get_running_loop()
+        self._loop.call_soon(self._tell_troubles)  # the first line may have failed before there was a loop
 
         def tell(event: GatewayEvent) -> None:
             say(event)
@@ -121,10 +124,14 @@ class Reports:
 
     def _troubled(self, problem: KiteError) -> None:
         """On the log's thread: the log can't be written."""
-        event = GatewayEvent("message", state="log", error=problem.as_dict())
-        if self._loop is not None and self._say is not None:
+        self._troubles.append(problem)
+        if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._say, event)
+                self._loop.call_soon_threadsafe(self._tell_troubles)
+
+    def _tell_troubles(self) -> None:
+        while self._troubles and self._say is not None:
+            self._say(GatewayEvent("message", state="log", error=self._troubles.popleft().as_dict()))
 
 
 class NotedDesk:

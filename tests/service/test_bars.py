@@ -38,7 +38,12 @@ class Stage:
         bars = BarsMemory.private(layout, (SECOND,), 0)
         self.writer = FramePass(ring, bars)
         handle = SimpleNamespace(
-            events=queue.SimpleQueue(), replayed=False, close=self.writer.close, bars=bars, timelines=NO_HOURS
+            events=queue.SimpleQueue(),
+            memory=ring,
+            replayed=False,
+            close=self.writer.close,
+            bars=bars,
+            timelines=NO_HOURS,
         )
         self.feed = Feed(handle, RingReader(RingView(ring)))
         self.callbacks, self.stopping = Callbacks(), False

@@ -13,6 +13,8 @@ from kitecli.gateway.feed import Feed
 from kitecli.gateway.spec import GatewayEvent
 from kitecli.hot import FramePass, RingView
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
+from kitecli.metrics.block import Slot
+from kitecli.metrics.layout import GATEWAY_COUNTERS
 from kitecli.protocol.encoder import encode_frames
 from kitecli.ring.layout import RingLayout
 from kitecli.ring.memory import RingMemory
@@ -29,8 +31,11 @@ class Stage:
     def __init__(self):
         self.memory = RingMemory.private(RingLayout.of(1024, 64))
         self.writer = FramePass(self.memory)
-        self.handle = SimpleNamespace(events=queue.SimpleQueue(), replayed=False, close=self.writer.close, pid=None)
-        self.handle.bars, self.handle.timelines = None, NO_HOURS
+        closed = self.writer.close
+        self.handle = SimpleNamespace(
+            events=queue.SimpleQueue(), memory=self.memory, replayed=False, close=closed, pid=None
+        )
+        self.handle.bars, self.handle.timelines, self.handle.slot = None, NO_HOURS, Slot.private(GATEWAY_COUNTERS)
         self.callbacks, self.log = Callbacks(), []
         self.opening = threading.Event()
         self.opening.set()

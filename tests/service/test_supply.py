@@ -26,7 +26,9 @@ class Market:
     def __init__(self, policy, *, wanted=None, max_lag=100, batch=1000, each=True):
         memory = RingMemory.private(RingLayout.of(4096, 64))
         self.writer, self.now_s, self.price = FramePass(memory), 0.0, 0
-        handle = SimpleNamespace(events=queue.SimpleQueue(), replayed=False, close=self.writer.close, subscribe=None)
+        handle = SimpleNamespace(
+            events=queue.SimpleQueue(), memory=memory, replayed=False, close=self.writer.close, subscribe=None
+        )
         handle.bars, handle.timelines = None, NO_HOURS
         reader = RingReader(RingView(memory), depth=True, batch=batch, policy=policy, max_lag=max_lag)
         self.feed = Feed(handle, reader, wanted=wanted)
