@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, replace
 from email.utils import formatdate
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import parse_qs
 
 from picows import (
@@ -46,7 +46,6 @@ from kitecli.sim.load import LoadSession, LoadSource, stamped
 from kitecli.sim.login import USER_ID, LoginDesk
 from kitecli.sim.market import SyntheticMarket
 from kitecli.sim.options import LOAD, Ready, SimOptions
-from kitecli.sim.recorded import RecordedSource
 from kitecli.sim.rest import RestApi
 from kitecli.sim.sessions import Refusal, Sessions
 from kitecli.sim.shipped import shipped_calendar
@@ -57,6 +56,9 @@ from kitecli.sim.universe import build_universe
 HOST: Final = "127.0.0.1"
 # A client that lags by this much is passed over (market) or waited for (table). 5,000 full packets.
 MAX_UNSENT_BYTES: Final = 1024 * 1024
+if TYPE_CHECKING:
+    from kitecli.sim.recorded import RecordedSource
+
 # A table starts when subscriptions have been quiet for this long: pools subscribe in several messages.
 QUIET_NS: Final = 250_000_000
 LONGEST_SLEEP_S: Final = 0.05
@@ -75,8 +77,7 @@ def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | LoadSour
             hint="Leave them out, or give a table with --source FILE; --rate makes the market faster",
         )
     if not options.is_synthetic:
-        path = Path(options.source)
-        return (RecordedSource if path.is_dir() else TableSource)(path, speed=options.speed, start=options.start)
+        return _played(Path(options.source), options)
     day = ist(now_ns // NS_PER_S).date()
     if options.source == LOAD:
         return LoadSource(
@@ -93,11 +94,21 @@ def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | LoadSour
     return SyntheticMarket(universe, seed=options.seed, rate=options.rate, start_ns=now_ns)
 
 
+def _played(path: Path, options: SimOptions) -> TableSource | RecordedSource:
+    if not path.is_dir():
+        return TableSource(path, speed=options.speed, start=options.start)
+    from kitecli.sim.recorded import RecordedSource  # with the store, a tenth of a second that few exchanges need
+
+    return RecordedSource(path, speed=options.speed, start=options.start)
+
+
 def history_of(source: SyntheticMarket | LoadSource | TableSource | RecordedSource, seed: int) -> History:
     """Where its candles come from."""
     if isinstance(source, SyntheticMarket):
         return MarketHistory(source, seed, shipped_calendar)
-    return TableHistory(source, source.close) if isinstance(source, RecordedSource) else TableHistory(source)
+    if isinstance(source, LoadSource | TableSource):
+        return TableHistory(source)
+    return TableHistory(source, source.close)
 
 
 async def serve(

@@ -117,7 +117,8 @@ def load_sheet() -> Sheet:
     import yaml
 
     with shipped_file("sim.yaml").open(encoding="utf-8") as stream:
-        sheet: Sheet = yaml.safe_load(stream)
+        # LibYAML reads it in a tenth of the time, which was a third of the exchange's start.
+        sheet: Sheet = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe ones
     return sheet
 
 
