@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard kitecli/hot/*.p[yx][xd] kitecli/hot/*.h kitecli/market/*.pyx kitecli/market/*.h) $(wildcard kitecli/store/*.pyx kitecli/store/*.h)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench instructions soak coverage clean
+.PHONY: demo test check bench instructions wheels soak coverage clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed  ## twenty seconds of simulated market through the real path
@@ -18,7 +18,7 @@ demo: $(VENV)/.installed  ## twenty seconds of simulated market through the real
 # stay together: they share what they start.
 PARALLEL := -n 3 --dist loadfile
 
-test: $(VENV)/.installed-dev  ## the whole suite but the soak tests
+test: $(VENV)/.installed-dev  ## the whole suite but what builds wheels or runs for minutes
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.installed-dev  ## style, types, import directions, sizes
@@ -36,6 +36,9 @@ bench: $(VENV)/.installed-dev  ## decode and latency beside the official client'
 
 instructions: $(VENV)/.installed-dev  ## instructions a tick, held to benchmarks/instructions.json; needs valgrind
 	$(BIN)/python benchmarks/instructions.py $(ARGS)
+
+wheels: $(VENV)/.installed-dev  ## what an install gets, with a compiler and without
+	$(BIN)/python -m pytest -m wheels tests/test_packaging.py $(ARGS)
 
 soak: $(VENV)/.installed-dev  ## the tests that run for minutes
 	$(BIN)/python -m pytest -m soak $(ARGS)

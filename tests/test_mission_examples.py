@@ -25,7 +25,7 @@ def test_kite_feed_mode_quote(run_kite):
             "KITE_API_KEY": sim.api_key,
             "KITE_ACCESS_TOKEN": sim.access_token,
         }
-        done = run_kite("feed", "--mode", "quote", "--duration", "10", "--json", env=environment)
+        done = run_kite("feed", "--mode", "quote", "--duration", "4", "--json", env=environment)
     assert done.returncode == 0, done.stderr
     ticks = [json.loads(line) for line in done.stdout.splitlines()]
     assert ticks

@@ -21,7 +21,7 @@ PARTS = ("kitecli", "config", "pyproject.toml", "setup.py", "README.md", "LICENS
 DEFAULTS = {"default.yaml", "config.yaml.example", "env.example", "endpoints.yaml", "limits.yaml"}
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.wheels,
     pytest.mark.skipif(not (CHECKOUT / "setup.py").is_file(), reason="needs a checkout"),
 ]
 

@@ -27,7 +27,7 @@ def lines(done):
 
 
 def test_json_streams_the_instruments_asked_for(run_kite):
-    rows = lines(run_kite("feed", "--sim", "INFY", "nse:reliance", "--mode", "full", "--duration", "10", "--json"))
+    rows = lines(run_kite("feed", "--sim", "INFY", "nse:reliance", "--mode", "full", "--duration", "4", "--json"))
     assert {row["instrument"] for row in rows} == {"NSE:INFY", "NSE:RELIANCE"}
     assert [row["sequence"] for row in rows] == list(range(len(rows)))
     full = rows[FIRST_ANSWERS * 2 :]  # a subscription is answered in quote mode before the mode asked for takes hold
@@ -44,7 +44,7 @@ def test_the_runner_and_the_process_say_the_same():
 
 
 def test_a_pipe_gets_csv_and_the_summary_goes_to_stderr(run_kite):
-    done = run_kite("feed", "--sim", "NIFTY 50", "INFY", "--duration", "10")
+    done = run_kite("feed", "--sim", "NIFTY 50", "INFY", "--duration", "4")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert {row["instrument"] for row in rows} == {"NSE:NIFTY 50", "NSE:INFY"}
     assert "ticks in" in done.stderr
@@ -96,7 +96,7 @@ def test_a_running_exchange_is_an_environment_like_any_other(run_kite):
             "KITE_API_KEY": sim.api_key,
         }
         good = {**environment, "KITE_ACCESS_TOKEN": sim.access_token}
-        rows = lines(run_kite("feed", "INFY", "--duration", "10", "--json", env=good))
+        rows = lines(run_kite("feed", "INFY", "--duration", "4", "--json", env=good))
         assert rows[0]["instrument"] == "NSE:INFY"
         bad = run_kite("feed", "INFY", "--json", env={**environment, "KITE_ACCESS_TOKEN": "stale-token"})
         assert bad.returncode == 4
