@@ -29,7 +29,7 @@ static void kite_tally(int64_t *cells, int64_t value)
     int64_t *count = cells + TALLY_COUNTS + (shown >> shift) + ((int64_t)shift << TALLY_SUB_BITS);
     value = value < 0 ? 0 : value;
     kite_put(count, *count + 1);
-    kite_put(cells + TALLY_SUM, cells[TALLY_SUM] + value);
+    kite_put(cells + TALLY_SUM, cells[TALLY_SUM] > INT64_MAX - shown ? INT64_MAX : cells[TALLY_SUM] + shown);
     if (value > cells[TALLY_MAX])
         kite_put(cells + TALLY_MAX, value);
 }

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 _SUB_BITS: Final = 5
 _SUB: Final = 1 << _SUB_BITS
 _TOP_BITS: Final = 42
-"""Up to 73 minutes; what is longer is counted in the last bucket, and its maximum is still exact."""
+"""Up to 73 minutes; what is longer is counted as that, in buckets and in the sum, and its maximum is still exact."""
 _TOP: Final = (1 << _TOP_BITS) - 1
+_MOST: Final = (1 << 63) - 1
 BUCKETS: Final = (_TOP_BITS - _SUB_BITS + 1) * _SUB
 SUM, MAX, COUNTS = 0, 1, 8
 CELLS: Final = COUNTS + BUCKETS
@@ -58,7 +59,7 @@ class LatencyHistogram:
         if latencies_ns.size == 0:
             return
         values = np.maximum(latencies_ns, 0)
-        self.cells[SUM] += values.sum()
+        self.cells[SUM] = min(int(self.cells[SUM]) + int(np.minimum(values, _TOP).sum()), _MOST)
         self.cells[MAX] = max(self.cells[MAX], values.max())
         self._counts += np.bincount(_bucket(values), minlength=BUCKETS)
 

@@ -121,6 +121,7 @@ def trusting(data: bytes | memoryview, place: scanning.Place, seed: int) -> scan
         return scanning.scan_in_python(data, place, seed)
 
 
+@pytest.mark.slow
 def test_a_skipped_checksum_is_caught_by_the_records_own_and_both_by_this_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -43,6 +43,16 @@ def test_each_latency_falls_into_the_reference_s_bucket(latencies):
 
 
 @pytest.mark.parametrize("kind", BOTH)
+def test_what_is_absurdly_late_keeps_the_sum_from_running_over(kind):
+    slot = Slot.private(())
+    slot.stage(READ).cells[0] = 2**63 - 1 - 2**42
+    for _ in range(3):
+        tally(kind, slot, READ).add(2**62)
+    read = slot.stage(READ)
+    assert (read.count, read.sum_ns, read.max_ns) == (3, 2**63 - 1, 2**62)
+
+
+@pytest.mark.parametrize("kind", BOTH)
 def test_ticks_tell_how_old_they_are(kind):
     slot = Slot.private(())
     taken = ticks((100 * S + 50, 99, 0), (100 * S + 60, 0, 0), (100 * S + 70, 3, FLAG_SNAPSHOT), (100 * S, 100, 0))
