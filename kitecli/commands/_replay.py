@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kitecli.clock import NS_PER_S
 from kitecli.commands._shared import print_json, say
+from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
     from kitecli.replay.gateway import ReplayGateway
@@ -60,7 +61,7 @@ def play(settings: Settings, asked: Asked, *, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(played), "seconds": round(took_s, 3)})
         return
-    count = f"{played.ticks:,} ticks of {played.frames:,} messages, {played.outages} outages"
+    count = f"{counted(played.ticks)} ticks of {counted(played.frames)} messages, {played.outages} outages"
     how = "to its end" if played.state == "ended" else "not to its end"
     say(f"Played {played.day} {how}: {count}, in {took_s:,.1f} s.")
 

@@ -12,6 +12,7 @@ import typer
 from kitecli.commands._recordings import FileArgument, StoreOption, progress, root_of
 from kitecli.commands._shared import JsonOption, print_json, print_rows, say
 from kitecli.errors import RecordingDamaged, UsageError
+from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
     from kitecli.store.recovery import Examination, Verdict
@@ -60,7 +61,10 @@ def salvage(
     if not found.holes:
         say(f"kite: {file} is whole: nothing was written")
         return
-    say(f"kite: {found.records:,} records in {target}; to read the day with it, put it in the place of {file.name}")
+    say(
+        f"kite: {counted(found.records)} records in {target}; "
+        f"to read the day with it, put it in the place of {file.name}"
+    )
 
 
 def saved(file: Path, target: Path) -> Examination:
@@ -94,7 +98,7 @@ def judged(where: str, root: Path) -> list[Verdict]:
             verdicts.append(verdict)
             step(disk_bytes(verdict.path))
     taken_s = max(time.monotonic() - began_s, 1e-9)
-    rate = f"{total / 1e6:,.1f} MB at {total / taken_s / 1e6:,.0f} MB/s"
+    rate = f"{total / 1e6:,.1f} MB at {counted(total / taken_s / 1e6)} MB/s"
     say(f"kite: {len(paths)} file{'' if len(paths) == 1 else 's'}, {rate}")
     return verdicts
 

@@ -20,6 +20,7 @@ from kitecli.commands._recordings import (
     root_of,
 )
 from kitecli.commands._shared import JsonOption, print_json, say
+from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +52,8 @@ def export(
         done = exported(part, out, form)
     if as_json:
         print_json(done.as_dict())
-    size = f"{done.ticks:,} ticks, {done.size / 1e6:,.1f} MB"
-    say(f"kite: {size} in {done.file}, {done.ticks / max(done.seconds, 1e-9):,.0f} ticks/s")
+    size = f"{counted(done.ticks)} ticks, {done.size / 1e6:,.1f} MB"
+    say(f"kite: {size} in {done.file}, {counted(done.ticks / max(done.seconds, 1e-9))} ticks/s")
 
 
 @dataclass(frozen=True, slots=True)

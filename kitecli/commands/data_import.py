@@ -11,6 +11,7 @@ import typer
 from kitecli.commands._recordings import StoreOption, root_of
 from kitecli.commands._shared import JsonOption, print_json, print_rows, say
 from kitecli.commands.feed import Mode
+from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
     from kitecli.archive.importing import Imported
@@ -40,9 +41,11 @@ def import_files(
     if as_json:
         print_json(done.as_dict())
         return
-    print_rows(("left out", "ticks"), ((what, f"{count:,}") for what, count in done.left_out.items()))
-    size = f"{done.ticks:,} ticks of {done.instruments:,} instruments in {done.messages:,} messages"
-    say(f"kite: {size} in {done.folder}, {done.ticks / max(done.seconds, 1e-9):,.0f} ticks/s")
+    print_rows(("left out", "ticks"), ((what, f"{counted(count)}") for what, count in done.left_out.items()))
+    size = (
+        f"{counted(done.ticks)} ticks of {counted(done.instruments)} instruments in {counted(done.messages)} messages"
+    )
+    say(f"kite: {size} in {done.folder}, {counted(done.ticks / max(done.seconds, 1e-9))} ticks/s")
 
 
 def imported(files: list[Path], store: Path, day: date | None, mode: str | None, master: Path | None) -> Imported:

@@ -18,6 +18,7 @@ import typer
 
 from kitecli.commands._shared import JsonOption, print_json, say
 from kitecli.errors import DataError
+from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
     from kitecli.protocol.decoder import DecodedFrame
@@ -93,7 +94,7 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"messages {self.frames:,} · ticks {self.ticks:,} · heartbeats {self.heartbeats:,}"
+            f"messages {counted(self.frames)} · ticks {counted(self.ticks)} · heartbeats {counted(self.heartbeats)}"
             f" · damage: {self.damage_text}"
         )
 

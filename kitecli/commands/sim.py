@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kitecli.commands._shared import JsonOption, print_rows, say, settings_of
+from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
     from kitecli.sim.ledger import Ledger
@@ -98,15 +99,18 @@ def _print_ready(ready: Ready) -> None:
         ],
     )
     sys.stdout.flush()  # who reads it through a pipe waits for it
-    say(f"{ready.instruments:,} instruments from {ready.source}; {ready.note}. Ctrl-C ends it.")
+    say(f"{counted(ready.instruments)} instruments from {ready.source}; {ready.note}. Ctrl-C ends it.")
 
 
 def _say_summary(sent: Ledger) -> None:
     totals = sent.totals()
     say(
-        f"Sent {totals['live']:,} ticks and {totals['snapshots']:,} snapshots in {totals['frames']:,} messages, "
-        f"{totals['heartbeats']:,} heartbeats, over {len(sent.connections)} connections; "
-        f"withheld {totals['withheld']:,} from slow ones."
+        f"Sent {counted(totals['live'])} ticks and {counted(totals['snapshots'])} snapshots "
+        f"in {counted(totals['frames'])} messages, "
+        f"{counted(totals['heartbeats'])} heartbeats, over {len(sent.connections)} connections; "
+        f"withheld {counted(totals['withheld'])} from slow ones."
     )
     if sent.faults:
-        say("Faults done: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(sent.faults.items())) + ".")
+        say(
+            "Faults done: " + ", ".join(f"{counted(count)} {kind}" for kind, count in sorted(sent.faults.items())) + "."
+        )

@@ -43,7 +43,7 @@ from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
 from kitecli.metrics.histogram import LatencyHistogram
 from kitecli.metrics.stages import READ, STAGES
-from kitecli.ring.layout import COUNTERS
+from kitecli.ring.layout import COUNTERS, DAMAGE
 from kitecli.ring.reader import Batch, RingReader
 from kitecli.secret import Secret
 from kitecli.store.folder import day_folder
@@ -77,8 +77,7 @@ class FeedFigures:
     @property
     def damaged(self) -> dict[str, int]:
         """Kinds of damage met, with how often."""
-        kinds = ("empty", "truncated", "missing", "unknown_length", "trailing")
-        return {kind: self.counters[kind] for kind in kinds if self.counters[kind]}
+        return {kind: self.counters[kind] for kind in DAMAGE if self.counters[kind]}
 
 
 def gap_of_event(event: GatewayEvent) -> Gap:

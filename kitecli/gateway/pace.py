@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
+
+from kitecli.ring.layout import DAMAGE
 
 Stats = Mapping[str, Any]
 """A gateway's account of itself, as docs/control-socket.md has it."""
-_DAMAGE: Final = ("empty", "truncated", "missing", "unknown_length", "trailing")
 
 
 class Pace:
@@ -29,7 +30,7 @@ class Pace:
             "ticks_per_s": round(came["ticks"] / passed_s, 1),
             "bytes_per_s": round(came["bytes"] / passed_s, 1),
             "cpu_percent": round(100 * spent_s / passed_s, 2),
-            "damaged": sum(now.get(kind, 0) - last.get(kind, 0) for kind in _DAMAGE),
+            "damaged": sum(now.get(kind, 0) - last.get(kind, 0) for kind in DAMAGE),
             "readers": len(stats["readers"]),
             "reader_lost": sum(one["lost"] for one in stats["readers"]),
             "reader_lag": max((one["lag"] for one in stats["readers"]), default=0),

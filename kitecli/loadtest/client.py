@@ -25,7 +25,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
 from kitecli.errors import KiteError
-from kitecli.loadtest.tally import Tally
+from kitecli.loadtest.tally import ClientTally
 
 LOOK_S: Final = 0.05
 
@@ -52,7 +52,7 @@ class Job:
 class Client(Protocol):
     """What both kinds of client do."""
 
-    tally: Tally
+    tally: ClientTally
 
     @property
     def feed_pid(self) -> int | None: ...

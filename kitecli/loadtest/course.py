@@ -18,6 +18,7 @@ from kitecli.loadtest.run import OURS, Tell, run_load
 from kitecli.loadtest.slo import Slo
 from kitecli.settings import Settings
 from kitecli.sim.load import MAX_RATE
+from kitecli.terminal.numbers import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _searched(asked: Asked, settings: Settings, tell: Tell) -> tuple[Limit, Run,
 
     def try_rate(rate: float) -> str:
         plan = replace(asked.plan, rate=rate)
-        run = run_load(plan, settings, OURS, _named(f"{plan.ticks_per_s:,.0f}/s", tell))
+        run = run_load(plan, settings, OURS, _named(f"{counted(plan.ticks_per_s)}/s", tell))
         tried[rate] = run, judge(run, asked.slos)
         return tried[rate][1].broke
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from kitecli.loadtest.figures import Run, by_name
 from kitecli.loadtest.slo import Slo, Verdict, judged
+from kitecli.terminal.numbers import counted
 
 PACE: Final = 0.97
 """Of what was asked for: with less, it is another load than the one that is judged."""
@@ -65,8 +66,8 @@ def notes_of(run: Run) -> list[str]:
     cpu = run.exchange.cpu or 0.0
     if behind(run):
         notes.append(
-            f"the simulated exchange sent {run.sent_per_s:,.0f} ticks/s of {run.asked_per_s:,.0f}, at {cpu:.0%} of "
-            "a core: the figures are of what it sent"
+            f"the simulated exchange sent {counted(run.sent_per_s)} ticks/s of {counted(run.asked_per_s)}, "
+            f"at {cpu:.0%} of a core: the figures are of what it sent"
         )
     elif cpu >= FULL_CORE:
         notes.append(
@@ -78,9 +79,11 @@ def notes_of(run: Run) -> list[str]:
             f"the machine was busy: {waited[1]} was ready to run and waited for a processor {waited[0]:.0%} of the time"
         )
     if run.withheld:
-        notes.append(f"{run.withheld:,} ticks were withheld, because a socket took no more: they count as lost")
+        notes.append(f"{counted(run.withheld)} ticks were withheld, because a socket took no more: they count as lost")
     if run.damaged:
-        notes.append("damaged messages: " + ", ".join(f"{kind} {count:,}" for kind, count in run.damaged.items()))
+        notes.append(
+            "damaged messages: " + ", ".join(f"{kind} {counted(count)}" for kind, count in run.damaged.items())
+        )
     if run.gaps:
-        notes.append(f"{run.gaps:,} outages of connections")
+        notes.append(f"{counted(run.gaps)} outages of connections")
     return notes

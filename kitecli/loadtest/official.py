@@ -17,7 +17,7 @@ from kitecli.errors import FeedError
 from kitecli.gateway.spec import GatewaySpec
 from kitecli.loadtest.client import Job
 from kitecli.loadtest.plan import shares
-from kitecli.loadtest.tally import Tally
+from kitecli.loadtest.tally import ClientTally
 
 CONNECT_S: Final = 20.0
 
@@ -31,7 +31,7 @@ class OfficialClient:
         from kiteconnect import KiteTicker
 
         spec = GatewaySpec.from_line(job.spec)
-        self.tally = Tally(job.tokens)
+        self.tally = ClientTally(job.tokens)
         self._mode = job.mode
         self._shares = shares(job.tokens, job.connections)
         self._came: deque[tuple[int, list[dict[str, Any]]]] = deque()  # Any: as the official client has it

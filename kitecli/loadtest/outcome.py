@@ -10,7 +10,7 @@ from kitecli.loadtest.figures import Run, as_json
 from kitecli.loadtest.judge import Judgement, notes_of
 from kitecli.loadtest.limit import Limit
 from kitecli.loadtest.plan import LoadPlan
-from kitecli.terminal.numbers import grouped
+from kitecli.terminal.numbers import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def limit_text(plan: LoadPlan, limit: Limit) -> str:
     """What a search found, in a line or two."""
 
     def rate(one: float) -> str:
-        return f"{grouped(one * plan.instruments, 0)} ticks/s ({one:.3g}/s of each instrument)"
+        return f"{counted(one * plan.instruments)} ticks/s ({one:.3g}/s of each instrument)"
 
     broke = f"{limit.broke} gave way first, at {rate(limit.broke_at)}" if limit.broke_at else "nothing gave way"
     held = f"held: {rate(limit.held)}" if limit.held else "no rate held"

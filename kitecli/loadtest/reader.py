@@ -9,7 +9,7 @@ from kitecli.gateway.feed import Feed
 from kitecli.gateway.handle import attach, open_gateway
 from kitecli.gateway.spec import GatewaySpec
 from kitecli.loadtest.client import Job
-from kitecli.loadtest.tally import Tally, stamps_ns
+from kitecli.loadtest.tally import ClientTally, stamps_ns
 
 
 class Reader:
@@ -20,7 +20,7 @@ class Reader:
 
     def __init__(self, job: Job) -> None:
         self._modes = dict.fromkeys(job.tokens, job.mode)
-        self.tally = Tally(job.tokens)
+        self.tally = ClientTally(job.tokens)
         handle = open_gateway(GatewaySpec.from_line(job.spec), client=job.name)
         try:
             reader = attach(handle.memory, batch=job.batch, depth=job.mode == "full", from_oldest=True)

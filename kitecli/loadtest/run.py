@@ -30,6 +30,7 @@ from kitecli.market.instruments import parse_instruments
 from kitecli.metrics.block import read
 from kitecli.metrics.histogram import LatencyHistogram
 from kitecli.metrics.layout import slot_path
+from kitecli.ring.layout import DAMAGE
 from kitecli.ring.location import runtime_dir
 from kitecli.settings import Settings
 from kitecli.sim.launcher import SimProcess, launch
@@ -231,7 +232,7 @@ def _run(
         processes=tuple(_process(name, measured.used[name], found) for name, found in held.items()),
         samples=measured.samples,
         stages={name: found for name, found in measured.stages.items() if found.count},
-        damaged={kind: counters[kind] for kind in ("empty", "truncated", "missing", "trailing") if counters.get(kind)},
+        damaged={kind: counters[kind] for kind in DAMAGE if counters.get(kind)},
         gaps=results[0][1].get("gaps", 0),
         recorded_bytes=recording.get("bytes"),
     )

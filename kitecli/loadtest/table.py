@@ -10,7 +10,7 @@ from kitecli.loadtest.judge import Judgement
 from kitecli.loadtest.slo import Verdict
 from kitecli.metrics.histogram import LatencyHistogram
 from kitecli.metrics.stages import STAGES, STAMP
-from kitecli.terminal.numbers import duration, grouped
+from kitecli.terminal.numbers import counted, duration
 
 Row = tuple[str, ...]
 _TIMES: Final = ("avg", "p50", "p90", "p99", "p99.9", "max")
@@ -118,7 +118,7 @@ def _figures(
 
 
 def _count(value: float | None) -> str:
-    return NONE if value is None else grouped(value, 0)
+    return NONE if value is None else counted(value)
 
 
 def _time(value: float | None) -> str:

@@ -15,7 +15,7 @@ POINT_S: Final = 1.0
 """A point of the time series is of so long."""
 
 
-class Tally:
+class ClientTally:
     """``tokens``: the instruments that are expected; others are counted as ``strange``.
 
     Latencies are counted from :meth:`begin` to :meth:`end`, ticks always. ``points``: a row for each :data:`POINT_S` of

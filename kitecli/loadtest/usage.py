@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kitecli.clock import NS_PER_S
 from kitecli.errors import EnvironmentProblem
+from kitecli.stats.memory import PRIVATE, mapped_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,10 @@ def memory_of(smaps: Iterable[str], folder: str) -> Memory:
     """From the lines of ``/proc/PID/smaps``. Pages of a ring that no reader has looked at are private to the kernel;
     they are shared memory here, as all of ``folder``."""
     private = shared = 0
-    in_ours = False
-    for line in smaps:
-        name, _, rest = line.partition(":")
-        if "-" in name.split()[0]:
-            in_ours = folder in line
-        elif name == "Rss" and in_ours:
-            shared += int(rest.split()[0])
-        elif name.startswith("Private_") and not in_ours and name != "Private_Hugetlb":
-            private += int(rest.split()[0])
-    return Memory(private * 1024, shared * 1024)
+    for mapped, name, size in mapped_bytes(smaps):
+        in_ours = folder in mapped
+        if name == "Rss" and in_ours:
+            shared += size
+        elif name in PRIVATE and not in_ours:
+            private += size
+    return Memory(private, shared)

@@ -51,18 +51,9 @@ COUNTERS_OFFSET: Final = 320
 STATE_LIVE: Final = 0
 STATE_CLOSED: Final = 1
 
-COUNTERS: Final = (
-    "frames",
-    "bytes",
-    "ticks",
-    "heartbeats",
-    "empty",
-    "truncated",
-    "missing",
-    "unknown_length",
-    "trailing",
-    "off_board",
-)
+DAMAGE: Final = ("empty", "truncated", "missing", "unknown_length", "trailing")
+"""Of the counters those of messages that couldn't be read whole."""
+COUNTERS: Final = ("frames", "bytes", "ticks", "heartbeats", *DAMAGE, "off_board")
 """What the writer counts, in the order it stands. ``off_board``: ticks of instruments the board has no row for."""
 
 HEADER_DTYPE: Final = np.dtype(

@@ -14,8 +14,9 @@ from kitecli.feed.liveness import UP, State
 from kitecli.metrics.histogram import BUCKETS, COUNTS, LatencyHistogram
 from kitecli.metrics.layout import LINES, UNKNOWN, line_counter
 from kitecli.metrics.stages import STAGES
+from kitecli.ring.layout import DAMAGE
 from kitecli.stats.looking import Look, ReaderLook
-from kitecli.stats.rates import DAMAGE, buffer
+from kitecli.stats.rates import buffer
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 METRICS: Final = {

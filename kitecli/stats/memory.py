@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from typing import Final
 from kitecli.stats.looking import Look
 
 _MAPPING: Final = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
-_PRIVATE: Final = ("Private_Clean", "Private_Dirty")
+PRIVATE: Final = ("Private_Clean", "Private_Dirty")
 _BLOCK_BYTES: Final = 512
 _FILES: Final = {"ring": "ring and board", "bars": "bars", "seats": "readers' seats", "metrics": "figures"}
 
@@ -79,13 +80,23 @@ def process_memory(what: str, pid: int, ring: Path, proc: Path) -> ProcessMemory
         lines = (proc / str(pid) / "smaps").read_text().splitlines()
     except OSError:
         return None
-    sizes, kind = Counter[str](), ""
-    for line in lines:
-        if (mapping := _MAPPING.match(line)) is not None:
-            kind = _kind(mapping.group(1), ring)
-        elif line.startswith(_PRIVATE):
-            sizes[kind] += int(line.split()[1]) * 1024
+    sizes = Counter[str]()
+    for mapped, name, size in mapped_bytes(lines):
+        if name in PRIVATE:
+            sizes[_kind(mapped, ring)] += size
     return ProcessMemory(what, pid, sizes["heap"], sizes["code"])
+
+
+def mapped_bytes(smaps: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """What is mapped ("" where it is no file), the name of a size of it, as ``Rss``, and bytes: of each line of
+    ``/proc/PID/smaps`` that tells a size."""
+    mapped = ""
+    for line in smaps:
+        if (mapping := _MAPPING.match(line)) is not None:
+            mapped = mapping.group(1)
+        elif line.endswith(" kB"):
+            name, _, size = line.partition(":")
+            yield mapped, name, int(size.split()[0]) * 1024
 
 
 def _kind(name: str, ring: Path) -> str:

@@ -14,13 +14,10 @@ from kitecli.metrics.block import SlotFigures
 from kitecli.metrics.histogram import LatencyHistogram
 from kitecli.metrics.layout import LINE_COUNTERS, LINES, UNKNOWN, line_counter
 from kitecli.metrics.stages import STAGES
-from kitecli.ring.layout import COUNTERS
 from kitecli.stats.looking import Look, ReaderLook
 
 _NS_PER_S: Final = 1e9
 _TICKS_MODULO: Final = 1 << 31
-DAMAGE: Final = COUNTERS[COUNTERS.index("empty") : COUNTERS.index("off_board")]
-"""Kinds of damage, as the pass counts them."""
 
 
 @dataclass(frozen=True, slots=True)

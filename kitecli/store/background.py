@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from kitecli.errors import KiteError, RecordingHeld
+from kitecli.logs import logger
 from kitecli.store.folder import SUFFIX, day_folders, segment_paths
 from kitecli.store.sealing import is_ended, seal_ended
 
+_LOG: Final = logger("kitecli.recording")
 PATIENCE_S: Final = 1.0
 """How long a process gets to end by itself: it looks after each megabyte, at the lowest priority."""
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
@@ -28,8 +30,8 @@ _IDLE_CLASS: Final = 3 << 13
 class Sealing:
     """Packs what a recorder has ended, a process at a time. All of one thread's; nothing here waits but :meth:`close`.
 
-    What can't be packed stays raw, and ``kite data seal`` says why: here nobody listens. Where no process can be
-    started, the next file is another occasion.
+    What can't be packed stays raw: the log says so, and ``kite data seal`` why. Where no process can be started, the
+    next file is another occasion.
     """
 
     def __init__(self, store: Path) -> None:
@@ -44,8 +46,10 @@ class Sealing:
         self.close()
         self._seen = writing
         if any(map(is_ended, _raw(self._store))):
-            with suppress(OSError):
+            try:
                 self._process = start_sealing(self._store)
+            except OSError as cause:
+                _LOG.warning("sealing of %s could not be started: %s", self._store, cause)
 
     def close(self) -> None:
         """End the process, if one runs."""
@@ -57,6 +61,9 @@ class Sealing:
                 process.communicate(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+                return
+        if process.returncode:
+            _LOG.warning("not all of %s could be sealed: kite data seal says why", self._store)
 
 
 def start_sealing(store: Path) -> subprocess.Popen[bytes]:

@@ -10,7 +10,7 @@ from typing import Final
 from kitecli.bars.audit import PRICES, Audit, Difference
 from kitecli.bars.intervals import Interval
 from kitecli.market.segments import divisor_of
-from kitecli.terminal.numbers import grouped, price_decimals
+from kitecli.terminal.numbers import counted, grouped, price_decimals
 
 HEADS: Final = ("instrument", "start, IST", "what", "ours", "theirs", "cause", "seen by")
 
@@ -38,11 +38,11 @@ def audit_line(of: Audited) -> str:
     found = of.audit
     if not found.pairs:
         return f"{of.label}: no closed bar to compare"
-    bars = f"{of.label}: {grouped(found.pairs, 0)} {'bar' if found.pairs == 1 else 'bars'} compared"
+    bars = f"{of.label}: {counted(found.pairs)} {'bar' if found.pairs == 1 else 'bars'} compared"
     if found.equal == found.pairs:
         return f"{bars}, all equal"
     causes = ", ".join(f"{count} {cause}" for cause, count in tally(found).items())
-    return f"{bars}, {grouped(found.equal, 0)} equal; differences: {causes}"
+    return f"{bars}, {counted(found.equal)} equal; differences: {causes}"
 
 
 def audit_document(of: Audited, interval: Interval) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from kitecli.bars.intervals import Interval, Kind
 from kitecli.bars.table import Bar
-from kitecli.terminal.numbers import grouped
+from kitecli.terminal.numbers import counted
 
 TELL_S: Final = 1.0
 """A shorter wait is not worth a word."""
@@ -71,7 +71,7 @@ class Waiting:
         if self._interval.kind is Kind.TIME:
             return f"at {bar.end:%H:%M:%S} IST"
         what = "ticks" if self._interval.kind is Kind.TICKS else "are traded"
-        return f"after {grouped(self._interval.size, 0)} {what}"
+        return f"after {counted(self._interval.size)} {what}"
 
     def _names(self, tokens: Collection[int]) -> str:
         named = [self._labels[token] for token in tokens][:_NAMED]

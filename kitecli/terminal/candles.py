@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kitecli.terminal.numbers import grouped
+from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,8 +84,8 @@ def notes(outcomes: Sequence[Outcome]) -> Iterator[str]:
 def total_line(outcomes: Sequence[Outcome], requests: int, seconds: float, out: str) -> str:
     """The figures of it all."""
     had = [one for one in outcomes if one.found is not None]
-    candles = grouped(sum(one.candles for one in had), 0)
-    asked = f"{grouped(requests, 0)} request{'' if requests == 1 else 's'}" if requests else "no request: all was there"
+    candles = counted(sum(one.candles for one in had))
+    asked = f"{counted(requests)} request{'' if requests == 1 else 's'}" if requests else "no request: all was there"
     return f"{candles} candles of {_count(had)} in {out}; {asked}, {seconds:.1f} s"
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kitecli.clock import NS_PER_S, ist
-from kitecli.terminal.numbers import age, grouped, size
+from kitecli.ring.layout import DAMAGE
+from kitecli.terminal.numbers import age, counted, size
 from kitecli.terminal.replay_line import speed_text
 
 GAPS_SHOWN: Final = 5
@@ -39,15 +40,15 @@ def _feed(status: Status) -> Section:
         ("feed", f"{status['name']}{' ' + status['label'] if status['label'] else ''}"),
         *_replay(status),
         ("process", f"{status['pid']}, up {age(status['uptime_s'])}{', daemon' if status['daemon'] else ''}"),
-        ("instruments", grouped(status["instruments"], 0)),
-        ("ticks", f"{grouped(ring['produced'], 0)} in {grouped(counters['frames'], 0)} messages"),
-        ("ring", f"{grouped(ring['capacity'], 0)} ticks"),
+        ("instruments", counted(status["instruments"])),
+        ("ticks", f"{counted(ring['produced'])} in {counted(counters['frames'])} messages"),
+        ("ring", f"{counted(ring['capacity'])} ticks"),
         *_bars(status),
         *_recording(status),
         ("outages", f"{status['gaps']['total']}, {status['gaps']['open']} of them open"),
     ]
-    damage = sum(counters[kind] for kind in ("empty", "truncated", "missing", "unknown_length", "trailing"))
-    return Section("feed", ("", ""), [*rows, *([("damaged", grouped(damage, 0))] if damage else [])])
+    damage = sum(counters[kind] for kind in DAMAGE)
+    return Section("feed", ("", ""), [*rows, *([("damaged", counted(damage))] if damage else [])])
 
 
 def _replay(status: Status) -> list[tuple[str, str]]:
@@ -63,7 +64,7 @@ def _bars(status: Status) -> list[tuple[str, str]]:
     bars = status.get("bars")
     if not bars:
         return []
-    closed, revisions = (grouped(bars["counters"][name], 0) for name in ("bars", "revisions"))
+    closed, revisions = (counted(bars["counters"][name]) for name in ("bars", "revisions"))
     return [("bars", f"{closed} closed, {revisions} revisions; {', '.join(bars['published'])}")]
 
 
@@ -74,12 +75,12 @@ def _recording(status: Status) -> list[tuple[str, str]]:
         return []
     rows = [("recording", f"{said['state']}, to {said['store']}")]
     if "records" in said:
-        safe = grouped(said["acknowledged"][said["level"]], 0)
+        safe = counted(said["acknowledged"][said["level"]])
         unsafe = "kill" if said["level"] == "process" else "power cut"
         rows.append(("recorded", f"{size(said['bytes'])} of {said['day']}; {safe} records survive a {unsafe}"))
     if said["error"]:
         rows.append(("not recorded", _cause(said["error"])))
-    return rows + ([("missing", f"{grouped(said['unrecorded'], 0)} messages")] if said.get("unrecorded") else [])
+    return rows + ([("missing", f"{counted(said['unrecorded'])} messages")] if said.get("unrecorded") else [])
 
 
 def _connections(status: Status, now_ns: int) -> Section:
@@ -88,7 +89,7 @@ def _connections(status: Status, now_ns: int) -> Section:
             str(connection["index"]),
             connection["state"],
             _clock(connection["since_ns"]),
-            grouped(connection["instruments"], 0),
+            counted(connection["instruments"]),
             _ago(connection["last_frame_ns"], now_ns),
             _ago(connection["last_tick_ns"], now_ns),
             _cause(connection["cause"]),
@@ -100,7 +101,7 @@ def _connections(status: Status, now_ns: int) -> Section:
 
 def _clients(status: Status) -> Section:
     rows = [
-        (client["name"], str(client["pid"]), grouped(client["instruments"], 0), _clock(client["since_ns"]))
+        (client["name"], str(client["pid"]), counted(client["instruments"]), _clock(client["since_ns"]))
         for client in status["clients"]
         if not client["observer"]
     ]
@@ -112,7 +113,7 @@ def _readers(status: Status) -> Section:
         (
             str(reader["pid"]),
             str(reader["policy"]),
-            *(grouped(reader[count], 0) for count in ("delivered", "conflated", "lost", "lag")),
+            *(counted(reader[count]) for count in ("delivered", "conflated", "lost", "lag")),
         )
         for reader in status["readers"]
     ]
@@ -125,7 +126,7 @@ def _gaps(status: Status) -> Section:
             str(gap["connection"]),
             _clock(gap["from_ns"]),
             "open" if gap["to_ns"] is None else f"{(gap['to_ns'] - gap['from_ns']) / NS_PER_S:.2f} s",
-            grouped(gap["instruments"], 0),
+            counted(gap["instruments"]),
             _short(gap["cause"]),
         )
         for gap in status["gaps"]["newest"][-GAPS_SHOWN:]

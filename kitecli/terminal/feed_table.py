@@ -12,7 +12,7 @@ from rich.text import Text
 from kitecli.gateway.feed import Feed, FeedFigures
 from kitecli.market.segments import divisor_of
 from kitecli.market.view import Level, Tick, ticks_of
-from kitecli.terminal.numbers import age, compact, duration, grouped, price_decimals
+from kitecli.terminal.numbers import age, compact, counted, duration, grouped, price_decimals
 
 LADDER_INSTRUMENTS: Final = 3
 """Up to this many instruments in full mode show their five levels."""
@@ -96,11 +96,11 @@ class FeedTable:
     def _footer(self, shown: int, known: int) -> Text:
         figures = self._feed.figures()
         ticks_rate, frames_rate = self._rates
-        rates = f"{grouped(ticks_rate, 0)} ticks/s in {grouped(frames_rate, 0)} frames/s"
+        rates = f"{counted(ticks_rate)} ticks/s in {counted(frames_rate)} frames/s"
         latency = f"p50 {duration(figures.latency_ns_p50)}, p99 {duration(figures.latency_ns_p99)}"
         lines = (
             f"{rates} · {shown} of {known} instruments · {_links(figures)}",
-            f"{grouped(figures.ticks, 0)} ticks · lost {figures.lost} · receive-to-reader {latency}",
+            f"{counted(figures.ticks)} ticks · lost {figures.lost} · receive-to-reader {latency}",
         )
         return Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
 
@@ -152,7 +152,7 @@ def _ladder(label: str, tick: Tick) -> Table:
         for buy, sell in zip(depth["buy"], depth["sell"], strict=True):
             bid = Text(grouped(buy["price"], decimals), "cyan")
             ask = Text(grouped(sell["price"], decimals), "magenta")
-            bought, sold = grouped(buy["quantity"], 0), grouped(sell["quantity"], 0)
+            bought, sold = counted(buy["quantity"]), counted(sell["quantity"])
             table.add_row(str(buy["orders"]), bought, bid, ask, sold, str(sell["orders"]))
     return table
 

@@ -17,13 +17,18 @@ def grouped(value: float, decimals: int = 2) -> str:
     return sign + ",".join([*groups, tail]) + (f".{fraction}" if fraction else "")
 
 
+def counted(value: float) -> str:
+    """A whole number in Indian grouping: 12,34,567."""
+    return grouped(value, decimals=0)
+
+
 def compact(quantity: int) -> str:
     """A quantity in lakh and crore: 1.23 Cr, 4.56 L, 12,345."""
     if quantity >= _CRORE:
         return f"{quantity / _CRORE:.2f} Cr"
     if quantity >= _LAKH:
         return f"{quantity / _LAKH:.2f} L"
-    return grouped(quantity, 0)
+    return counted(quantity)
 
 
 def price_decimals(divisor: int) -> int:

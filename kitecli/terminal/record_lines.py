@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kitecli.terminal.numbers import grouped, size, span
+from kitecli.terminal.numbers import counted, size, span
 
 Figures = Mapping[str, Any]
 """A gateway's account of its recording, as docs/control-socket.md has it."""
@@ -48,7 +48,7 @@ def live_line(sample: Sample, former: Sample | None) -> str:
         return f"NOT RECORDING: {error.get('what', '')}: {error.get('why', '')}"
     parts = [
         str(figures.get("day", "starting")),
-        f"{grouped(pace['ticks_per_s'], 0)} ticks/s" if pace["ticks_per_s"] is not None else "",
+        f"{counted(pace['ticks_per_s'])} ticks/s" if pace["ticks_per_s"] is not None else "",
         f"{size(pace['bytes_per_s'])}/s" if pace["bytes_per_s"] is not None else "",
         f"{size(sample.size)} written",
         _disk(figures, pace["left_s"]),
@@ -59,7 +59,7 @@ def live_line(sample: Sample, former: Sample | None) -> str:
 
 def closing_lines(figures: Figures, ticks: int, elapsed_s: float, *, whole: bool | None) -> list[str]:
     """What was recorded, where, and whether all of it is safe. ``whole`` None: others have it go on."""
-    wrote = f"{grouped(ticks, 0)} ticks in {grouped(figures.get('records', 0), 0)} records"
+    wrote = f"{counted(ticks)} ticks in {counted(figures.get('records', 0))} records"
     lines = [f"Recorded {wrote}, {size(figures.get('bytes', 0))} in {span(elapsed_s)}, to {_folder(figures)}"]
     if whole is None:
         lines.append("The feed goes on recording, for others.")
@@ -81,4 +81,4 @@ def _disk(figures: Figures, left_s: float | None) -> str:
 
 def _unrecorded(figures: Figures) -> str:
     missing = figures.get("unrecorded", 0)
-    return f"{grouped(missing, 0)} messages unrecorded" if missing else ""
+    return f"{counted(missing)} messages unrecorded" if missing else ""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from kitecli.clock import NS_PER_S, ist
-from kitecli.terminal.numbers import grouped, size, span
+from kitecli.terminal.numbers import counted, size, span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,8 @@ def day_rows(days: Iterable[Day]) -> Iterator[tuple[str, ...]]:
         tally = day.tally
         yield (
             day.folder.name,
-            grouped(tally.ticks, 0),
-            grouped(len(tally.by_token), 0),
+            counted(tally.ticks),
+            counted(len(tally.by_token)),
             clock_text(tally.first_ns),
             clock_text(tally.last_ns),
             day.state + (", imported" if day.imported else ""),
@@ -58,7 +58,7 @@ def gap_rows(gaps: Iterable[Gap]) -> Iterator[tuple[str, ...]]:
             clock_text(gap.to_ns) if gap.to_ns is not None else _OPEN,
             span((gap.to_ns - gap.from_ns) / NS_PER_S) if gap.to_ns is not None else _OPEN,
             str(gap.connection),
-            grouped(len(gap.tokens), 0) if gap.tokens else "any",
+            counted(len(gap.tokens)) if gap.tokens else "any",
             gap.cause,
         )
 
@@ -72,7 +72,7 @@ def gap_dict(gap: Gap) -> dict[str, object]:
 def verdict_row(verdict: Verdict) -> tuple[str, ...]:
     """A row of ``VERDICT_HEADS``."""
     found = verdict.found
-    records, total = ("", "") if found is None else (grouped(found.records, 0), size(found.size))
+    records, total = ("", "") if found is None else (counted(found.records), size(found.size))
     return (verdict.path.name, _verdict(verdict), records, total, "; ".join(findings(verdict)))
 
 
@@ -81,20 +81,18 @@ def findings(verdict: Verdict) -> Iterator[str]:
     if verdict.problem is not None:
         yield verdict.problem.why or verdict.problem.what
     if verdict.missing:
-        yield f"{grouped(verdict.missing, 0)} records that should stand before it are lost"
+        yield f"{counted(verdict.missing)} records that should stand before it are lost"
     if verdict.found is not None:
         yield from map(hole_text, verdict.found.holes)
         if verdict.found.torn:
-            yield f"the last {grouped(verdict.found.torn, 0)} bytes are the torn tail of a writer that was killed"
+            yield f"the last {counted(verdict.found.torn)} bytes are the torn tail of a writer that was killed"
 
 
 def hole_text(hole: Hole) -> str:
     """The lost range: which bytes, which records, from when to when."""
-    lost = (
-        f"records {grouped(hole.first, 0)} to {grouped(hole.until - 1, 0)}" if hole.until > hole.first else "no record"
-    )
+    lost = f"records {counted(hole.first)} to {counted(hole.until - 1)}" if hole.until > hole.first else "no record"
     between = f", received between {clock_text(hole.from_ns)} and {clock_text(hole.to_ns)}"
-    return f"bytes {grouped(hole.offset, 0)} to {grouped(hole.offset + hole.size, 0)}: {lost} lost" + (
+    return f"bytes {counted(hole.offset)} to {counted(hole.offset + hole.size)}: {lost} lost" + (
         between if hole.until > hole.first else ""
     )
 
@@ -186,7 +184,7 @@ def _plain(name: str, value: object) -> str:
         return str(value)
     if name.endswith("_ns") and value > _LONG_AGO_NS:
         return f"{ist(value // NS_PER_S):%Y-%m-%d} {clock_text(value)} IST"
-    return grouped(value, 0) if value < _EXACT else str(value)
+    return counted(value) if value < _EXACT else str(value)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kitecli.clock import NS_PER_S, ist
-from kitecli.terminal.numbers import grouped
+from kitecli.terminal.numbers import counted
 
 KEYS: Final = "space pause · ←→ 1 min · ↓↑ 10 min · +- speed · q end"
 WAITS: Final = "waits for a reader: kite feed --replay, kite bars --replay SYMBOL"
@@ -20,9 +20,9 @@ def replay_line(progress: Progress, ticks: int, ticks_per_s: float, lost: int, w
     if progress["state"] == "waiting":
         return f"{progress['day']} {WAITS}"[:width]
     at = f"{ist(progress['at_ns'] // NS_PER_S):%H:%M:%S} IST"
-    rate = f", {grouped(ticks_per_s, 0)}/s" if progress["state"] == "playing" else ""
-    missed = f" · readers lost {grouped(lost, 0)}" if lost else ""
-    parts = f"{progress['day']} {at} · {speed_text(progress['speed'])} {progress['state']} · {grouped(ticks, 0)} ticks"
+    rate = f", {counted(ticks_per_s)}/s" if progress["state"] == "playing" else ""
+    missed = f" · readers lost {counted(lost)}" if lost else ""
+    parts = f"{progress['day']} {at} · {speed_text(progress['speed'])} {progress['state']} · {counted(ticks)} ticks"
     line = f"{parts}{rate}{missed}"
     return (f"{line} · {KEYS}" if len(line) + len(KEYS) + 3 <= width else line)[:width]
 

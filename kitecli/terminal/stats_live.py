@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kitecli.terminal.feed_status import Section
-from kitecli.terminal.numbers import duration, grouped
+from kitecli.terminal.numbers import counted, duration
 from kitecli.terminal.stats_rows import Name, Plain, sections
 
 BARS: Final = "▁▂▃▄▅▆▇█"
@@ -50,8 +50,8 @@ class StatsView:
         self._publish.add(publish_ns or 0)
         trends = Table.grid(padding=(0, 1))
         room = max(8, min(KEPT, width - 30))
-        trends.add_row("ticks/s", self._ticks.line(room), grouped(stats["per_s"]["ticks"], 0))
-        trends.add_row("bytes/s", self._bytes.line(room), grouped(stats["per_s"]["bytes"], 0))
+        trends.add_row("ticks/s", self._ticks.line(room), counted(stats["per_s"]["ticks"]))
+        trends.add_row("bytes/s", self._bytes.line(room), counted(stats["per_s"]["bytes"]))
         trends.add_row("publish p99", self._publish.line(room), duration(publish_ns))
         return Group(trends, *(part for section in sections(stats, self._name) for part in (Text(), _table(section))))
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from kitecli.clock import NS_PER_S, ist
 from kitecli.metrics.stages import STAGES
+from kitecli.ring.layout import DAMAGE
 from kitecli.terminal.feed_status import Section
-from kitecli.terminal.numbers import age, duration, grouped, size
+from kitecli.terminal.numbers import age, counted, duration, grouped, size
 
 Plain = Mapping[str, Any]
 """As :func:`kitecli.stats.rates.as_plain` makes it."""
@@ -33,18 +34,17 @@ def _feed(stats: Plain) -> Section:
     links = f"{stats['connections_up']} up of {len(stats['connections'])}, {stats['reconnects']} reconnects"
     rows = [
         ("feed", f"{feed['name']}{' ' + feed['label'] if feed['label'] else ''}, process {feed['pid']}"),
-        ("ticks", f"{grouped(rates['ticks'], 0)} a second in {grouped(rates['frames'], 0)} messages"),
+        ("ticks", f"{counted(rates['ticks'])} a second in {counted(rates['frames'])} messages"),
         ("received", f"{size(rates['bytes'])} a second"),
-        ("so far", f"{grouped(stats['counters']['ticks'], 0)} ticks since {_clock(feed['since_ns'])}"),
+        ("so far", f"{counted(stats['counters']['ticks'])} ticks since {_clock(feed['since_ns'])}"),
         ("connections", links),
-        ("instruments", f"{grouped(stats['instruments'], 0)} for {stats['clients']} clients"),
-        ("buffer", f"{ring['usage']:.1%} used: the slowest reader is {grouped(ring['lag'], 0)} ticks behind"),
+        ("instruments", f"{counted(stats['instruments'])} for {stats['clients']} clients"),
+        ("buffer", f"{ring['usage']:.1%} used: the slowest reader is {counted(ring['lag'])} ticks behind"),
         ("outages", f"{stats['gaps']['total']}, {stats['gaps']['open']} of them open"),
         *_recording(stats["recording"]),
         ("clock", _offset(stats["clock"])),
     ]
-    kinds = ("empty", "truncated", "missing", "unknown_length", "trailing")
-    damage = ", ".join(f"{grouped(stats['counters'][kind], 0)} {kind}" for kind in kinds if stats["counters"][kind])
+    damage = ", ".join(f"{counted(stats['counters'][kind])} {kind}" for kind in DAMAGE if stats["counters"][kind])
     return Section("feed", ("", ""), [*rows, *([("damaged", damage)] if damage else [])])
 
 
@@ -52,7 +52,7 @@ def _recording(said: Plain) -> list[tuple[str, str]]:
     if said["state"] == "off":
         return []
     text = f"{said['state']}, {size(said['bytes'])}, {size(said['waiting_bytes'])} waiting for the disk"
-    missing = [("not recorded", f"{grouped(said['unrecorded'], 0)} messages")] if said["unrecorded"] else []
+    missing = [("not recorded", f"{counted(said['unrecorded'])} messages")] if said["unrecorded"] else []
     return [("recording", text), *missing]
 
 
@@ -69,7 +69,7 @@ def _stages(stats: Plain) -> Section:
     sets = [("", "feed", stats["stages_ns"])]
     sets += [(f" {one['seat']:02d}", "reader", one["stages_ns"]) for one in stats["readers"]]
     rows = [
-        (f"{stage.name}{mark}", grouped(taken["count"], 0), *(duration(taken[part]) for part in _PARTS))
+        (f"{stage.name}{mark}", counted(taken["count"]), *(duration(taken[part]) for part in _PARTS))
         for stage in STAGES
         for mark, by, stages in sets
         if by == stage.by and (taken := stages.get(stage.name)) and taken["count"]
@@ -86,8 +86,8 @@ def _connections(stats: Plain) -> Section:
             str(one["index"]),
             one["state"],
             _clock(one["since_ns"]),
-            grouped(one["instruments"], 0),
-            grouped(one["ticks_per_s"], 0),
+            counted(one["instruments"]),
+            counted(one["ticks_per_s"]),
             size(one["bytes_per_s"]),
             duration(one["rtt_ns"]),
         )
@@ -102,10 +102,10 @@ def _readers(stats: Plain) -> Section:
             f"{one['seat']:02d}",
             str(one["pid"]),
             one["policy"],
-            grouped(one["delivered_per_s"], 0),
-            grouped(one["conflated"], 0),
-            grouped(one["lost"], 0),
-            grouped(one["lag"], 0),
+            counted(one["delivered_per_s"]),
+            counted(one["conflated"]),
+            counted(one["lost"]),
+            counted(one["lag"]),
         )
         for one in stats["readers"]
     ]

@@ -9,7 +9,7 @@ from kitecli.clock import NS_PER_S, ist
 from kitecli.market.segments import divisor_of
 from kitecli.market.view import Tick, ticks_of
 from kitecli.ring.reader import Batch
-from kitecli.terminal.numbers import grouped, price_decimals
+from kitecli.terminal.numbers import counted, grouped, price_decimals
 
 COLUMNS: Final = (
     ("received IST", -15),
@@ -67,7 +67,7 @@ def _price(price: float | None, decimals: int) -> str:
 
 
 def _count(count: int | None) -> str:
-    return "" if count is None else grouped(count, 0)
+    return "" if count is None else counted(count)
 
 
 def _line(cells: list[str], fitting: int) -> str:

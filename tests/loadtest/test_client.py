@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kitecli.loadtest.client import Job, main, serve
-from kitecli.loadtest.tally import Tally
+from kitecli.loadtest.tally import ClientTally
 
 
 class FakeClient:
@@ -17,7 +17,7 @@ class FakeClient:
     feed_pid = 77
 
     def __init__(self) -> None:
-        self.tally = Tally([1])
+        self.tally = ClientTally([1])
         self.did: list[str] = []
 
     def go(self) -> None:

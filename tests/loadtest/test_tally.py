@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitecli.loadtest.tally import Tally, missing, stamps_ns
+from kitecli.loadtest.tally import ClientTally, missing, stamps_ns
 from kitecli.market.tick import FLAG_INDEX, TICK_DTYPE
 
 
@@ -13,7 +13,7 @@ def tokens(*numbers: int) -> np.ndarray:
 
 
 def test_ticks_are_counted_by_instrument_and_strangers_apart():
-    tally = Tally([300, 100, 200])
+    tally = ClientTally([300, 100, 200])
     tally.count(tokens(100, 100, 300))
     tally.count(tokens(999, 1))
     assert tally.by_token() == {100: 2, 300: 1}
@@ -21,7 +21,7 @@ def test_ticks_are_counted_by_instrument_and_strangers_apart():
 
 
 def test_only_the_measured_time_is_timed_and_its_points_add_up():
-    tally = Tally([1])
+    tally = ClientTally([1])
     tally.time(np.array([9_000_000]), 1, now_s=0.5)
     tally.begin(1.0)
     tally.time(np.array([100, 200]), 2, now_s=1.5)

@@ -111,12 +111,22 @@ def test_where_nothing_is_ended_no_process_is_started(tmp_path, run, counted):
     assert counted() == []
 
 
-def test_a_process_that_cant_be_started_harms_nobody(store, monkeypatch):
+def test_a_process_that_cant_be_started_harms_nobody(store, monkeypatch, caplog):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     sealing = Sealing(store)
     sealing.look(store)
     sealing.close()
     assert set(suffixes(store)) == {".kseg"}
+    assert "could not be started" in caplog.text
+
+
+@posix
+def test_what_could_not_be_sealed_stands_in_the_log(store, run, caplog):
+    run("exit 6")
+    sealing = Sealing(store)
+    sealing.look(store)
+    sealing.close()
+    assert "kite data seal says why" in caplog.text
 
 
 def test_an_attended_process_ends_with_its_parents_pipe(store):
