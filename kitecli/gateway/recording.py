@@ -92,10 +92,12 @@ class DayFiles:
             self._sealing.look(self._open[-1].status.path)
 
     def end(self, recorder: Recorder) -> bool:
-        """Write what waits and end its file; False where the disk won't have it."""
+        """Write what waits and end its file, to be packed with nobody waiting; False where the disk won't have it."""
         self._open.remove(recorder)
         whole = recorder.close()
         self._let_go()
+        if self.plan.seal and not self._open:
+            self._sealing.finish()
         return whole
 
     def end_all(self) -> None:

@@ -22,6 +22,8 @@ from kitecli.store.layout import END, END_BYTES, FRAME, SUBSCRIBED
 from kitecli.store.recorder import StoreHold
 from tests.store.independent_reader import read_day
 
+RAW = ("--set", "datafeed.store_seal=false")
+
 shared = pytest.mark.skipif(not COMPILED, reason="a feed in the background needs the compiled pass")
 
 
@@ -32,8 +34,8 @@ def environment(tmp_path):
 
 @pytest.fixture
 def kite(run_kite, environment):
-    """``kite(ARGUMENTS…)`` with folders of the test's own; whatever still runs is ended."""
-    yield lambda *arguments: run_kite(*arguments, env=environment)
+    """``kite(ARGUMENTS…)`` with folders of the test's own; whatever still runs is ended. Recordings stay raw."""
+    yield lambda *arguments: run_kite(*RAW, *arguments, env=environment)
     run_kite("stop", "--all", env=environment)
 
 
@@ -72,7 +74,7 @@ def test_a_recording_says_what_it_has_and_is_whole(kite, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C as a signal")
 def test_ctrl_c_ends_it_with_everything_on_disk(tmp_path, environment):
     store = tmp_path / "store"
-    command = [sys.executable, "-m", "kitecli", "record", "--sim", "--store", str(store), "--json"]
+    command = [sys.executable, "-m", "kitecli", *RAW, "record", "--sim", "--store", str(store), "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     ) as process:

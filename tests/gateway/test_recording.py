@@ -34,6 +34,7 @@ from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 from kitecli.store.disk import Disk
+from kitecli.store.folder import segment_paths
 from kitecli.store.layout import CLOCK, FRAME, GAP, STREAMING, SUBSCRIBED, TIMER, UNRECORDED
 from kitecli.store.payloads import ClockOffset, decode_gap, decode_subscribed
 from kitecli.store.recording import Recording
@@ -217,6 +218,21 @@ def test_a_day_that_is_over_is_packed_while_the_next_is_recorded(tmp_path, monke
     with Recording.open(tmp_path / DAY) as day:
         assert [frame.payload for frame in day.frames()] == [TICK]
     assert frames(tmp_path / NEXT) == [TICK * 2]
+
+
+@pytest.mark.parametrize("seal", [True, False])
+def test_what_was_recorded_last_is_packed_when_the_feed_has_ended(tmp_path, seal):
+    async def scenario():
+        async with running(tmp_path, ManualClock(SIX_IST_NS), record=RecordPlan(str(tmp_path), seal=seal)) as gateway:
+            await settled(lambda: states(gateway)[-1:] == ["on"] and hasattr(gateway.wire, "receiver"))
+            gateway.wire.receiver.on_binary(TICK)
+        if seal:
+            await settled(lambda: not (tmp_path / NEXT / "0001.kseg").exists(), 60)
+
+    asyncio.run(scenario())
+    assert [path.suffix for path in segment_paths(tmp_path / NEXT)] == [".kpak" if seal else ".kseg"]
+    with Recording.open(tmp_path / NEXT) as day:
+        assert [frame.payload for frame in day.frames()] == [TICK]
 
 
 def test_a_new_day_has_a_set_of_its_own(tmp_path):

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -175,7 +176,8 @@ class Watched:
     def _look_at_files(self, seen: Seen) -> None:
         for path in self.folder.rglob("*"):
             if path.is_file() and path not in self.given:
-                seen.add("file", str(path.relative_to(self.folder)), path.read_bytes())
+                with suppress(FileNotFoundError):  # a recording's file that has just been packed
+                    seen.add("file", str(path.relative_to(self.folder)), path.read_bytes())
 
 
 def _behind(text: str) -> int:
