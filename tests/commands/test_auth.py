@@ -19,6 +19,7 @@ from kitecli.sim.launcher import SimProcess
 from kitecli.vault import Vault, vault_path
 from tests.auth.exchanges import HERE, browsing, exchange, free_port, running, variables
 from tests.commands.at_terminal import AtTerminal
+from tests.terminal.qr_on_screen import cells_of, cells_on
 
 __all__ = ["browsing", "exchange", "running", "variables"]
 
@@ -114,6 +115,22 @@ def test_by_paste_over_ssh(pasting: Callable[..., tuple], kite: Kite, kite_proce
     alone = kite_process("auth", "login", "--again", env={"SSH_CONNECTION": "a", "BROWSER": ""}, stdin="\n")
     assert alone.returncode == 4
     assert "nothing was pasted" in alone.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+def test_over_ssh_the_address_stands_there_as_a_qr_code_too(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    for name, value in {**variables, "SSH_CONNECTION": "a", "BROWSER": "", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("COLUMNS")  # the terminal has a size of its own
+    with AtTerminal("auth", "login", size=(24, 60)) as kite:
+        kite.shows("press Enter:")
+        wanted = cells_of(kite.seen[kite.seen.index("http") :].split()[0], margin=2)
+        for _ in range(0, len(wanted), 2):
+            kite.shows("\x1b[0m\r\n")
+        kite.answer("", "")
+        assert kite.ends() == 4
+    assert cells_on(kite.seen) == wanted
+    assert "nothing was pasted" in kite.seen
 
 
 def test_by_password_and_code(kite: Kite, kite_process: Run):
