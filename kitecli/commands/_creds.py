@@ -280,7 +280,7 @@ def contents(inside: OpenVault) -> dict[str, object]:
     """Which credentials are set, and the access token's end."""
     names, token = inside.names(), inside.token()
     return {
-        "secrets": {name: name in names for name in CREDENTIALS},
+        "secrets": {name: name in names for name in (*CREDENTIALS, *ALERTING)},
         "access_token_until": token.until.isoformat() if token else None,
     }
 

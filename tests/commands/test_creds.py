@@ -137,7 +137,22 @@ def test_one_credential_is_set_and_removed(creds, fd, made: Path):
     creds("set", "totp_secret", "--value-fd", fd("SEED"), password=PASSWORD)
     creds("set", "api_key", "--remove", password=PASSWORD)
     secrets = told(creds("status", "--json", password=PASSWORD))["secrets"]
-    assert secrets == {"api_key": False, "api_secret": True, "user_id": True, "password": False, "totp_secret": True}
+    assert {name for name, kept in secrets.items() if kept} == {"api_secret", "user_id", "totp_secret"}
+
+
+def test_the_secrets_of_alerts_are_kept_beside_them(creds, made: Path, monkeypatch: pytest.MonkeyPatch):
+    creds("set", "telegram_token", stdin="123456:the-bot\n", password=PASSWORD)
+    monkeypatch.setenv("KITE_WEBHOOK_URL", "https://hooks.example/the-hook")
+    assert told(creds("import-env", "--json", password=PASSWORD))["kept"] == ["webhook_url"]
+    shown = creds("status", password=PASSWORD).stdout
+    rows = dict(line.split("\t") for line in shown.splitlines())
+    assert rows["telegram_token"] == rows["webhook_url"] == "********"
+    assert "the-bot" not in shown
+    assert "the-hook" not in shown
+    creds("set", "telegram_token", "--remove", password=PASSWORD)
+    secrets = told(creds("status", "--json", password=PASSWORD))["secrets"]
+    assert isinstance(secrets, dict)
+    assert (secrets["telegram_token"], secrets["webhook_url"]) == (False, True)
 
 
 def test_an_access_token_lasts_until_six(creds, made: Path):
