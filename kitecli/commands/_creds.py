@@ -231,12 +231,16 @@ def into_keyring(inside: OpenVault) -> None:
 
 
 def keyring_follows(inside: OpenVault) -> bool:
-    """Give the keyring the new key if it had the old one."""
+    """Give the keyring the new key if it had the old one. Of a locked one that is said: the password is changed."""
     from kitecli.vault import keystore
 
-    had = keystore.kept(inside.vault.path) is not None
-    if had:
-        into_keyring(inside)
+    try:
+        had = keystore.kept(inside.vault.path) is not None
+        if had:
+            into_keyring(inside)
+    except EnvironmentProblem as locked:
+        say(f"kite: {locked.what.lower()} ({locked.why}); kite creds keyring gives it the new key, if it opens this vault")
+        return False
     return had
 
 

@@ -12,7 +12,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Final
 
-from kitecli.errors import AuthError, UsageError, WrongPassword
+from kitecli.errors import AuthError, EnvironmentProblem, UsageError, WrongPassword
 from kitecli.secret import Secret, is_text
 from kitecli.vault import keystore
 from kitecli.vault.location import DEFAULT_PROFILE, vault_path
@@ -28,7 +28,8 @@ _opened: dict[str, OpenVault] = {}
 def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
     """Open the account's vault without asking; None where there is none, or nothing to open it with.
 
-    Raises as :meth:`Vault.unlock`, and :class:`UsageError` where what was named can't be read.
+    Raises as :meth:`Vault.unlock`, :class:`UsageError` where what was named can't be read, and
+    :class:`EnvironmentProblem` for a locked keyring; at a terminal that is said, and None: somebody can be asked.
     """
     vault = Vault(vault_path(profile))
     if not vault.exists():
@@ -36,7 +37,7 @@ def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
     password = _password_at_hand(profile)
     if password is not None:
         return unlocked(vault, password)
-    key = keystore.kept(vault.path)
+    key = _key_in_keyring(vault)
     return _by_keyring(vault, key) if key is not None else None
 
 
@@ -134,6 +135,16 @@ def _first_line_of(credential: Path) -> Secret:
             return _line(file.fileno(), str(credential))
     except OSError as error:
         raise UsageError(f"{credential} can't be read", why=error.strerror or str(error)) from error
+
+
+def _key_in_keyring(vault: Vault) -> bytearray | None:
+    try:
+        return keystore.kept(vault.path)
+    except EnvironmentProblem as locked:
+        if not sys.stdin.isatty():
+            raise
+        sys.stderr.write(f"kite: {locked.what.lower()} ({locked.why}), so the vault's password is needed\n")
+        return None
 
 
 def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:

@@ -254,8 +254,29 @@ def test_a_keyring_opens_the_vault_and_follows_the_password(creds, with_keyring:
 def test_a_locked_keyring_keeps_nobody_from_destroying_the_vault(creds, with_keyring: Path, made: Path):
     creds("keyring", password=PASSWORD)
     (with_keyring / "locked").touch()
-    assert "keyring can't be asked" in creds("reset", "--yes", ends=8).stderr
+    assert "keyring is locked" in creds("reset", "--yes", ends=8).stderr
     assert not made.exists()
+
+
+def test_with_a_locked_keyring_no_verb_goes_on_without_being_told_the_password(creds, with_keyring: Path):
+    creds("keyring", password=PASSWORD)
+    (with_keyring / "locked").touch()
+    for verb in ("status", "rotate"):
+        refused = json.loads(creds(verb, "--json", ends=8).stderr)
+        assert refused["what"] == "The keyring is locked"
+        assert "KITE_VAULT_FD" in refused["hint"]
+    assert told(creds("status", "--json", password=PASSWORD))["locked"] is False
+
+
+def test_a_locked_keyring_that_can_t_follow_the_password_is_said(creds, with_keyring: Path):
+    creds("keyring", password=PASSWORD)
+    (with_keyring / "locked").touch()
+    changed = creds("change-password", "--json", password=PASSWORD, new=OTHER)
+    assert told(changed)["keyring"] is False
+    assert "kite creds keyring" in changed.stderr
+    (with_keyring / "locked").unlink()
+    assert "the new key: kite creds keyring" in creds("status", ends=4).stderr
+    assert told(creds("status", "--json", password=OTHER))["locked"] is False
 
 
 # --- at a terminal ---
@@ -264,7 +285,7 @@ pty_only = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-termina
 
 
 @pty_only
-def test_setup_at_a_terminal_asks_and_shows_nothing_that_is_typed(tmp_path: Path):
+def test_setup_at_a_terminal_asks_and_shows_nothing_that_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with AtTerminal("creds", "setup") as kite:
         kite.answer("New password", PASSWORD)
         kite.answer("The same again", PASSWORD)
@@ -275,7 +296,10 @@ def test_setup_at_a_terminal_asks_and_shows_nothing_that_is_typed(tmp_path: Path
         assert kite.ends() == 0
     assert "holds api_key, api_secret, user_id, password." in kite.seen
     assert not any(word in kite.seen for word in (PASSWORD, "the-key", "the-api_"))
+    (write_keyring(tmp_path / "site") / "locked").touch()  # so that it can't open the vault, and doesn't keep from it
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
     with AtTerminal("creds", "status") as kite:
+        kite.shows("the keyring is locked")
         kite.answer("Enter: leave it locked", PASSWORD)
         assert kite.ends() == 0
     assert "totp_secret" in kite.seen
