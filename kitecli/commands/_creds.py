@@ -239,7 +239,7 @@ def keyring_follows(inside: OpenVault) -> bool:
         if had:
             into_keyring(inside)
     except EnvironmentProblem as locked:
-        say(f"kite: {locked.what.lower()} ({locked.why}); kite creds keyring gives it the new key, if it opens this vault")
+        say(f"kite: {locked.what.lower()} ({locked.why}); kite creds keyring gives it the new key")
         return False
     return had
 
