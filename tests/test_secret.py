@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import logging
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
 
+import kitecli
 from kitecli.secret import MASK, Secret, redacted, without_secrets
 
 CANARY = "canary-7f3a"
@@ -98,3 +101,15 @@ def test_short_ones_would_garble_everything():
 def test_a_child_s_environment_has_no_secret():
     environ = {"PATH": "/bin", "KITE_PASSWORD": "x", "KITE_ACCESS_TOKEN": "x", "KITE_ENVIRONMENT": "sim"}
     assert without_secrets(environ) == {"PATH": "/bin", "KITE_ENVIRONMENT": "sim"}
+
+
+def test_every_process_that_kite_starts_is_given_an_environment_without_any():
+    started = [
+        (path.name, {one.arg: ast.unparse(one.value) for one in call.keywords})
+        for path in Path(kitecli.__file__).parent.rglob("*.py")
+        if "subprocess." in (text := path.read_text(encoding="utf-8"))
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"subprocess.Popen", "subprocess.run"}
+    ]
+    assert len(started) > 4
+    assert [name for name, given in started if "without_secrets(os.environ)" not in given.get("env", "")] == []

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from kitecli.errors import KiteError, RecordingHeld
 from kitecli.logs import logger
+from kitecli.secret import without_secrets
 from kitecli.store.folder import SUFFIX, day_folders, segment_paths
 from kitecli.store.sealing import is_ended, seal_ended
 
@@ -70,7 +71,9 @@ def start_sealing(store: Path) -> subprocess.Popen[bytes]:
     """Seal a store's ended segments, once; ends early with this process, or when its ``stdin`` is closed."""
     command = [sys.executable, "-m", "kitecli.store", str(store), "--attended"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **_apart()}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, **quiet)  # noqa: S603 - ours
+    return subprocess.Popen(  # noqa: S603 - ours
+        command, env=without_secrets(os.environ), stdin=subprocess.PIPE, **quiet
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -91,6 +91,7 @@ class Account:
 
 @pytest.fixture
 def accounts(tmp_path: Path, sim: SimProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Account]:
+    sim.fault("tls", form="good", where="both")  # whatever the test before left of bad ones
     numbers = itertools.count()
     for name in ("api_secret", "password", "totp_secret"):
         monkeypatch.setitem(CANARIES, name, getattr(sim.ready, name))
