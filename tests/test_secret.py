@@ -76,6 +76,18 @@ def test_any_text_comes_back(text: str):
     assert Secret(text).reveal() == text
 
 
+def test_every_process_that_kite_starts_is_given_an_environment_without_any():
+    started = [
+        (path.name, {one.arg: ast.unparse(one.value) for one in call.keywords})
+        for path in Path(kitecli.__file__).parent.rglob("*.py")
+        if "subprocess." in (text := path.read_text(encoding="utf-8"))
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"subprocess.Popen", "subprocess.run"}
+    ]
+    assert len(started) > 4
+    assert [name for name, given in started if "without_secrets(os.environ)" not in given.get("env", "")] == []
+
+
 def test_known_secrets_are_masked_in_any_text_the_longest_first():
     token, url = Secret("tok-4711"), Secret("wss://ws?access_token=tok-4711")
     assert redacted("to wss://ws?access_token=tok-4711 with tok-4711") == f"to {MASK} with {MASK}"
@@ -101,15 +113,3 @@ def test_short_ones_would_garble_everything():
 def test_a_child_s_environment_has_no_secret():
     environ = {"PATH": "/bin", "KITE_PASSWORD": "x", "KITE_ACCESS_TOKEN": "x", "KITE_ENVIRONMENT": "sim"}
     assert without_secrets(environ) == {"PATH": "/bin", "KITE_ENVIRONMENT": "sim"}
-
-
-def test_every_process_that_kite_starts_is_given_an_environment_without_any():
-    started = [
-        (path.name, {one.arg: ast.unparse(one.value) for one in call.keywords})
-        for path in Path(kitecli.__file__).parent.rglob("*.py")
-        if "subprocess." in (text := path.read_text(encoding="utf-8"))
-        for call in ast.walk(ast.parse(text))
-        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"subprocess.Popen", "subprocess.run"}
-    ]
-    assert len(started) > 4
-    assert [name for name, given in started if "without_secrets(os.environ)" not in given.get("env", "")] == []
