@@ -12,7 +12,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Final
 
-from kitecli.errors import AuthError, EnvironmentProblem, UsageError, WrongPassword
+from kitecli.errors import AuthError, EnvironmentProblem, KiteError, UsageError, WrongPassword
 from kitecli.secret import Secret, is_text
 from kitecli.vault import keystore
 from kitecli.vault.location import DEFAULT_PROFILE, vault_path
@@ -159,8 +159,14 @@ def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:
 
 
 def unlocked(vault: Vault, password: Secret) -> OpenVault:
-    """Open it, and overwrite the password whatever comes of it. Raises as :meth:`Vault.unlock`."""
+    """Open it and overwrite the password. Raises as :meth:`Vault.unlock`.
+
+    Where a defect of ours ends it the password stays: what the defect quotes is masked by the values of secrets.
+    """
     try:
-        return vault.unlock(password)
-    finally:
+        opened = vault.unlock(password)
+    except (KiteError, KeyboardInterrupt):
         password.wipe()
+        raise
+    password.wipe()
+    return opened

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from kitecli.errors import AuthError, EnvironmentProblem, NoVault, UsageError, WrongPassword
-from kitecli.secret import Secret
+from kitecli.secret import Secret, redacted
 from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly, unlocking, vault_path
-from kitecli.vault.unlocking import at_hand, read_line
+from kitecli.vault.layout import Kdf
+from kitecli.vault.unlocking import at_hand, read_line, unlocked
 from tests.vault.keyring_of_tests import forget_modules, write_keyring
 from tests.vault.made import OTHER, PASSWORD, quickly
 
@@ -192,6 +193,24 @@ def test_for_a_process_it_is_opened_once(vault: Vault, behind, monkeypatch: pyte
     assert first is not None
     assert at_hand() is first
     first.close()
+
+
+def test_afterwards_the_password_is_overwritten(vault: Vault):
+    right, wrong = Secret(PASSWORD), Secret(OTHER)
+    unlocked(vault, right).close()
+    with pytest.raises(WrongPassword):
+        unlocked(vault, wrong)
+    assert not right
+    assert not wrong
+
+
+def test_what_a_defect_quotes_of_it_can_be_masked(vault: Vault):
+    def odd(_kdf: Kdf, password: Secret, _salt: bytes) -> bytearray:
+        raise RuntimeError(password.reveal())
+
+    with pytest.raises(RuntimeError, match=PASSWORD) as raised:
+        unlocked(Vault(vault.path, derive=odd), Secret(PASSWORD))
+    assert PASSWORD not in redacted(str(raised.value))
 
 
 def test_without_a_terminal_nobody_is_asked(vault: Vault, monkeypatch: pytest.MonkeyPatch):
