@@ -16,7 +16,7 @@ from tests.auth.exchanges import browsing, exchange, log_in_by_paste, running, v
 
 __all__ = ["browsing", "exchange", "running", "variables"]
 
-LOGINS = 20
+LOGINS = 10
 MACHINE_S = 3.0
 """What a login may take of a processor: kite's and, where it needs one, the scripted browser's."""
 
