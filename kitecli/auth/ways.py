@@ -41,12 +41,13 @@ def by_browser(redirect_url: str, say: Say, wait_s: float = BROWSER_WAIT_S) -> W
     return way
 
 
-def by_paste(read_line: Callable[[], str], say: Say) -> Way:
-    """Show the page's address, take what the browser ended at."""
+def by_paste(read_line: Callable[[], str], say: Say, draw: Say = lambda _: None) -> Way:
+    """Show the page's address, take what the browser ended at. ``draw``: shows it for a phone's camera, if it can."""
 
     def way(page: str, nonce: str) -> Secret:
         say(f"Open this in a browser, on any machine, and log in:\n  {page}")
         say("Then paste the address it ends at, also if it shows an error there, and press Enter:")
+        draw(page)  # last, so that a terminal of 24 lines still shows all of it
         return pasted_token(read_line(), nonce)
 
     return way

@@ -231,12 +231,16 @@ def into_keyring(inside: OpenVault) -> None:
 
 
 def keyring_follows(inside: OpenVault) -> bool:
-    """Give the keyring the new key if it had the old one."""
+    """Give the keyring the new key if it had the old one. Of a locked one that is said: the password is changed."""
     from kitecli.vault import keystore
 
-    had = keystore.kept(inside.vault.path) is not None
-    if had:
-        into_keyring(inside)
+    try:
+        had = keystore.kept(inside.vault.path) is not None
+        if had:
+            into_keyring(inside)
+    except EnvironmentProblem as locked:
+        say(f"kite: {locked.what.lower()} ({locked.why}); kite creds keyring gives it the new key")
+        return False
     return had
 
 
@@ -280,7 +284,7 @@ def contents(inside: OpenVault) -> dict[str, object]:
     """Which credentials are set, and the access token's end."""
     names, token = inside.names(), inside.token()
     return {
-        "secrets": {name: name in names for name in CREDENTIALS},
+        "secrets": {name: name in names for name in (*CREDENTIALS, *ALERTING)},
         "access_token_until": token.until.isoformat() if token else None,
     }
 

@@ -151,7 +151,7 @@ class OpenVault:
         guard(self)
 
     def get(self, name: str) -> Secret | None:
-        """api_key, api_secret, user_id, password or totp_secret; None where it isn't kept."""
+        """One of ``CREDENTIALS`` or ``ALERTING``; None where it isn't kept."""
         with self._contents() as contents:
             return contents.entries.get(name)
 
