@@ -57,12 +57,13 @@ def by_totp(keys: Keys, hold: Hold, say: Say, *, retry: bool = False) -> Way:
 
     def way(page: str, nonce: str) -> Secret:
         user = User(needed(keys, "user_id"), needed(keys, "password"), _authenticator(keys), time.time)
-        if retry:
-            hold.lift()
-        hold.check()
-        if hold.first_time():
-            say(POSITION)
-        return _run(headless(page, nonce, user), hold)
+        with hold.alone():
+            if retry:
+                hold.lift()
+            hold.check()
+            if hold.first_time():
+                say(POSITION)
+            return _run(headless(page, nonce, user), hold)
 
     return way
 

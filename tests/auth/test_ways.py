@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from kitecli.auth.hold import Hold
 from kitecli.auth.keys import GivenKeys
 from kitecli.auth.steps import page_url
 from kitecli.auth.ways import by_browser, by_paste, by_totp
-from kitecli.errors import AuthError, BrokerUnavailable, LoginHeldBack, PasswordRefused
+from kitecli.errors import AuthError, BrokerUnavailable, KiteError, LoginHeldBack, PasswordRefused
 from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess
 from tests.auth.exchanges import HERE, free_port
@@ -63,6 +64,24 @@ def test_by_totp_once_refused_is_not_tried_again(exchange: SimProcess, tmp_path:
     assert by_totp(keys_of(exchange), hold, said.append, retry=True)(page_of(exchange), "n")
     assert by_totp(keys_of(exchange), hold, said.append)(page_of(exchange), "n")
     assert len(said) == 1, "the broker's position is said once"
+
+
+def test_by_totp_three_at_once_send_one_password(exchange: SimProcess, tmp_path: Path):
+    wrong, page, ended, all_there = keys_of(exchange, password="wrong"), page_of(exchange), [], threading.Barrier(3)
+
+    def log_in() -> None:
+        all_there.wait(20)
+        try:
+            by_totp(wrong, Hold(tmp_path, Secret("SIM001")), lambda _: None)(page, "n")
+        except KiteError as error:
+            ended.append(type(error))
+
+    logins = [threading.Thread(target=log_in) for _ in range(3)]
+    for login in logins:
+        login.start()
+    for login in logins:
+        login.join(60)
+    assert sorted(ended, key=str) == [LoginHeldBack, LoginHeldBack, PasswordRefused]
 
 
 def test_a_broker_that_is_away_holds_nothing_back(exchange: SimProcess, tmp_path: Path):
