@@ -91,10 +91,13 @@ class Kdf:
                     hint="Somebody altered it, or it comes from elsewhere: restore a backup, kite creds restore FILE",
                 )
 
-    def is_weaker_than(self, other: Kdf) -> bool:
-        """Whether it is of the same kind and asks a guesser for less."""
-        return self.number == other.number and (
-            self.passes < other.passes or self.memory_kib < other.memory_kib or self.lanes < other.lanes
+    def raised_to(self, other: Kdf) -> Kdf:
+        """With each number the higher one of itself and of ``other``, which is of the same kind."""
+        return Kdf(
+            self.number,
+            max(self.passes, other.passes),
+            max(self.memory_kib, other.memory_kib),
+            max(self.lanes, other.lanes),
         )
 
 

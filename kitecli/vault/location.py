@@ -23,7 +23,8 @@ from kitecli.vault.layout import FILE_BYTES_MAX
 
 DEFAULT_PROFILE: Final = "default"
 SUFFIX: Final = ".vault"
-LOCK_PATIENCE_S: Final = 10.0
+LOCK_PATIENCE_S: Final = 30.0
+"""A key is derived under the lock; ten commands that open the vault at once take their turns."""
 LOOK_AGAIN_S: Final = 0.02
 # A pipe put in the file's place would keep a blocking open waiting.
 _READING: Final = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
@@ -117,7 +118,7 @@ def locked(path: Path, patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
                 break
             time.sleep(LOOK_AGAIN_S)
         else:
-            raise EnvironmentProblem(f"{path} is being written by another process", hint="try again in a moment")
+            raise EnvironmentProblem(f"{path} is in use by another process", hint="try again in a moment")
         for draft in drafts_of(path):
             draft.unlink(missing_ok=True)
         yield

@@ -78,19 +78,17 @@ class Vault:
         Raises as :meth:`sealed`, :class:`WrongPassword`, also for a header altered by somebody who made its checksum
         fit, :class:`VaultDamaged` where the password can't be the cause, and :class:`TooManyTries`.
         """
-        sealed = self.sealed()
-        self._tries().admit(self.clock.now_ns())
-        opened = OpenVault(self, self.derive(sealed.kdf, password, sealed.salt))
+        self.sealed()  # no folder is made for a vault that isn't there
+        with locked(self.path):
+            sealed = self.sealed()
+            opened = OpenVault(self, self._key_to(sealed, password))
         try:
             opened.drop_ended()
-            if sealed.kdf.is_weaker_than(DEFAULTS[sealed.kdf.name]):
-                opened.change_password(password, DEFAULTS[sealed.kdf.name])
-        except BaseException as error:
+            if (kdf := sealed.kdf.raised_to(DEFAULTS[sealed.kdf.name])) != sealed.kdf:
+                opened.change_password(password, kdf)
+        except BaseException:
             opened.close()
-            if isinstance(error, WrongPassword):
-                self._count_failure()
             raise
-        self._tries_path.unlink(missing_ok=True)
         return opened
 
     def unlock_by_key(self, key: bytearray) -> OpenVault:
@@ -115,20 +113,28 @@ class Vault:
             self._tries_path.unlink(missing_ok=True)
 
     def restore(self, sealed: Sealed, password: Secret) -> None:
-        """Put a backup in its place that ``password`` opens. Raises :class:`WrongPassword`, :class:`VaultDamaged`."""
+        """Put a backup in its place that ``password`` opens.
+
+        Raises :class:`WrongPassword`, which counts as at :meth:`unlock`, :class:`VaultDamaged`, :class:`TooManyTries`.
+        """
+        with locked(self.path):
+            wipe(self._key_to(sealed, password))
+            replace_private(self.path, sealed.to_bytes())
+
+    def _key_to(self, sealed: Sealed, password: Secret) -> bytearray:
+        """The key that opens ``sealed``. For who holds the lock: side by side, tries would all be early enough."""
+        self._tries().admit(self.clock.now_ns())
         key = self.derive(sealed.kdf, password, sealed.salt)
         try:
             with Contents.unseal(sealed, key):
                 pass
-        finally:
+        except BaseException as error:
             wipe(key)
-        with locked(self.path):
-            replace_private(self.path, sealed.to_bytes())
-            self._tries_path.unlink(missing_ok=True)
-
-    def _count_failure(self) -> None:
-        with locked(self.path):  # others may have failed while our key was derived
-            replace_private(self._tries_path, self._tries().failed(self.clock.now_ns()).to_bytes())
+            if isinstance(error, WrongPassword):
+                replace_private(self._tries_path, self._tries().failed(self.clock.now_ns()).to_bytes())
+            raise
+        self._tries_path.unlink(missing_ok=True)
+        return key
 
     def _tries(self) -> Tries:
         try:
