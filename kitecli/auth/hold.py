@@ -31,7 +31,7 @@ class Hold:
     def alone(self) -> Iterator[None]:
         """Be this user's only login by password, from before :meth:`check` until it has ended.
 
-        Raises :class:`LoginHeldBack` while another is under way, :class:`EnvironmentProblem` where nothing can be noted.
+        Raises :class:`LoginHeldBack` while another is under way, :class:`EnvironmentProblem` where no note can be made.
         """
         lock = self._lock()
         if lock is None:

@@ -18,16 +18,18 @@ from types import TracebackType
 from typing import Final, Self
 
 from kitecli.clock import NS_PER_S, Clock, SystemClock
-from kitecli.errors import AuthError, NoVault, UsageError, WrongPassword
+from kitecli.errors import AuthError, EnvironmentProblem, NoVault, UsageError, WrongPassword
+from kitecli.logs import logger
 from kitecli.secret import Secret, wipe
 from kitecli.vault import cipher
 from kitecli.vault.contents import Contents, Entropy
 from kitecli.vault.entries import AccessToken, Entries
 from kitecli.vault.guard import guard
 from kitecli.vault.layout import ARGON2ID, DEFAULTS, SALT_BYTES, Kdf, Sealed
-from kitecli.vault.location import locked, no_vault, read_private, replace_private, shred
+from kitecli.vault.location import locked, no_vault, read_private, replace_private, shred, stands
 from kitecli.vault.tries import Tries
 
+LOG: Final = logger("kitecli.vault")
 PASSWORD_LENGTH_MIN: Final = 12
 TRIES_SUFFIX: Final = ".tries"
 TRIES_BYTES_MAX: Final = 256
@@ -51,8 +53,11 @@ class Vault:
         self._tries_path = path.with_suffix(TRIES_SUFFIX)
 
     def exists(self) -> bool:
-        """Whether something stands there, be it damaged or a link to nowhere."""
-        return os.path.lexists(self.path)
+        """Whether something stands there, be it damaged or a link to nowhere.
+
+        Raises :class:`EnvironmentProblem` where nobody can say.
+        """
+        return stands(self.path)
 
     def sealed(self) -> Sealed:
         """The file as it stands, for which no password is needed.
@@ -85,7 +90,8 @@ class Vault:
         try:
             opened.drop_ended()
             if (kdf := sealed.kdf.raised_to(DEFAULTS[sealed.kdf.name])) != sealed.kdf:
-                opened.change_password(password, kdf)
+                with _where_it_can_be_written():
+                    opened.change_password(password, kdf)
         except BaseException:
             opened.close()
             raise
@@ -131,10 +137,15 @@ class Vault:
         except BaseException as error:
             wipe(key)
             if isinstance(error, WrongPassword):
-                replace_private(self._tries_path, self._tries().failed(self.clock.now_ns()).to_bytes())
+                self._count_failure()
             raise
-        self._tries_path.unlink(missing_ok=True)
+        with _where_it_can_be_written():
+            self._tries_path.unlink(missing_ok=True)
         return key
+
+    def _count_failure(self) -> None:
+        with _where_it_can_be_written():
+            replace_private(self._tries_path, self._tries().failed(self.clock.now_ns()).to_bytes())
 
     def _tries(self) -> Tries:
         try:
@@ -185,7 +196,8 @@ class OpenVault:
         """The day's access token, as long as its session lasts; after that it is dropped."""
         self.drop_ended()
         with self._contents() as contents:
-            return contents.entries.token()
+            token = contents.entries.token()
+        return token if token and token.until.timestamp() > self._now_s() else None
 
     def set_token(self, token: AccessToken) -> None:
         """Keep a session's token in the place of an older one."""
@@ -194,13 +206,13 @@ class OpenVault:
 
     def drop_ended(self) -> None:
         """Erase what has come to its end, and what writers left that were killed."""
-        now_s = self.vault.clock.now_ns() / NS_PER_S
         with locked(self.vault.path), self._contents() as contents:
-            ended = contents.entries.ended(now_s)
+            ended = contents.entries.ended(self._now_s())
             for name in ended:
                 contents.entries.remove(name)
             if ended:
-                self._write(contents)
+                with _where_it_can_be_written():
+                    self._write(contents)
 
     def change_password(self, password: Secret, kdf: Kdf | None = None) -> None:
         """Wrap the data key anew; the old password opens nothing from then on, except copies made before.
@@ -241,6 +253,9 @@ class OpenVault:
     ) -> None:
         self.close()
 
+    def _now_s(self) -> float:
+        return self.vault.clock.now_ns() / NS_PER_S
+
     def _held(self) -> bytearray:
         if not self._key:
             raise AuthError("The vault was closed", hint="unlock it again")
@@ -257,6 +272,15 @@ class OpenVault:
 
     def _write(self, contents: Contents) -> None:
         replace_private(self.vault.path, contents.seal(self._held(), self.vault.entropy).to_bytes())
+
+
+@contextmanager
+def _where_it_can_be_written() -> Iterator[None]:
+    """For what keeps a vault in order, whose failing is no reason to leave it shut: in a read-only folder, say."""
+    try:
+        yield
+    except (EnvironmentProblem, OSError) as error:
+        LOG.warning("The vault opens, and isn't kept in order: %s", error)
 
 
 def check_strength(password: Secret) -> None:
