@@ -107,7 +107,7 @@ ARGON2ID: Final = Kdf(ARGON2ID_ID, passes=3, memory_kib=64 * 1024, lanes=4)
 PBKDF2: Final = Kdf(PBKDF2_ID, passes=600_000)
 DEFAULTS: Final = {kdf.name: kdf for kdf in (ARGON2ID, PBKDF2)}
 BOUNDS: Final = {
-    ARGON2ID_ID: (Kdf(ARGON2ID_ID, 2, 19 * 1024, 1), Kdf(ARGON2ID_ID, 10, 2 * 1024 * 1024, 16)),
+    ARGON2ID_ID: (Kdf(ARGON2ID_ID, 2, 19 * 1024, 1), Kdf(ARGON2ID_ID, 10, 1024 * 1024, 16)),
     PBKDF2_ID: (Kdf(PBKDF2_ID, 600_000), Kdf(PBKDF2_ID, 10_000_000)),
 }
 
