@@ -18,6 +18,7 @@ from kitecli.secret import Secret
 from kitecli.sim.launcher import SimProcess
 from tests.auth.exchanges import HERE, free_port
 
+Capture = pytest.CaptureFixture[str]
 NAMES = ("user_id", "password", "totp_secret")
 
 
@@ -35,6 +36,28 @@ def test_by_browser(exchange: SimProcess, browsing: dict[str, str], monkeypatch:
     said: list[str] = []
     assert by_browser(exchange.ready.redirect_url, said.append, 30)(page_of(exchange), "n")
     assert page_of(exchange) in said[0]
+
+
+def test_by_browser_no_process_shows_the_login_s_word_and_none_writes_here(
+    exchange: SimProcess, browsing: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+):
+    """Any user of a machine may read the command lines of all its processes."""
+    shown, script = tmp_path / "shown", tmp_path / "browser.py"
+    script.write_text(
+        "import os, pathlib, sys\n"
+        "lines = [' '.join(sys.argv)]\n"
+        "if sys.platform == 'linux': lines.append(pathlib.Path(f'/proc/{os.getppid()}/cmdline').read_text())\n"
+        f"pathlib.Path({str(shown)!r}).write_text('\\n'.join(lines))\n"
+        "print('noise', flush=True); print('noise', file=sys.stderr, flush=True)\n"
+        f"os.execv(sys.executable, [sys.executable, {str(HERE / 'fake_browser.py')!r}, sys.argv[1]])\n"
+    )
+    monkeypatch.setenv("BROWSER", f"{sys.executable} {script} %s")
+    monkeypatch.setenv("SIM_LOGIN", browsing["SIM_LOGIN"])
+    page = page_url(exchange.ready.login_url, exchange.api_key, "w0rd-of-this-login")
+    assert by_browser(exchange.ready.redirect_url, lambda _: None, 60)(page, "w0rd-of-this-login")
+    assert "http://127.0.0.1:" in shown.read_text()
+    assert not [word for word in ("w0rd-of-this-login", exchange.api_key) if word in shown.read_text()]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_by_browser_nobody_logs_in(exchange: SimProcess, monkeypatch: pytest.MonkeyPatch):
