@@ -29,8 +29,8 @@ def page_url(login_url: str, api_key: str, nonce: str) -> str:
 
 
 def answers(redirected_to: str, nonce: str) -> bool:
-    """Whether a redirect belongs to this login, however that ended."""
-    return hmac.compare_digest(_said(redirected_to).get(NONCE, "").encode(), nonce.encode())
+    """Whether a redirect belongs to this login, however that ended. Raises :class:`AuthError` for no address."""
+    return hmac.compare_digest(_said(redirected_to).get(NONCE, "").encode(errors="replace"), nonce.encode())
 
 
 def request_token_of(redirected_to: str, nonce: str) -> Secret:
@@ -71,4 +71,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _said(redirected_to: str) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
+    try:
+        return {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
+    except ValueError as error:
+        raise AuthError("That is no address", why=str(error), hint=_AGAIN) from None
