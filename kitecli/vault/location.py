@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import EnvironmentProblem, NoVault, UsageError, VaultDamaged
-from kitecli.files import replacing, sync_folder, unwritable
+from kitecli.files import can_write_in, replacing, sync_folder, unwritable
 from kitecli.folders import data_dir
 from kitecli.vault.layout import FILE_BYTES_MAX
 
@@ -107,9 +107,7 @@ def shred(path: Path) -> None:
     On SSDs and copying file systems the old blocks may live on. Raises :class:`EnvironmentProblem`.
     """
     try:
-        as_who_writes = os.access in os.supports_effective_ids
-        # Looked at before: overwritten and not removed, it would stand there as rubbish.
-        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=as_who_writes):
+        if not can_write_in(path.parent):  # before it is overwritten, and stands there as rubbish
             raise PermissionError(0, "its folder can't be written")
         if path.is_file() and not path.is_symlink():
             with path.open("r+b", buffering=0) as file:

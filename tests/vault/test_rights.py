@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from kitecli.errors import EnvironmentProblem, WrongPassword
-from kitecli.machine import check_vault
+from kitecli.machine import check_disk, check_vault
 from kitecli.secret import Secret
 from kitecli.vault import Vault
 from kitecli.vault.layout import ARGON2ID
@@ -105,6 +105,19 @@ def test_doctor_says_what_to_do(vault: Vault, with_rights: Become, folder: Path,
         check = check_vault("default")
         assert check.state == "fail"
         assert "chmod" in check.advice
+
+
+def test_doctor_finds_no_room_where_nothing_can_be_written(
+    vault: Vault, with_rights: Become, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KITE_DATA_DIR", str(folder))
+    with_rights(0o700)
+    for rights in (0o500, 0):
+        folder.chmod(rights)
+        check = check_disk(None)
+        folder.chmod(0o700)
+        assert (check.state, "can't be written" in check.found) == ("fail", True)
+        assert "KITE_DATA_DIR" in check.advice
 
 
 def test_a_folder_that_can_be_entered_and_not_read_takes_no_lock(vault: Vault, with_rights: Become):
