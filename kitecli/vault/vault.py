@@ -91,7 +91,7 @@ class Vault:
             opened.drop_ended()
             if (kdf := sealed.kdf.raised_to(DEFAULTS[sealed.kdf.name])) != sealed.kdf:
                 with _where_it_can_be_written():
-                    opened.change_password(password, kdf)
+                    opened.wrap(password, kdf)
         except BaseException:
             opened.close()
             raise
@@ -220,13 +220,20 @@ class OpenVault:
         Raises :class:`UsageError` for a short password.
         """
         check_strength(password)
+        self.wrap(password, kdf or self.vault.sealed().kdf)
+
+    def wrap(self, password: Secret, kdf: Kdf) -> None:
+        """As :meth:`change_password`, and takes any: the one it has already may be shorter than is asked for today."""
         vault = self.vault
         salt = vault.entropy(SALT_BYTES)
-        kdf = kdf or vault.sealed().kdf
         key = vault.derive(kdf, password, salt)
-        with locked(vault.path), self._contents() as contents:
-            contents.kdf, contents.salt = kdf, salt
-            replace_private(vault.path, contents.seal(key, vault.entropy).to_bytes())
+        try:
+            with locked(vault.path), self._contents() as contents:
+                contents.kdf, contents.salt = kdf, salt
+                replace_private(vault.path, contents.seal(key, vault.entropy).to_bytes())
+        except BaseException:
+            wipe(key)
+            raise
         wipe(self._key)
         self._key = key
 

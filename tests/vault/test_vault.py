@@ -14,6 +14,7 @@ import pytest
 from kitecli.errors import AuthError, EnvironmentProblem, NoVault, TooManyTries, UsageError, VaultDamaged, WrongPassword
 from kitecli.secret import Secret
 from kitecli.vault import AccessToken, Vault
+from kitecli.vault import vault as vaults
 from kitecli.vault.layout import ARGON2ID, ARGON2ID_ID, PBKDF2, Kdf
 from tests.vault.made import NOON, OTHER, PASSWORD, SIX, clock_at, filled, quick, quick_vault
 
@@ -127,6 +128,14 @@ def test_what_is_stronger_about_a_weaker_one_is_kept(tmp_path: Path):
     vault.create(Secret(PASSWORD), Kdf(ARGON2ID_ID, passes=10, memory_kib=256 * 1024, lanes=1)).close()
     vault.unlock(Secret(PASSWORD)).close()
     assert vault.sealed().kdf == Kdf(ARGON2ID_ID, passes=10, memory_kib=256 * 1024, lanes=4)
+
+
+def test_a_password_too_short_for_today_opens_a_vault_that_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    vault = quick_vault(tmp_path)
+    vault.create(Secret(PASSWORD), CHEAP).close()
+    monkeypatch.setattr(vaults, "PASSWORD_LENGTH_MIN", 99)
+    vault.unlock(Secret(PASSWORD)).close()
+    assert vault.sealed().kdf == ARGON2ID
 
 
 # --- the daily token ---
