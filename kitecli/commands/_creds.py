@@ -39,7 +39,7 @@ _WHAT: Final = {
 
 
 def opened(profile: str, password_fd: int | None, *, by_password: bool = False) -> OpenVault:
-    """The vault, by the descriptor's password, else without asking unless ``by_password``, else by asking."""
+    """The vault, by the descriptor's password, else without asking, else by asking. ``by_password``: by no key."""
     from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly, vault_path
     from kitecli.vault.unlocking import read_line, unlocked
 
@@ -47,8 +47,7 @@ def opened(profile: str, password_fd: int | None, *, by_password: bool = False) 
     vault.sealed()
     if password_fd is not None:
         return unlocked(vault, read_line(password_fd))
-    quietly = None if by_password else unlock_quietly(profile)
-    return quietly or unlock_by_prompt(profile)
+    return unlock_quietly(profile, by_password=by_password) or unlock_by_prompt(profile)
 
 
 def opened_if_wanted(profile: str, password_fd: int | None) -> OpenVault | None:

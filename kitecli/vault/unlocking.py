@@ -25,11 +25,12 @@ LINE_BYTES_MAX: Final = 4096
 _opened: dict[str, OpenVault] = {}
 
 
-def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
+def unlock_quietly(profile: str = DEFAULT_PROFILE, *, by_password: bool = False) -> OpenVault | None:
     """Open the account's vault without asking; None where there is none, or nothing to open it with.
 
-    Raises as :meth:`Vault.unlock`, :class:`UsageError` where what was named can't be read, and
-    :class:`EnvironmentProblem` for a locked keyring; at a terminal that is said, and None: somebody can be asked.
+    ``by_password``: not by the keyring, which has the key alone. Raises as :meth:`Vault.unlock`, :class:`UsageError`
+    where what was named can't be read, and :class:`EnvironmentProblem` for a locked keyring; at a terminal that is
+    said, and None: somebody can be asked.
     """
     vault = Vault(vault_path(profile))
     if not vault.exists():
@@ -37,7 +38,7 @@ def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
     password = _password_at_hand(profile)
     if password is not None:
         return unlocked(vault, password)
-    key = _key_in_keyring(vault)
+    key = None if by_password else _key_in_keyring(vault)
     return _by_keyring(vault, key) if key is not None else None
 
 
@@ -80,7 +81,8 @@ def nobody_to_ask() -> AuthError:
     """The error for a vault that only somebody at a terminal could open."""
     return AuthError(
         "The vault's password is needed, and there is no terminal to ask at",
-        hint=f"name a file descriptor ({FD_VARIABLE}=N), use a systemd credential or the keyring: docs/vault.md",
+        hint=f"name a file descriptor ({FD_VARIABLE}=N) or use a systemd credential; the keyring does, too, except to "
+        "change the password: docs/vault.md",
     )
 
 

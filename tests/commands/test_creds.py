@@ -251,6 +251,22 @@ def test_a_keyring_opens_the_vault_and_follows_the_password(creds, with_keyring:
     assert told(creds("status", "--json"))["locked"] is True
 
 
+@pytest.mark.parametrize("way", ["descriptor", "systemd"])
+def test_what_holds_the_password_opens_it_to_change_it_and_the_keyring_doesn_t(
+    creds, fd, with_keyring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+):
+    """The keyring holds a key that outlives the password's knowing: who changes the password has to know it."""
+    creds("keyring", password=PASSWORD)
+    assert "no terminal to ask at" in creds("change-password", new=OTHER, ends=4).stderr
+    if way == "descriptor":
+        monkeypatch.setenv("KITE_VAULT_FD", fd(PASSWORD))
+    else:
+        (tmp_path / "kite-password-default").write_text(PASSWORD)
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    creds("change-password", new=OTHER)
+    creds("rotate", password=OTHER)
+
+
 def test_a_locked_keyring_keeps_nobody_from_destroying_the_vault(creds, with_keyring: Path, made: Path):
     creds("keyring", password=PASSWORD)
     (with_keyring / "locked").touch()
