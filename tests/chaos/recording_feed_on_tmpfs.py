@@ -32,10 +32,10 @@ from kitecli.store.recording import Recording
 from tests.auth.exchanges import variables_of
 from tests.chaos.counted import COUNTED, PACKET, counted, full_frames, leaps
 
-DISK_MB = 128
-PATIENCE_S = 60.0
-OPTIONS = SimOptions(source="load", instruments=2_000, rate=10, rate_limits=False)
-"""3.7 MB a second: what a full disk leaves to memory lasts for four seconds."""
+DISK_MB = 256
+PATIENCE_S = 90.0
+OPTIONS = SimOptions(source="load", instruments=2_000, rate=5, rate_limits=False)
+"""1.9 MB a second: memory lasts for eight seconds, and the disk for two minutes."""
 READ = 20
 """Instruments of the reader beside it, which passes over the others."""
 FILL = "dd if=/dev/zero of={0} bs=64k; dd if=/dev/zero of={0}.rest bs=4k"
@@ -87,10 +87,10 @@ def at(line: dict) -> float:
     return datetime.fromisoformat(line["at"]).timestamp()
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(what: str, condition: Callable[[], object]) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline_s, "it didn't come about"
+        assert time.monotonic() < deadline_s, what
         time.sleep(0.05)
 
 
@@ -124,11 +124,13 @@ def one_run(folder: Folder, tokens: list[str]) -> dict[str, float]:
     began_s = time.time()
     whole = ("record", *ALL, "--store", str(folder.store), "--json")
     with running(folder, "recorded", *whole) as recording:
-        until(recording.lines)
+        until("recording", recording.lines)
         with running(folder, "read", "feed", *tokens, "--mode", "full", "--csv") as reading:
-            until(lambda: len(reading.lines()) > 1)
+            until("reading", lambda: len(reading.lines()) > 1)
             found = outlived(folder, began_s)
-    until(lambda: any(line.get("event") == "ends" for line in folder.log(began_s, "feed")))  # no signal ended it
+    until(
+        "the feed's end", lambda: any(line.get("event") == "ends" for line in folder.log(began_s, "feed"))
+    )  # no signal ended it
     last = json.loads(recording.lines()[-1])
     return {**found, **missed(folder, last), "lost_by_reader": float(unread(reading.lines()))}
 
@@ -136,14 +138,14 @@ def one_run(folder: Folder, tokens: list[str]) -> dict[str, float]:
 def outlived(folder: Folder, began_s: float) -> dict[str, float]:
     time.sleep(0.5)
     full_s = folder.fill()
-    until(lambda: states(folder, began_s)[-1:] == ["alarm"])
+    until("an alarm", lambda: states(folder, began_s)[-1:] == ["alarm"])
     alarm_s = at(folder.log(began_s, "recording")[-1]) - full_s
     (status,) = folder.said("status")["feeds"]
     shown = status["recording"]["state"] == folder.said("stats", "--once")["recording"]["state"] == "alarm"
-    until(lambda: folder.said("stats", "--once")["recording"]["unrecorded"])
+    until("memory is full", lambda: folder.said("stats", "--once")["recording"]["unrecorded"])
     folder.empty()
     empty_s = time.time()
-    until(lambda: folder.said("stats", "--once")["recording"]["state"] == "on")
+    until("recording again", lambda: folder.said("stats", "--once")["recording"]["state"] == "on")
     again_s = at(folder.log(began_s, "recording")[-1]) - empty_s
     return {"alarm_s": alarm_s, "shown": float(shown), "again_s": again_s}
 
@@ -187,6 +189,7 @@ def main(root: Path, runs: int) -> dict[str, float]:
         tokens = [str(row.instrument_token) for row in book][:READ]
         for _ in range(runs):
             seen.append(one_run(folder, tokens))
+            print(seen[-1], file=sys.stderr)
             folder.clear()
     added = ("shown", "told", "lost", "lost_by_reader", "unrecorded", "packets")
     most = {f"{name}_max": round(max(one[name] for one in seen), 3) for name in ("alarm_s", "again_s")}
