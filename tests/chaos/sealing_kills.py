@@ -30,8 +30,8 @@ from tests.store.disks import QuickDisk
 
 MESSAGES = 300
 KILLED = 99
-PACKING = 0.8
-LONGEST_S = 0.1
+SIGNS = {"": 0.05, ".packing": 0.05, ".kpak": 0.002}
+"""What is waited for before a kill, and for how long after that it may be put off."""
 ATTENDING: list[subprocess.Popen[bytes]] = []
 
 
@@ -135,20 +135,20 @@ def shot(root: Path, kills: int, seed: int, *, real: bool) -> dict[str, int]:
 
 
 def was_shot(pid: int, store: Path, draw: random.Random) -> bool:
-    """Kill a process at random, at first or once it packs; whether it still lived."""
-    if draw.random() < PACKING:
-        before = packing(store)
-        while packing(store) <= before and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            pass
-    time.sleep(draw.uniform(0.0, LONGEST_S))
+    """Kill a process at random: at first, once it packs, or once a packed file is there; whether it still lived."""
+    sign = draw.choice(list(SIGNS))
+    before = newest(store, sign)
+    while sign and newest(store, sign) <= before and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        pass
+    time.sleep(draw.uniform(0.0, SIGNS[sign]))
     os.kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
-def packing(store: Path) -> int:
-    """When a half-packed file was written to, which may be one that a killed sealing left."""
+def newest(store: Path, suffix: str) -> int:
+    """When a file of that kind was last written or renamed; a killed sealing may have left it."""
     with suppress(FileNotFoundError):
-        return max((path.stat().st_mtime_ns for path in store.rglob("*.packing")), default=0)
+        return max((path.stat().st_ctime_ns for path in store.rglob(f"*{suffix}")), default=0)
     return 0
 
 

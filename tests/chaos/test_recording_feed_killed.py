@@ -89,6 +89,7 @@ def killed(folder: Path, kills: int, seed: int) -> None:
             modes={},
             ring_size=1 << 12,
             folder=str(run),
+            daemon=True,  # it doesn't give an exchange up that a busy machine keeps from answering
             record=RecordPlan(str(store), seal=True),
         )
         starts = []

@@ -45,5 +45,6 @@ def test_two_hundred_kills_of_the_process_that_seals(tmp_path: Path):
     figures = killed(tmp_path, "processes", "200", "2")
     assert figures["kills"] == 200
     assert figures["half_packed"] > 20
+    assert figures["both"] > 5
     assert figures["packed"] > 20
     assert figures["lost"] == figures["unfinished"] == 0

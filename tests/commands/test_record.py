@@ -80,6 +80,7 @@ def test_without_the_compiled_parts_a_recording_is_the_same(run_kite, environmen
     records = list(read_day(day_of(store)))
     assert (last["whole"], last["unrecorded"], last["acknowledged"]["power"]) == (True, 0, len(records))
     assert ended(store)
+    assert {record.connection for record in records} == {0}
     with Recording.open(day_of(store)) as day:
         assert [(*each[:4], bytes(each.payload)) for each in day.records()] == [
             (one.number, one.kind, one.connection, one.ts_recv_ns, one.payload) for one in records
