@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from kitecli.errors import KiteError
@@ -30,8 +29,10 @@ from tests.store.disks import QuickDisk
 
 MESSAGES = 300
 KILLED = 99
-SIGNS = {"": 0.05, ".packing": 0.05, ".kpak": 0.002}
-"""What is waited for before a kill, and for how long after that it may be put off."""
+CHANGES = 12
+"""A file that is packed is four: its half-packed one, its index, the change of names, and the raw one's end."""
+LATER_S = 0.001
+LOOK_S = 0.0001
 ATTENDING: list[subprocess.Popen[bytes]] = []
 
 
@@ -123,7 +124,7 @@ def shot(root: Path, kills: int, seed: int, *, real: bool) -> dict[str, int]:
         if not store.exists():
             shutil.copytree(root / "first", store)
         before = len(raw(store))
-        found["kills"] += was_shot(begin(store), store, draw)
+        found["kills"] += was_shot(begin(store), day_folder(store, DAY), draw)
         found["half_packed"] += bool(list(store.rglob("*.packing")))
         found["both"] += any(path.with_suffix(".kpak").exists() for path in raw(store))
         found["packed"] += before - len(raw(store))
@@ -134,22 +135,21 @@ def shot(root: Path, kills: int, seed: int, *, real: bool) -> dict[str, int]:
     return found
 
 
-def was_shot(pid: int, store: Path, draw: random.Random) -> bool:
-    """Kill a process at random: at first, once it packs, or once a packed file is there; whether it still lived."""
-    sign = draw.choice(list(SIGNS))
-    before = newest(store, sign)
-    while sign and newest(store, sign) <= before and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-        pass
-    time.sleep(draw.uniform(0.0, SIGNS[sign]))
+def was_shot(pid: int, folder: Path, draw: random.Random) -> bool:
+    """Kill a process after so many changes of what is in the folder, and a little; whether it still lived."""
+    names = names_in(folder)
+    left = draw.randrange(CHANGES)
+    while left and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(LOOK_S)
+        former, names = names, names_in(folder)
+        left -= names != former
+    time.sleep(draw.expovariate(1 / LATER_S))
     os.kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
-def newest(store: Path, suffix: str) -> int:
-    """When a file of that kind was last written or renamed; a killed sealing may have left it."""
-    with suppress(FileNotFoundError):
-        return max((path.stat().st_ctime_ns for path in store.rglob(f"*{suffix}")), default=0)
-    return 0
+def names_in(folder: Path) -> set[str]:
+    return {entry.name for entry in os.scandir(folder)}
 
 
 def forked(store: Path) -> int:
