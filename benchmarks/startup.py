@@ -14,7 +14,7 @@ from measure import Cost, Scale
 from report import Row, Table, times
 
 # What the console script does, without needing to know where it was installed.
-_KITE = "import sys; sys.argv[0] = 'kite'; from kitecli.cli import main; main()"
+_KITE = "import sys; sys.argv[0] = 'kite'; from kitecli.__main__ import main; main()"
 _COMPLETION = {"_KITE_COMPLETE": "complete_bash", "COMP_WORDS": "kite fe", "COMP_CWORD": "1"}
 _MS = 1e6
 

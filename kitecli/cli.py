@@ -9,6 +9,7 @@ stdout carries data only, so with ``--json`` an error is one JSON line on stderr
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import re
@@ -19,40 +20,12 @@ from typing import Annotated, Any, Final, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
 from kitecli.commands._shared import JSON_ASKED, LOG_KEPT, GlobalOptions, say
-from kitecli.commands.alerts import app as alerts_app
-from kitecli.commands.audit_bars import audit_bars
-from kitecli.commands.auth import app as auth_app
-from kitecli.commands.bars import EPILOG as BARS_EXAMPLES
-from kitecli.commands.bars import bars
-from kitecli.commands.calendar import EPILOG as CALENDAR_EPILOG
-from kitecli.commands.calendar import calendar
-from kitecli.commands.config import app as config_app
-from kitecli.commands.creds import app as creds_app
-from kitecli.commands.data import app as data_app
-from kitecli.commands.decode import decode
-from kitecli.commands.demo import demo
-from kitecli.commands.doctor import doctor
-from kitecli.commands.feed import EPILOG as FEED_EXAMPLES
-from kitecli.commands.feed import feed
-from kitecli.commands.init import init
-from kitecli.commands.instruments import app as instruments_app
-from kitecli.commands.loadtest import EPILOG as LOADTEST_EXAMPLES
-from kitecli.commands.loadtest import loadtest
-from kitecli.commands.logs import EPILOG as LOGS_EXAMPLES
-from kitecli.commands.logs import logs
-from kitecli.commands.record import EPILOG as RECORD_EXAMPLES
-from kitecli.commands.record import record
-from kitecli.commands.replay import EPILOG as REPLAY_EXAMPLES
-from kitecli.commands.replay import replay
-from kitecli.commands.sim import sim
-from kitecli.commands.stats import EPILOG as STATS_EXAMPLES
-from kitecli.commands.stats import stats
-from kitecli.commands.status import status
-from kitecli.commands.stop import stop
 from kitecli.errors import EnvironmentProblem, KiteError, UsageError
 from kitecli.secret import MASK, redacted
+from kitecli.verbs import VERBS
 
 EXIT_INTERRUPTED: Final = 128 + 2
 EXIT_BROKEN_PIPE: Final = 128 + 13  # what a program killed by SIGPIPE answers
@@ -76,7 +49,7 @@ class Boundary(TyperGroup):
 
     # Any: the context's class is click's before Typer 0.29 and Typer's own since.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Completing a verb needs none of the global options, and Typer 0.29 loads pydantic (150 ms) to read them."""
+        """Completing needs none of the global options, and Typer 0.29 loads pydantic (150 ms) to read them."""
         if not ctx.resilient_parsing or (args and args[0].startswith("-")):
             return super().parse_args(ctx, args)
         options, self.params, self.add_help_option = self.params, [], False
@@ -110,6 +83,40 @@ class Boundary(TyperGroup):
             _report(error, as_json=bool(ctx.meta.get(JSON_ASKED)))
             raise typer.Exit(error.exit_code) from None
         return result
+
+
+class Verbs(Boundary):
+    """The root with its verbs. One is imported when it is asked for: to read the options of all costs Typer 0.3 s."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*VERBS, *(name for name in super().list_commands(ctx) if name not in VERBS)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in VERBS and cmd_name not in self.commands:
+            self.add_command(_verb(cmd_name))
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in VERBS:
+            for name in VERBS:  # one that is nearly the name is proposed, of those that are loaded
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as Typer calls it
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+def _verb(name: str) -> Any:
+    """Typer's command or group of a verb."""
+    attribute = name.replace("-", "_")
+    module = importlib.import_module(f"kitecli.commands.{attribute}")
+    alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    if group := getattr(module, "app", None):
+        alone.add_typer(group, name=name, short_help=VERBS[name])
+    else:
+        alone.command(name, short_help=VERBS[name], epilog=getattr(module, "EPILOG", None))(getattr(module, attribute))
+    return get_group(alone).commands[name]
 
 
 def _report(error: KiteError, *, as_json: bool) -> None:
@@ -183,7 +190,7 @@ def _override(text: str) -> tuple[str, str]:
 
 app = typer.Typer(
     name="kite",
-    cls=Boundary,
+    cls=Verbs,
     help="Market data for Zerodha's Kite Connect, with a simulated exchange built in.",
     epilog="No account is needed for `kite demo` and `kite feed --sim`. Not advice; not affiliated with Zerodha.",
     no_args_is_help=True,
@@ -205,30 +212,6 @@ def kite(
     ] = False,
 ) -> None:
     context.obj = GlobalOptions(config, profile, dict(_override(text) for text in overrides or ()))
-
-
-app.command(short_help="See ticks stream, with no account.", epilog="Example: kite demo --seconds 60")(demo)
-app.command(short_help="Stream live ticks.", epilog=FEED_EXAMPLES)(feed)
-app.command(short_help="Show bars: a chart, a table or lines.", epilog=BARS_EXAMPLES)(bars)
-app.command(name="audit-bars", short_help="Explain where bars differ from the broker's candles.")(audit_bars)
-app.command(short_help="Record everything the feed receives.", epilog=RECORD_EXAMPLES)(record)
-app.command(short_help="Play a recorded day as if live.", epilog=REPLAY_EXAMPLES)(replay)
-app.command(short_help="Show the running feeds.")(status)
-app.command(short_help="Show a feed's figures, live.", epilog=STATS_EXAMPLES)(stats)
-app.command(short_help="End a running feed.")(stop)
-app.command(short_help="Show what kite has written down.", epilog=LOGS_EXAMPLES)(logs)
-app.command(short_help="Run a simulated exchange on this machine.")(sim)
-app.command(short_help="Measure and judge this machine under a known load.", epilog=LOADTEST_EXAMPLES)(loadtest)
-app.command(short_help="Print the ticks of captured messages.")(decode)
-app.command(short_help="Show the market's sessions and holidays.", epilog=CALENDAR_EPILOG)(calendar)
-app.command(short_help="Write a configuration file to edit.")(init)
-app.command(short_help="Check what kite needs of this machine.")(doctor)
-app.add_typer(instruments_app, name="instruments", short_help="Fetch, search, show and compare the instruments.")
-app.add_typer(data_app, name="data", short_help="Recordings, and historical candles.")
-app.add_typer(auth_app, name="auth", short_help="Log in at the broker, once a day.")
-app.add_typer(creds_app, name="creds", short_help="Keep credentials in an encrypted vault.")
-app.add_typer(alerts_app, name="alerts", short_help="Have yourself told of outages.")
-app.add_typer(config_app, name="config", short_help="Show the settings and where each came from.")
 
 
 def main() -> None:

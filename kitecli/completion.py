@@ -1,14 +1,14 @@
-"""Completes instruments at a shell's prompt from the mapped index, without Typer, NumPy or any other import that costs.
+"""Completes verbs and instruments at a shell's prompt, without Typer, NumPy or any other import that costs.
 
-A process of Typer's alone takes as long as a user notices; this one takes what Python takes to start. Whatever isn't an
-instrument (verbs, options, their values) is left to Typer.
+A process of Typer's alone takes as long as a user notices; this one takes what Python takes to start. Instruments come
+from the mapped index. Whatever else there is (options, their values, a verb's verbs) is left to Typer.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from shlex import shlex
 from typing import Final
 
@@ -16,6 +16,7 @@ from kitecli.errors import DataError
 from kitecli.folders import data_dir
 from kitecli.market.index import MasterIndex
 from kitecli.master.folder import SIMULATED, newest_index
+from kitecli.verbs import VERBS
 
 # Verbs whose arguments are instruments, and those of their options that take a value; a test compares them with Typer.
 TAKES_VALUE: Final = {
@@ -41,16 +42,21 @@ _SPECIAL: Final = frozenset(" &'\"()$`;|<>*?[]#~!\\")
 
 
 def answer(environ: Mapping[str, str]) -> str | None:
-    """What to print for a shell that asks to complete an instrument; None where it asks for something else."""
+    """What to print where a shell asks to complete a verb or an instrument; None where it asks for something else."""
     shell = environ.get("_KITE_COMPLETE", "").removeprefix("complete_")
     if shell not in _FORMS:
         return None
     words, typed = _line(shell, environ)
-    if not _wants_instrument(words, typed):
+    if typed.startswith("-"):
+        return None
+    at = _after_globals(words)
+    if at == len(words):
+        return _FORMS[shell]({verb: purpose for verb, purpose in VERBS.items() if verb.startswith(typed)}, typed)
+    if not _wants_instrument(words[at:]):
         return None
     index = _index(words, environ)
     found = candidates(index, typed.lstrip("'\"")) if index else []
-    return _FORMS[shell](found, typed)
+    return _FORMS[shell](dict.fromkeys(found, ""), typed)
 
 
 def candidates(index: MasterIndex, typed: str) -> list[str]:
@@ -110,23 +116,26 @@ def _split(text: str) -> list[str]:
     return words
 
 
-def _wants_instrument(words: list[str], typed: str) -> bool:
+def _after_globals(words: list[str]) -> int:
+    """Where the verb stands, or would; beyond the end where an option still lacks its value."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in GLOBAL_VALUES else 1
+    return at
+
+
+def _wants_instrument(words: list[str]) -> bool:
     verb, rest = _verb(words)
-    if verb is None or typed.startswith("-"):
-        return False
     before = rest[-1] if rest else ""
-    return before not in TAKES_VALUE[verb] or before in INSTRUMENT_OPTIONS
+    return verb is not None and (before not in TAKES_VALUE[verb] or before in INSTRUMENT_OPTIONS)
 
 
 def _verb(words: list[str]) -> tuple[str | None, list[str]]:
     """The verb and what follows it; None where it takes no instruments."""
-    at = 0
-    while at < len(words) and words[at].startswith("-"):
-        at += 2 if words[at] in GLOBAL_VALUES else 1
     for count in (1, 2):
-        verb = " ".join(words[at : at + count])
+        verb = " ".join(words[:count])
         if verb in TAKES_VALUE:
-            return verb, words[at + count :]
+            return verb, words[count:]
     return None, []
 
 
@@ -151,7 +160,7 @@ def _real_sources() -> list[str]:
     return sorted((name for name in names if name != SIMULATED), key=lambda name: (name != "api.kite.trade", name))
 
 
-def _for_bash(found: list[str], typed: str) -> str:
+def _for_bash(found: Iterable[str], typed: str) -> str:
     """The part behind the last colon, unless the word is quoted: bash puts the answer there."""
     if typed[:1] in ("'", '"'):
         return "\n".join(found)
@@ -161,20 +170,26 @@ def _for_bash(found: list[str], typed: str) -> str:
     )
 
 
-def _for_zsh(found: list[str], _: str) -> str:
-    quoted = "\n".join('"' + word.replace("$", "\\$").replace("`", "\\`").replace(":", r"\\:") + '"' for word in found)
-    return f"_arguments '*: :(({quoted}))'" if found else "_files"
+def _for_zsh(found: Mapping[str, str], _: str) -> str:
+    words = (_zsh_quoted(word) + (f":{_zsh_quoted(purpose)}" if purpose else "") for word, purpose in found.items())
+    listed = "\n".join(words)
+    return f"_arguments '*: :(({listed}))'" if found else "_files"
 
 
-def _for_fish(found: list[str], _: str) -> str:
+def _zsh_quoted(text: str) -> str:
+    escaped = text.replace("'", "''").replace("$", "\\$").replace("`", "\\`").replace(":", r"\\:")
+    return f'"{escaped}"'
+
+
+def _for_fish(found: Mapping[str, str], _: str) -> str:
     if os.environ.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":
         sys.exit(0 if found else 1)
-    return "\n".join(found)
+    return "\n".join(f"{word}\t{purpose}".rstrip() for word, purpose in found.items())
 
 
-def _for_powershell(found: list[str], _: str) -> str:
-    quoted = (f"'{word}'" if set(word) & _SPECIAL else word for word in found)
-    return "\n".join(f"{word}::: " for word in quoted)
+def _for_powershell(found: Mapping[str, str], _: str) -> str:
+    words = ((f"'{word}'" if set(word) & _SPECIAL else word, purpose) for word, purpose in found.items())
+    return "\n".join(f"{word}:::{purpose or ' '}" for word, purpose in words)
 
 
 _FORMS: Final = {

@@ -9,12 +9,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from kitecli.cli import app
 from kitecli.completion import GLOBAL_VALUES, INSTRUMENT_OPTIONS, LIMIT, TAKES_VALUE, answer, candidates
 from kitecli.market.columns import index_of_rows
 from kitecli.market.instruments import format_instruments
 from kitecli.master.folder import instruments_dir
 from kitecli.master.store import MasterStore
+from kitecli.verbs import VERBS
 from tests.market.masters import contract, share
 
 ROWS = [
@@ -81,10 +85,14 @@ def bash(line: str) -> list[str] | None:
         ("kite feed XYZ", []),
         ("kite feed --mode INFI", None),
         ("kite feed --mo", None),
-        ("kite fe", None),
+        ("kite fe", ["feed"]),
+        ("kite --profile x --set a=b do", ["doctor"]),
+        ("kite --profile ", None),
+        ("kite --prof", None),
+        ("kite nothing", []),
         ("kite instruments sh", None),
         ("kite config show INFI", None),
-        ("kite ", None),
+        ("kite ", list(VERBS)),
     ],
 )
 def test_bash_gets_what_goes_on_from_what_is_typed(line: str, said: list[str] | None):
@@ -137,14 +145,11 @@ def test_a_damaged_index_or_none_says_nothing(data: Path):
 
 
 def test_the_options_that_take_a_value_are_typer_s():
-    from typer.main import get_command
-
-    from kitecli.cli import app
-
     root = get_command(app)
+    commands = {name: root.get_command(None, name) for name in VERBS}
     verbs = {
-        **{name: root.commands[name] for name in ("feed", "bars", "audit-bars", "record", "replay")},
-        **{f"instruments {n}": root.commands["instruments"].commands[n] for n in ("show", "search")},
+        **{name: commands[name] for name in ("feed", "bars", "audit-bars", "record", "replay")},
+        **{f"instruments {n}": commands["instruments"].commands[n] for n in ("show", "search")},
     }
     for verb, command in verbs.items():
         options = [p for p in command.params if p.param_type_name == "option" and not p.is_flag and p.name != "help"]
@@ -152,18 +157,34 @@ def test_the_options_that_take_a_value_are_typer_s():
     globals_ = [p for p in root.params if p.param_type_name == "option" and not p.is_flag]
     assert {name for option in globals_ for name in option.opts} >= GLOBAL_VALUES
     assert set().union(*TAKES_VALUE.values()) >= INSTRUMENT_OPTIONS
-    taking = {name for name, command in root.commands.items() if any(p.name == "symbols" for p in command.params)}
+    taking = {name for name, command in commands.items() if any(p.name == "symbols" for p in command.params)}
     assert taking <= set(TAKES_VALUE)
 
 
-def test_the_program_answers_by_itself_and_leaves_verbs_to_typer(run_kite):
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "pwsh"])
+@pytest.mark.parametrize("typed", ["kite ", "kite re", "kite xyz"])
+def test_verbs_are_said_as_typer_says_them(shell: str, typed: str):
+    word = typed.partition(" ")[2]
+    asked = {
+        "_KITE_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": typed,
+        "_TYPER_COMPLETE_WORD_TO_COMPLETE": word,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": "1",
+    }
+    theirs = CliRunner().invoke(app, [], env=asked, prog_name="kite").stdout
+    assert answer(asked) == theirs.removesuffix("\n")
+
+
+def test_the_program_answers_by_itself_and_leaves_options_to_typer(run_kite):
     asked = {"_KITE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     assert run_kite(env={**asked, "_TYPER_COMPLETE_ARGS": "kite feed NSE:INF"}).stdout == "NSE:INFIBEAM\nNSE:INFY\n"
     run = "import sys; sys.argv[0] = 'kite'; from kitecli.__main__ import main; main()"
-    env = {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": "kite fe"}
+    env = {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": "kite feed --spi"}
     assert (
         subprocess.run([sys.executable, "-c", run], env=env, capture_output=True, text=True, check=True).stdout
-        == "feed\tStream live ticks.\n"
+        == "--spin\tBusy-wait for ticks: less latency for a whole core.\n"
     )
 
 

@@ -14,6 +14,7 @@ SHOWN = (
     *("RELIANCE", "HDFCBANK", "ICICIBANK", "INFY", "TCS", "SBIN", "ITC", "LT"),
 )
 RATE_PER_S = 4.0
+EPILOG = "Example: kite demo --seconds 60"
 
 INTRODUCTION = """\
 kite demo: live-looking NSE ticks for {seconds:.0f} seconds, no account needed.
