@@ -20,6 +20,7 @@ from kitecli.errors import UsageError
 from kitecli.hot import COMPILED
 from kitecli.store.layout import END, END_BYTES, FRAME, SUBSCRIBED
 from kitecli.store.recorder import StoreHold
+from kitecli.store.recording import Recording
 from tests.store.independent_reader import read_day
 
 RAW = ("--set", "datafeed.store_seal=false")
@@ -69,6 +70,26 @@ def test_a_recording_says_what_it_has_and_is_whole(kite, tmp_path):
     assert (last["ended"], last["whole"], last["unrecorded"]) == (True, True, 0)
     assert samples[0]["state"] == "on"
     assert last["acknowledged"]["power"] == last["acknowledged"]["process"] == sum(1 for _ in read_day(day_of(store)))
+
+
+def test_without_the_compiled_parts_a_recording_is_the_same(run_kite, environment, tmp_path):
+    """The feed is a thread of ``kite record`` then; what it wrote is read by the reference, and by what is there."""
+    store = tmp_path / "store"
+    asked = ("record", "--sim", "INFY", "TCS", "--mode", "full", "--store", str(store), "--duration", "1", "--json")
+    said = run_kite(*asked, env={**environment, "KITE_PURE": "1"})
+    assert said.returncode == 0, said.stderr
+    last = json.loads(said.stdout.splitlines()[-1])
+    records = list(read_day(day_of(store)))
+    assert (last["whole"], last["unrecorded"], last["acknowledged"]["power"]) == (True, 0, len(records))
+    assert ended(store)
+    assert {record.connection for record in records} == {0}
+    with Recording.open(day_of(store)) as day:
+        assert [(*each[:4], bytes(each.payload)) for each in day.records()] == [
+            (one.number, one.kind, one.connection, one.ts_recv_ns, one.payload) for one in records
+        ]
+        ticks = day.array().ticks
+    assert set(ticks["token"].tolist()) == {408065, 2953217}
+    assert 0 < last["ticks"] <= ticks.size
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C as a signal")
