@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from kitecli.bars.intervals import MAX_SERIES, Interval
 from kitecli.errors import UsageError
-from kitecli.secret import Secret
+from kitecli.secret import Secret, cleaned
 
 Value = bool | int | float | str | time | Secret | tuple[str, ...] | None
 
@@ -294,14 +294,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A secret: any text, never shown."""
+    """A secret: a line of text, never shown. Its error says what is wrong with it, and quotes nothing."""
 
     @property
     def expects(self) -> str:
-        return "any text"
+        return "a line of text"
 
     def parse(self, text: str) -> Secret | None:
-        return Secret(text) if text else None
+        return cleaned(Secret(text)) or None
 
 
 def _is_loopback(host: str) -> bool:
