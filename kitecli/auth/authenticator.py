@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kitecli import stdin
 from kitecli.auth.hold import Hold
 from kitecli.auth.keys import AccountKeys, GivenKeys, Keys, needed
 from kitecli.auth.place import SIMULATED, LoginPlace, place_of
@@ -165,7 +166,7 @@ class KiteAuthenticator:
             hold = Hold(Path(data_dir(), "auth"), needed(self.keys, "user_id"))
             return by_totp(self.keys, hold, self._say, retry=self._retry)
         if way == "paste":
-            return by_paste(sys.stdin.readline, self._say)
+            return by_paste(stdin.line, self._say)
         if self.place.redirect_url is None:
             raise UsageError("kite doesn't know where the login ends", hint="set kite.redirect_url, or use --paste")
         return by_browser(self.place.redirect_url, self._say)

@@ -30,8 +30,11 @@ def page_url(login_url: str, api_key: str, nonce: str) -> str:
 
 def request_token_of(redirected_to: str, nonce: str) -> Secret:
     """The request token that a redirect brings. Raises :class:`AuthError` where it brings none, or another login's."""
-    said = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
-    if not hmac.compare_digest(said.get(NONCE, "").encode(), nonce.encode()):
+    try:
+        said = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
+    except ValueError as error:
+        raise AuthError("That is no address", why=str(error), hint=_AGAIN) from None
+    if not hmac.compare_digest(said.get(NONCE, "").encode(errors="replace"), nonce.encode()):
         raise AuthError("This redirect answers another login", why="what kite sent along didn't come back", hint=_AGAIN)
     token = said.get("request_token", "")
     if not token or said.get("status", "success") != "success":
@@ -40,7 +43,7 @@ def request_token_of(redirected_to: str, nonce: str) -> Secret:
             why=said.get("message") or f"its status is {said.get('status', 'missing')}",
             hint=_AGAIN,
         )
-    return Secret(token)
+    return _token(token)
 
 
 def pasted_token(text: str, nonce: str) -> Secret:
@@ -51,7 +54,11 @@ def pasted_token(text: str, nonce: str) -> Secret:
     text = text.strip()
     if "request_token=" in text or "://" in text:
         return request_token_of(text if "?" in text else f"?{text}", nonce)
-    if not text.isalnum():
+    return _token(text)
+
+
+def _token(text: str) -> Secret:
+    if not (text.isascii() and text.isalnum()):
         raise AuthError(
             "That is no request token",
             why="it is letters and digits alone" if text else "nothing was pasted",

@@ -12,6 +12,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Final
 
+from kitecli import stdin
 from kitecli.errors import AuthError, UsageError, WrongPassword
 from kitecli.secret import Secret, is_text
 from kitecli.vault import keystore
@@ -47,7 +48,7 @@ def at_hand(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
     """
     if profile not in _opened:
         opened = unlock_quietly(profile)
-        if opened is None and Vault(vault_path(profile)).exists() and sys.stdin.isatty():
+        if opened is None and Vault(vault_path(profile)).exists() and stdin.at_terminal():
             opened = unlock_by_prompt(profile)
         if opened is None:
             return None
@@ -65,11 +66,16 @@ def unlock_by_prompt(profile: str = DEFAULT_PROFILE) -> OpenVault:
 
 
 def ask(prompt: str) -> Secret:
-    """Something typed without being shown. Raises :class:`AuthError` where there is no terminal, or Ctrl-D is typed."""
-    if not sys.stdin.isatty():
+    """Something typed without being shown.
+
+    Raises :class:`AuthError` where there is no terminal, or Ctrl-D is typed, :class:`UsageError` for no UTF-8.
+    """
+    if not stdin.at_terminal():
         raise nobody_to_ask()
     try:
         return Secret(getpass(prompt))
+    except UnicodeDecodeError:
+        raise stdin.not_text() from None
     except EOFError:
         sys.stderr.write("\n")  # the prompt's line is still open
         raise AuthError("Nothing was typed", why="the input ended instead (Ctrl-D)", hint="try again") from None

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from kitecli.cli import app
 from kitecli.commands.creds import app as creds_app
+from kitecli.secret import Secret
 from kitecli.vault.layout import Sealed
 from tests.commands.at_terminal import AtTerminal
 from tests.vault.keyring_of_tests import forget_modules, write_keyring
@@ -82,6 +83,14 @@ def test_setup_keeps_what_stdin_says_and_status_shows_it_masked(creds, made: Pat
     assert "the-key" not in shown
 
 
+@pytest.mark.parametrize(("lines", "ends"), [("", 2), ("just garbage\n", 2), ("KITE_PASSWORD=canary b\n", 3)])
+def test_setup_without_a_credential_makes_no_vault(creds, tmp_path: Path, lines: str, ends: int):
+    refused = creds("setup", stdin=lines, password=PASSWORD, ends=ends)
+    assert "stdin" in refused.stderr
+    assert "canary" not in refused.output
+    assert not (tmp_path / "data" / "vault").exists()
+
+
 def test_without_the_password_status_tells_of_the_file_alone(creds, made: Path):
     assert "locked" in creds("status").stdout
     document = told(creds("status", "--json"))
@@ -139,7 +148,7 @@ def test_a_wrong_password_and_damage_are_told_apart(creds, made: Path):
 
 def test_pbkdf2_can_be_chosen_and_nothing_else(creds, tmp_path: Path):
     creds("setup", "--kdf", "scrypt", ends=2)
-    creds("setup", "--kdf", "pbkdf2", password=PASSWORD)
+    creds("setup", "--kdf", "pbkdf2", stdin=LINES, password=PASSWORD)
     assert told(creds("status", "--json"))["kdf"] == "PBKDF2-HMAC-SHA256, 600,000 iterations"
 
 
@@ -178,6 +187,53 @@ def test_reset_asks_and_then_nothing_is_left(creds, made: Path):
     assert list(made.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+@pytest.mark.parametrize("verb", ["reset", "restore"])
+def test_a_no_is_an_error_of_one_json_line(
+    creds, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, answer: str
+):
+    before = made.read_bytes()
+    creds("backup", str(tmp_path / "copy"))
+    monkeypatch.setattr("kitecli.stdin.at_terminal", lambda: True)
+    what = [verb] if verb == "reset" else [verb, str(tmp_path / "copy"), "--password-fd", "9"]
+    monkeypatch.setattr("kitecli.vault.unlocking.read_line", lambda _: Secret(PASSWORD))
+    refused = creds(*what, "--json", stdin=answer, ends=1)
+    assert refused.stdout == ""
+    assert json.loads(refused.stderr.partition("[y/N]: ")[2])["exit_code"] == 1
+    assert made.read_bytes() == before
+
+
+def test_ctrl_c_at_a_question_is_an_interruption(creds, made: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kitecli.stdin.at_terminal", lambda: True)
+    monkeypatch.setattr("kitecli.stdin.line", interrupted)
+    asked = creds("reset", "--json", ends=130)
+    assert (asked.stdout, "Aborted" in asked.stderr) == ("", False)
+    assert made.exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "ends", "said"),
+    [
+        *(("creds status", 0, ""), ("creds reset", 2, "--yes"), ("creds rotate", 4, "no terminal")),
+        *(("creds set api_key --password-fd", 2, "0 bytes"), ("creds setup --password-fd", 2, "nothing on stdin")),
+        *(("auth login --paste", 4, "nothing was pasted"), ("decode -", 6, "empty")),
+    ],
+)
+def test_a_closed_stdin_is_nobody(
+    fd, made: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str, ends: int, said: str
+):
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setenv("KITE_API_KEY", "the-key")
+    monkeypatch.setenv("KITE_API_SECRET", "the-secret")
+    account = ["--set", "kite.account=second"] if "setup" in verb else []
+    given = [fd(PASSWORD)] if verb.endswith("-fd") else []
+    assert (app([*account, *verb.split(), *given], standalone_mode=False) or 0) == ends
+    assert said in capsys.readouterr().err
+
+
 def test_a_backup_brings_everything_back_and_replaces_only_when_told(creds, made: Path, tmp_path: Path):
     copy = tmp_path / "copy.vault"
     creds("backup", str(copy))
@@ -210,7 +266,7 @@ def test_import_env_takes_the_environment_and_a_dotenv(creds, tmp_path: Path, mo
 def test_accounts_have_vaults_of_their_own(fd, tmp_path: Path):
     for name in ("first", "second"):
         arguments = ["--set", f"kite.account={name}", "creds", "setup", "--password-fd", fd(PASSWORD)]
-        assert CliRunner().invoke(app, arguments, input="").exit_code == 0
+        assert CliRunner().invoke(app, arguments, input=LINES).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "data" / "vault").iterdir()) == ["first.vault", "second.vault"]
 
 
