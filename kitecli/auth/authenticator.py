@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 from kitecli import stdin
 from kitecli.auth.hold import Hold
 from kitecli.auth.keys import AccountKeys, GivenKeys, Keys, needed
-from kitecli.auth.place import SIMULATED, LoginPlace, place_of
+from kitecli.auth.place import LoginPlace, place_at, place_of
 from kitecli.auth.steps import is_loopback, page_url
 from kitecli.auth.ways import Say, Way, by_browser, by_paste, by_totp
 from kitecli.errors import AuthError, BrokerError, KiteError, UsageError
 from kitecli.folders import data_dir
 from kitecli.logs import logger
-from kitecli.ring.location import runtime_dir
 from kitecli.secret import Secret
 from kitecli.session import DaySession, write_session
 
@@ -191,7 +190,5 @@ def _configured(settings: Settings | None) -> tuple[LoginPlace, Keys]:
 
 
 def _simulated(ready: Ready) -> tuple[LoginPlace, Keys]:
-    """An exchange's login, at the redirect URL that is registered there."""
-    place = LoginPlace(SIMULATED, ready.api_url, ready.login_url, ready.redirect_url, runtime_dir())
     names = ("api_key", "api_secret", "user_id", "password", "totp_secret")
-    return place, GivenKeys({name: getattr(ready, name) for name in names})
+    return place_at(ready), GivenKeys({name: getattr(ready, name) for name in names})

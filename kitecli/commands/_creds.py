@@ -94,14 +94,14 @@ def given_password(prompt: str, password_fd: int | None) -> Secret:
 
 def new_password(descriptor: int | None) -> Secret:
     """A password to be: read once, or typed twice. Raises :class:`UsageError` where the two differ."""
-    from kitecli.vault.unlocking import ask, read_line
+    from kitecli.vault.unlocking import ask, composed, read_line
     from kitecli.vault.vault import check_strength
 
     if descriptor is not None:
-        return read_line(descriptor)
-    password = ask("New password of the vault (12 characters or more): ")
+        return composed(read_line(descriptor))
+    password = composed(ask("New password of the vault (12 characters or more): "))
     check_strength(password)
-    if ask("The same again: ") != password:
+    if composed(ask("The same again: ")) != password:
         raise UsageError("The two passwords differ", why="nothing was changed", hint="try again")
     return password
 

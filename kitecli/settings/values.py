@@ -240,7 +240,8 @@ class Root:
         if text.lower() in _NOTHING:
             return None
         parts = urlsplit(text)
-        _ = parts.port  # raises ValueError for one there can't be
+        if parts.port == 0:  # raises ValueError for one there can't be
+            raise ValueError(text)
         secure = parts.scheme == self.tls or (parts.scheme == self.plain and _is_loopback(parts.hostname or ""))
         if not (secure and parts.hostname) or set(text) & set("@?#"):
             raise ValueError(text)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from getpass import getpass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from kitecli import stdin
 from kitecli.errors import AuthError, UsageError, WrongPassword
@@ -22,6 +23,7 @@ from kitecli.vault.vault import OpenVault, Vault
 FD_VARIABLE: Final = "KITE_VAULT_FD"
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
 LINE_BYTES_MAX: Final = 4096
+Outcome = TypeVar("Outcome")
 
 _opened: dict[str, OpenVault] = {}
 
@@ -155,7 +157,26 @@ def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:
 
 def unlocked(vault: Vault, password: Secret) -> OpenVault:
     """Open it, and overwrite the password whatever comes of it. Raises as :meth:`Vault.unlock`."""
+    return with_either_form(vault.unlock, password)
+
+
+def composed(password: Secret) -> Secret:
+    """In Unicode's form NFC, as new vaults have it: systems differ in whether ü is one character or two."""
+    from unicodedata import normalize
+
+    text = password.reveal()
+    return password if text == (one := normalize("NFC", text)) else Secret(one)
+
+
+def with_either_form(use: Callable[[Secret], Outcome], password: Secret) -> Outcome:
+    """Use it as new vaults have it, else as it was typed, which older ones may have. Overwrites it."""
+    form = composed(password)
     try:
-        return vault.unlock(password)
+        return use(form)
+    except WrongPassword:
+        if form is password:
+            raise
+        return use(password)
     finally:
+        form.wipe()
         password.wipe()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from kitecli.cli import app
 from kitecli.commands.creds import app as creds_app
 from kitecli.secret import Secret
+from kitecli.vault import Vault, vault_path
 from kitecli.vault.layout import Sealed
 from tests.commands.at_terminal import AtTerminal
 from tests.vault.keyring_of_tests import forget_modules, write_keyring
@@ -178,6 +179,34 @@ def test_rotate_changes_the_key_and_change_password_the_password(creds, made: Pa
     assert Sealed.parse(made.read_bytes()).key_id.hex() == key_id
     creds("status", password=PASSWORD, ends=4)
     creds("status", password=OTHER)
+
+
+NFC, NFD = "pässwörter zählen", "pa\u0308sswo\u0308rter za\u0308hlen"
+
+
+@pytest.mark.parametrize("chosen", [NFC, NFD])
+def test_a_password_opens_it_however_its_letters_are_composed(creds, tmp_path: Path, chosen: str):
+    creds("setup", stdin=LINES, password=chosen)
+    creds("backup", str(tmp_path / "copy"))
+    for typed in (NFC, NFD):
+        creds("rotate", password=typed)
+        creds("restore", str(tmp_path / "copy"), "--yes", password=typed)
+    creds("change-password", password=NFD, new=NFD + "!")
+    creds("rotate", password=NFC + "!")
+    creds("rotate", password=NFD, ends=4)
+
+
+def test_one_that_an_earlier_kite_took_as_typed_still_opens_its_vault(creds, tmp_path: Path):
+    Vault(vault_path()).create(Secret(NFD)).close()
+    creds("rotate", password=NFD)
+    creds("backup", str(tmp_path / "copy"))
+    creds("restore", str(tmp_path / "copy"), "--yes", password=NFD)
+    creds("rotate", password=NFC, ends=4)
+
+
+def test_white_space_is_no_password(creds):
+    creds("setup", stdin=LINES, password=" " * 12, ends=2)
+    creds("setup", stdin=LINES, password="   short   ", ends=2)
 
 
 def test_reset_asks_and_then_nothing_is_left(creds, made: Path):
