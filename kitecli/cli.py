@@ -143,10 +143,8 @@ def _without_secrets(text: str) -> str:
     """Exceptions of other packages may quote a URL, a header or an environment variable."""
     from kitecli.settings.schema import SECRET_VARIABLES
 
-    for variable in SECRET_VARIABLES:
-        if value := os.environ.get(variable):
-            text = text.replace(value, MASK)
-    return _SECRET_PARAMETER.sub(rf"\1={MASK}", redacted(text))
+    given = (os.environ.get(variable, "") for variable in SECRET_VARIABLES)
+    return _SECRET_PARAMETER.sub(rf"\1={MASK}", redacted(text, *given))
 
 
 def _lost_output(raised: Exception) -> EnvironmentProblem | None:

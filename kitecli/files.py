@@ -29,6 +29,8 @@ def replacing(path: Path, *, given: bool = False) -> Iterator[IO[bytes]]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             with os.fdopen(os.open(draft, flags, 0o666 if given else 0o600), "wb") as file:
+                if not given and sys.platform != "win32":
+                    os.fchmod(file.fileno(), 0o600)  # a umask may have taken from it
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -24,7 +24,7 @@ from kitecli.settings import Settings
 
 State = Literal["ok", "warn", "fail"]
 
-PACKAGES: Final = ("typer", "rich", "numpy", "pyyaml", "picows", "kiteconnect", "cryptography")
+PACKAGES: Final = (*("typer", "rich", "numpy", "pyyaml", "picows", "kiteconnect", "cryptography", "pyotp", "requests"),)
 MODULE_OF: Final = {"pyyaml": "yaml"}
 PYTHON_MINIMUM: Final = (3, 11)
 MEMORY_ADVISED_BYTES: Final = 8 * 10**9
@@ -131,10 +131,13 @@ def check_package(name: str) -> Check:
 
 
 def check_secrets(settings: Settings | None) -> Iterator[Check]:
-    """The account's vault and who could read it; secrets that stand in the open. No password is asked for."""
+    """The account's vault and who could read it; secrets that stand in the open. No password is asked for.
+
+    Where the configuration can't be read it doesn't say which account, and the vault is the one without a name.
+    """
+    yield check_vault(settings.kite.vault if settings else "default")
     if settings is None:
         return
-    yield check_vault(settings.kite.vault)
     if settings.exposed:
         yield Check(
             "secrets in the open", "warn", settings.exposed.partition(" can be read")[0], "kite creds import-env"

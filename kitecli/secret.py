@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NoReturn
 from weakref import WeakValueDictionary
 
@@ -87,16 +88,33 @@ class Secret:
 _alive: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 
 
-def redacted(text: str) -> str:
-    """``text`` with each secret that this process holds masked: known values, whatever name they stand behind."""
-    return redactor()(text)
+def cleaned(value: Secret) -> Secret:
+    """A credential that comes from outside, without the white space around it that a file or a paste brings.
+
+    Raises :class:`ValueError`, which quotes nothing of it: a line break would end the header or the line it is put
+    into, and what can't be seen nobody finds when the broker refuses it.
+    """
+    content = value.view().tobytes()
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise ValueError("it isn't UTF-8") from None
+    bare = text.strip()
+    if not bare.isprintable():
+        raise ValueError("a line break or another character that can't be seen is in it")
+    return value if bare == text else Secret(bare)
 
 
-def redactor() -> Callable[[str], str]:
+def redacted(text: str, *others: str) -> str:
+    """``text`` with each secret that this process holds masked, and ``others``, whatever name they stand behind."""
+    return redactor(*others)(text)
+
+
+def redactor(*others: str) -> Callable[[str], str]:
     """:func:`redacted` for several texts, by the secrets of now: to collect them takes most of its time."""
-    found = {secret.reveal() for secret in list(_alive.values())}
+    found = {*others, *(secret.reveal() for secret in list(_alive.values()))}
     # A URL goes whole, before the token in it.
-    values = sorted((value for value in found if len(value) >= _REDACTED_LENGTH), key=len, reverse=True)
+    values = sorted({form for value in found for form in _forms(value)}, key=len, reverse=True)
 
     def masked(text: str) -> str:
         for value in values:
@@ -104,6 +122,13 @@ def redactor() -> Callable[[str], str]:
         return text
 
     return masked
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A value as it is, and as errors of other packages and JSON show one that has quotes or line breaks."""
+    in_bytes = repr(value.encode("utf-8", "surrogatepass"))[2:-1]
+    forms = value, value.strip(), repr(value)[1:-1], in_bytes, json.dumps(value)[1:-1]
+    return (form for form in forms if len(form) >= _REDACTED_LENGTH)
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from typing import Final
 from kitecli.clock import ist
 from kitecli.errors import AuthError
 from kitecli.files import write_whole
-from kitecli.secret import Secret
+from kitecli.secret import Secret, cleaned
 
 ENDS_HOUR: Final = 6
 UNSTEADY_HOURS: Final = (5, 8)
@@ -92,7 +92,7 @@ def read_token(path: Path, now_s: float) -> Secret:
     text = _private_text(path)
     if text.startswith("{"):
         return read_session(path, now_s).access_token
-    if not text or any(character.isspace() for character in text):
+    if not text.isprintable() or len(text.split()) != 1:
         raise _unusable(path, "holds no access token", "one line with nothing but the token belongs there", LOG_IN)
     return Secret(text)
 
@@ -130,7 +130,7 @@ def _lasting(path: Path, now_s: float) -> DaySession | None:
 def _session_of(text: str) -> DaySession | None:
     try:
         plain = json.loads(text)
-        token = Secret(str(plain.pop("access_token")))
+        token = cleaned(Secret(str(plain.pop("access_token"))))
         since_s, until_s = int(plain.pop("since_s")), int(plain.pop("until_s"))
         return DaySession(access_token=token, since_s=since_s, until_s=until_s, **plain)
     except (ValueError, TypeError, KeyError, AttributeError):

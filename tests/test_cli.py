@@ -128,7 +128,9 @@ def test_a_defect_says_where_and_exits_70():
 def test_no_output_quotes_a_secret(monkeypatch: pytest.MonkeyPatch, debug: str):
     monkeypatch.setenv("KITE_DEBUG", debug)
     monkeypatch.setenv("KITE_PASSWORD", "canary-password")
-    leaky = ValueError("GET wss://ws?api_key=canary-key&access_token=canary-token as canary-password")
+    monkeypatch.setenv("KITE_API_SECRET", "canary's\nsecret")
+    quoted = repr(b"token canary's\nsecret")  # as http.client shows a header it refuses
+    leaky = ValueError(f"GET wss://ws?api_key=canary-key&access_token=canary-token as canary-password with {quoted}")
     shown = CliRunner().invoke(raising(leaky), ["fail"]).stderr
     assert "********" in shown
     assert "canary" not in shown

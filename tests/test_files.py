@@ -41,8 +41,9 @@ def test_what_fails_midway_leaves_the_old_one_and_no_draft(tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are kept elsewhere there")
-def test_kites_own_files_are_private_and_a_users_are_as_he_likes(tmp_path: Path):
-    before = os.umask(0o027)
+@pytest.mark.parametrize(("umask", "mode"), [(0o027, 0o640), (0o777, 0o000)])
+def test_kites_own_files_are_private_and_a_users_are_as_he_likes(tmp_path: Path, umask: int, mode: int):
+    before = os.umask(umask)
     try:
         write_whole(tmp_path / "ours", b"")
         with replacing(tmp_path / "theirs", given=True):
@@ -50,7 +51,7 @@ def test_kites_own_files_are_private_and_a_users_are_as_he_likes(tmp_path: Path)
     finally:
         os.umask(before)
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
-    assert modes == {"ours": 0o600, "theirs": 0o640}
+    assert modes == {"ours": 0o600, "theirs": mode}
 
 
 @pytest.mark.parametrize(("given", "hint"), [(False, "KITE_DATA_DIR"), (True, "another folder")])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kitecli.secret import MASK, Secret, redacted, without_secrets
+from kitecli.secret import MASK, Secret, cleaned, redacted, without_secrets
 
 CANARY = "canary-7f3a"
 
@@ -108,6 +108,33 @@ def test_short_ones_would_garble_everything():
     secret = Secret("token")
     assert redacted("the token was refused") == "the token was refused"
     assert secret
+
+
+@pytest.mark.parametrize("value", ["tok-4711\n", "two\nlines-4711", 'it\'s "4711"', "पासवर्ड-4711"])
+@pytest.mark.parametrize(
+    "shown", [str, repr, str.strip, json.dumps, lambda value: repr(value.encode()), lambda value: repr([value])]
+)
+def test_it_is_masked_as_errors_and_json_show_it(value: str, shown):
+    secret = Secret(value)
+    assert "4711" not in redacted(f"Invalid header value {shown(value)}")
+    assert "4711" not in redacted(f"Invalid header value {shown(value)}", value)
+    del secret
+    assert "4711" not in redacted(f"Invalid header value {shown(value)}", value)
+
+
+@pytest.mark.parametrize("text", ["tok", "  tok\r\n", "\ttok\n\n"])
+def test_white_space_around_one_from_outside_is_dropped(text: str):
+    assert cleaned(Secret(text)) == Secret("tok")
+    assert cleaned(Secret("a pass word ü")) == Secret("a pass word ü")
+
+
+@pytest.mark.parametrize(
+    "text", ["canary\nx", "canary\0x", "canary\x1bx", "canary\u2028x", "canary\u200bx", "canary\udcffx"]
+)
+def test_one_that_no_header_and_no_line_could_hold_is_refused_unseen(text: str):
+    with pytest.raises(ValueError, match=r"in it|UTF-8") as raised:
+        cleaned(Secret(text))
+    assert "canary" not in str(raised.value)
 
 
 def test_a_child_s_environment_has_no_secret():

@@ -73,6 +73,8 @@ def test_what_was_written_is_read_until_its_end_and_then_gone(path: Path):
         '{"access_token": "t", "colour": 1}',
         '{"access_token": "t", "api_key": "k", "user_id": "u", "since_s": null, "until_s": null}',
         '{"access_token": "t", "api_key": "k", "user_id": "u", "since_s": 0, "until_s": "soon"}',
+        '{"access_token": "t\\nx", "api_key": "k", "user_id": "u", "since_s": 0, "until_s": 9e9}',
+        '{"access_token": "t\\udcff", "api_key": "k", "user_id": "u", "since_s": 0, "until_s": 9e9}',
     ],
 )
 def test_what_is_no_session_is_refused_without_showing_it(path: Path, content: str):
@@ -87,6 +89,10 @@ def test_a_file_of_the_users_own_holds_a_token_alone(tmp_path: Path):
     mine.touch(0o600)
     mine.write_text("t0ken\n")
     assert read_token(mine, NOW_S) == Secret("t0ken")
+    for content in ("t0k\x1ben", "t0k\nen", ""):
+        mine.write_text(content)
+        with pytest.raises(AuthError, match="holds no access token"):
+            read_token(mine, NOW_S)
     mine.chmod(0o644)
     with pytest.raises(AuthError, match="0644"):
         read_token(mine, NOW_S)

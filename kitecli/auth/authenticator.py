@@ -10,15 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kitecli import stdin
 from kitecli.auth.hold import Hold
 from kitecli.auth.keys import AccountKeys, GivenKeys, Keys, needed
-from kitecli.auth.place import SIMULATED, LoginPlace, place_of
+from kitecli.auth.place import LoginPlace, place_at, place_of
 from kitecli.auth.steps import is_loopback, page_url
 from kitecli.auth.ways import Say, Way, by_browser, by_paste, by_totp
 from kitecli.errors import AuthError, BrokerError, KiteError, UsageError
 from kitecli.folders import data_dir
 from kitecli.logs import logger
-from kitecli.ring.location import runtime_dir
 from kitecli.secret import Secret
 from kitecli.session import DaySession, write_session
 
@@ -167,7 +167,7 @@ class KiteAuthenticator:
             hold = Hold(Path(data_dir(), "auth"), needed(self.keys, "user_id"))
             return by_totp(self.keys, hold, self._say, retry=self._retry)
         if way == "paste":
-            return by_paste(sys.stdin.readline, self._say, self._draw)
+            return by_paste(stdin.line, self._say, self._draw)
         if self.place.redirect_url is None:
             raise UsageError("kite doesn't know where the login ends", hint="set kite.redirect_url, or use --paste")
         return by_browser(self.place.redirect_url, self._say)
@@ -192,7 +192,5 @@ def _configured(settings: Settings | None) -> tuple[LoginPlace, Keys]:
 
 
 def _simulated(ready: Ready) -> tuple[LoginPlace, Keys]:
-    """An exchange's login, at the redirect URL that is registered there."""
-    place = LoginPlace(SIMULATED, ready.api_url, ready.login_url, ready.redirect_url, runtime_dir())
     names = ("api_key", "api_secret", "user_id", "password", "totp_secret")
-    return place, GivenKeys({name: getattr(ready, name) for name in names})
+    return place_at(ready), GivenKeys({name: getattr(ready, name) for name in names})

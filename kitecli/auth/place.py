@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kitecli.errors import EnvironmentProblem
 from kitecli.ring.location import runtime_dir
@@ -11,6 +12,9 @@ from kitecli.secret import Secret
 from kitecli.session import DaySession, newest_session, session_path
 from kitecli.settings.endpoints import load_endpoints
 from kitecli.settings.schema import KiteSettings
+
+if TYPE_CHECKING:
+    from kitecli.sim.options import Ready
 
 SIMULATED = "simulated"
 """The account of all exchanges on this machine."""
@@ -40,6 +44,11 @@ def place_of(kite: KiteSettings) -> LoginPlace:
     """The configured environment. Raises :class:`EnvironmentProblem` where there is no runtime folder."""
     ends = load_endpoints(kite)
     return LoginPlace(kite.vault, ends.api_root, ends.login_url, kite.redirect_url, runtime_dir(), ends.route_prefix)
+
+
+def place_at(ready: Ready) -> LoginPlace:
+    """An exchange's login, at the redirect URL that is registered there. Raises as :func:`place_of`."""
+    return LoginPlace(SIMULATED, ready.api_url, ready.login_url, ready.redirect_url, runtime_dir())
 
 
 def todays_session(kite: KiteSettings, now_s: float) -> DaySession | None:

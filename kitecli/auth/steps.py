@@ -45,7 +45,7 @@ def request_token_of(redirected_to: str, nonce: str) -> Secret:
             why=said.get("message") or f"its status is {said.get('status', 'missing')}",
             hint=_AGAIN,
         )
-    return Secret(token)
+    return _token(token)
 
 
 def pasted_token(text: str, nonce: str) -> Secret:
@@ -56,7 +56,11 @@ def pasted_token(text: str, nonce: str) -> Secret:
     text = text.strip()
     if "request_token=" in text or "://" in text:
         return request_token_of(text if "?" in text else f"?{text}", nonce)
-    if not text.isalnum():
+    return _token(text)
+
+
+def _token(text: str) -> Secret:
+    if not (text.isascii() and text.isalnum()):
         raise AuthError(
             "That is no request token",
             why="it is letters and digits alone" if text else "nothing was pasted",

@@ -181,11 +181,18 @@ def certificates() -> str | bool:
 
 
 def _authorise(session: BrokerSession) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Set the header by an auth hook: a plain header would lose to a ~/.netrc entry of the host."""
+    """Set the header by an auth hook: a plain header would lose to a ~/.netrc entry of the host.
+
+    Raises :class:`AuthError` for what no header takes: the HTTP client's own error quotes it whole.
+    """
+    signature = f"token {session.api_key}:{session.access_token.reveal()}"
+    if not (signature.isascii() and signature.isprintable()):
+        why = "letters outside ASCII or characters that can't be seen are in it"
+        raise AuthError("The api_key or the access token can't be sent", why=why, hint=_LOG_IN)
 
     def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
         if session.access_token:
-            request.headers["Authorization"] = f"token {session.api_key}:{session.access_token.reveal()}"
+            request.headers["Authorization"] = signature
         return request
 
     return sign

@@ -47,11 +47,15 @@ def simulated(settings: Settings, *, sim: bool, start: bool = False) -> Iterator
     if found is not None or not start:
         yield found or _none_runs()
         return
+    from kitecli.auth.place import place_at
     from kitecli.sim.launcher import launch
     from kitecli.sim.options import REDIRECT_URL, SimOptions
 
     with launch(SimOptions(redirect_url=settings.kite.redirect_url or REDIRECT_URL)) as exchange:
-        yield exchange.ready
+        try:
+            yield exchange.ready
+        finally:
+            place_at(exchange.ready).session_file(exchange.ready.api_key).unlink(missing_ok=True)
     say("kite: the simulated exchange was there for this login only; kite feed --daemon --sim has one that stays")
 
 

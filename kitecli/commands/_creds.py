@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
+from kitecli import stdin
 from kitecli.commands._shared import say
-from kitecli.errors import EnvironmentProblem, UsageError
+from kitecli.errors import EnvironmentProblem, KiteError, UsageError
 from kitecli.secret import ALERTING, CREDENTIALS, MASK, VARIABLES_OF_SECRETS, Secret, wipe
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def opened_if_wanted(profile: str, password_fd: int | None) -> OpenVault | None:
 
     if password_fd is not None:
         return opened(profile, password_fd)
-    if (quietly := unlock_quietly(profile)) or not sys.stdin.isatty():
+    if (quietly := unlock_quietly(profile)) or not stdin.at_terminal():
         return quietly
     password = ask(f"Password of the vault {profile!r} (Enter: leave it locked): ")
     return unlocked(Vault(vault_path(profile)), password) if password else None
@@ -92,14 +93,14 @@ def given_password(prompt: str, password_fd: int | None) -> Secret:
 
 def new_password(descriptor: int | None) -> Secret:
     """A password to be: read once, or typed twice. Raises :class:`UsageError` where the two differ."""
-    from kitecli.vault.unlocking import ask, read_line
+    from kitecli.vault.unlocking import ask, composed, read_line
     from kitecli.vault.vault import check_strength
 
     if descriptor is not None:
-        return read_line(descriptor)
-    password = ask("New password of the vault (12 characters or more): ")
+        return composed(read_line(descriptor))
+    password = composed(ask("New password of the vault (12 characters or more): "))
     check_strength(password)
-    if ask("The same again: ") != password:
+    if composed(ask("The same again: ")) != password:
         raise UsageError("The two passwords differ", why="nothing was changed", hint="try again")
     return password
 
@@ -108,7 +109,7 @@ def typed_values() -> dict[str, Secret]:
     """The five credentials: asked for at a terminal, where Enter passes one over, else lines of stdin as in a .env."""
     from kitecli.vault.unlocking import ask
 
-    if sys.stdin.isatty():
+    if stdin.at_terminal():
         say("Enter passes one over. Nothing is shown while you type.")
         typed = {name: ask(f"{what}: ") for name, what in _WHAT.items()}
         return {name: value for name, value in typed.items() if value}
@@ -116,10 +117,14 @@ def typed_values() -> dict[str, Secret]:
 
 
 def lines_of_stdin() -> dict[str, Secret]:
-    """``KITE_API_KEY=…`` and so on, by name."""
+    """``KITE_API_KEY=…`` and so on, by name. Raises :class:`UsageError` where there are none, :class:`ConfigError`."""
     from kitecli.settings.dotenv import secrets_in
 
-    return by_name(secrets_in(sys.stdin.read()))
+    found = secrets_in(stdin.whole(), "stdin")
+    if not found:
+        hint = f"lines as {VARIABLES_OF_SECRETS[0]}=… belong there; at a terminal kite creds setup asks for each"
+        raise UsageError("There is nothing on stdin to keep", why="no vault was made", hint=hint)
+    return by_name(found)
 
 
 def one_value(name: str, descriptor: int | None) -> Secret:
@@ -128,9 +133,9 @@ def one_value(name: str, descriptor: int | None) -> Secret:
 
     if descriptor is not None:
         return read_line(descriptor)
-    if sys.stdin.isatty():
+    if stdin.at_terminal():
         return ask(f"{_WHAT.get(name, name)}: ")
-    return Secret(sys.stdin.readline().rstrip("\r\n"))
+    return Secret(stdin.line())
 
 
 def by_name(variables: Mapping[str, str]) -> dict[str, Secret]:
@@ -244,12 +249,15 @@ def keyring_follows(inside: OpenVault) -> bool:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Raises :class:`UsageError` where nobody is there to answer, :class:`typer.Abort` on no."""
+    """Raises :class:`UsageError` where nobody is there to answer, :class:`KiteError` on no."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not stdin.at_terminal():
         raise UsageError(question, why="there is no terminal to ask at", hint="add --yes")
-    typer.confirm(question, abort=True, err=True)
+    # Not typer.confirm: it makes one answer of Ctrl-C and no, and writes to stdout, which is data.
+    typer.echo(f"{question} [y/N]: ", nl=False, err=True)
+    if stdin.line().strip().lower() not in {"y", "yes"}:
+        raise KiteError("Nothing was changed", why="the answer wasn't yes")
 
 
 def facts(vault: Vault, profile: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ import typer
 
 from kitecli.commands import _auth
 from kitecli.commands._shared import JsonOption, print_json, say, settings_of
+from kitecli.errors import UsageError
 
 app = typer.Typer(help="Log in at the broker, once a day.", no_args_is_help=True)
 
@@ -91,21 +92,23 @@ def token(
     sim: _Sim = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the day's access token; without --stdout only where it is kept.
+    """Print the day's access token. Without --stdout it is an error that says where the token is kept.
 
     Examples:
 
       KITE_ACCESS_TOKEN=$(kite auth token --stdout) python my_script.py
     """
     from kitecli.auth.authenticator import KiteAuthenticator
-    from kitecli.secret import MASK
 
     settings = settings_of(context)
     with _auth.simulated(settings, sim=sim) as ready:
         auth = KiteAuthenticator(settings=settings, simulated=ready, say=say)
         session = _auth.known(auth)
-    shown = session.access_token.reveal() if to_stdout else MASK
+    file = auth.place.session_file(session.api_key)
+    if not to_stdout:
+        raise UsageError("The token is printed with --stdout alone", why=f"it is kept in {file}", hint="add --stdout")
+    shown = session.access_token.reveal()
     if as_json:
-        print_json({"access_token": shown, "file": str(auth.place.session_file(session.api_key))})
+        print_json({"access_token": shown, "file": str(file)})
     else:
         typer.echo(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -219,13 +220,14 @@ def restore(
       kite creds restore /media/stick/kite.vault
     """
     from kitecli.vault import Vault, vault_path
+    from kitecli.vault.unlocking import with_either_form
 
     vault = Vault(vault_path(_account(context)))
     sealed = _creds.read_backup(file)
     password = _creds.given_password(f"Password of {file}: ", password_fd)
     if vault.exists():
         _creds.confirm(f"Replace {vault.path}?", yes=yes)
-    vault.restore(sealed, password)
+    with_either_form(partial(vault.restore, sealed), password)
     _tell(as_json, {"vault": str(vault.path)}, f"{vault.path} is what {file} was.")
 
 

@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 import string
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from kitecli import stdin
 from kitecli.commands._shared import JsonOption, print_json, say
 from kitecli.errors import DataError
 from kitecli.terminal.numbers import counted
@@ -105,7 +105,7 @@ def read_bytes(file: str) -> bytes:
     :raises DataError: it can't be read.
     """
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return stdin.whole() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise DataError(f"{file} can't be read", why=error.strerror or str(error), hint="Check the path") from error
 

@@ -130,7 +130,9 @@ def parse(key: str, text: str, origin: Origin) -> tuple[str, Given]:
         raise _unknown(key, origin)
     try:
         return name, Given(kind.parse(text.strip()), origin)
-    except ValueError:
+    except ValueError as error:
+        if name in SECRETS:
+            raise ConfigError(f"{key} can't be used", why=f"{origin}: {error}", hint=_correction(origin)) from None
         raise ConfigError(
             f"{key} is {_without_userinfo(text)!r}",
             why=f"{origin} says so; it must be {kind.expects}",

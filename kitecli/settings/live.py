@@ -110,7 +110,7 @@ class LiveConfig:
 def _given(key: str, value: object) -> tuple[str, Given]:
     origin = Origin("code")
     if key in SECRETS and isinstance(value, Secret | None):
-        return key, Given(value, origin)
+        return parse(key, value.reveal() if value else "", origin)
     if isinstance(value, Secret):
         raise ConfigError(f"{key} is no secret", hint="give it a plain value")
     return parse(key, str(value), origin)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from kitecli.bars.intervals import MAX_SERIES, Interval
 from kitecli.errors import UsageError
-from kitecli.secret import Secret
+from kitecli.secret import Secret, cleaned
 
 Value = bool | int | float | str | time | Secret | tuple[str, ...] | None
 
@@ -240,7 +240,8 @@ class Root:
         if text.lower() in _NOTHING:
             return None
         parts = urlsplit(text)
-        _ = parts.port  # raises ValueError for one there can't be
+        if parts.port == 0:  # raises ValueError for one there can't be
+            raise ValueError(text)
         secure = parts.scheme == self.tls or (parts.scheme == self.plain and _is_loopback(parts.hostname or ""))
         if not (secure and parts.hostname) or set(text) & set("@?#"):
             raise ValueError(text)
@@ -294,14 +295,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A secret: any text, never shown."""
+    """A secret: a line of text, never shown. Its error says what is wrong with it, and quotes nothing."""
 
     @property
     def expects(self) -> str:
-        return "any text"
+        return "a line of text"
 
     def parse(self, text: str) -> Secret | None:
-        return Secret(text) if text else None
+        return cleaned(Secret(text)) or None
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,19 +2,23 @@
 
 The first line of stdin is the options as JSON; the one line of stdout is where it listens, or an error, as JSON. The
 child ends when its stdin does, so it never outlives whoever started it; unless it is to end when nobody listens.
+Then an argument may name the folder with the word of it, which it takes along.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from kitecli.errors import KiteError
 from kitecli.logs import running as log
 from kitecli.logs.plan import LogPlan
+from kitecli.sim.background import forget
 from kitecli.sim.options import Ready, SimOptions
 
 
@@ -30,6 +34,8 @@ def main() -> int:
         print(json.dumps(error.as_dict()), flush=True)  # noqa: T201 - the answer to the parent
         return error.exit_code
     finally:
+        for folder in sys.argv[1:]:
+            forget(Path(folder), os.getpid())
         if running is not None:
             running.leave(_ignored)
     return 0

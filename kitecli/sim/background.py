@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
@@ -24,8 +25,8 @@ _FILE: Final = "sim.json"
 
 def begin(options: SimOptions, folder: Path) -> Ready:
     """Start one that outlives this process, and leave word of it in ``folder``. Raises as launcher.launch."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kitecli.sim"],
+    process = subprocess.Popen(  # noqa: S603 - our own module, told where its word stands
+        [sys.executable, "-m", "kitecli.sim", str(folder.absolute())],
         env=without_secrets(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -54,6 +55,13 @@ def begin(options: SimOptions, folder: Path) -> Ready:
     # It isn't ours to wait for any more, and subprocess would complain of it.
     process.returncode = 0
     return ready
+
+
+def forget(folder: Path, pid: int) -> None:
+    """Remove the word of one that ends, which holds its credentials; not a newer one's."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        if json.loads((folder / _FILE).read_text())["pid"] == pid:
+            (folder / _FILE).unlink()
 
 
 def running(folder: Path) -> Ready | None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from kitecli.stdin import at_terminal
+
 ARROWS: Final = {b"A": "up", b"B": "down", b"C": "right", b"D": "left"}
 _INTRODUCERS: Final = (b"\x1b[", b"\x1bO")
 
@@ -46,7 +48,7 @@ class Keys:
 @contextmanager
 def pressed_keys() -> Iterator[Keys]:
     """The keys of standard input while it lasts. Nobody's where that is no terminal, or one of Windows."""
-    if sys.platform == "win32" or not sys.stdin.isatty():
+    if sys.platform == "win32" or not at_terminal():
         yield Keys(None)
         return
     import termios

@@ -20,7 +20,7 @@ from typing import Final
 
 from kitecli.clock import ist
 from kitecli.errors import UsageError
-from kitecli.secret import ALERTING, CREDENTIALS, Secret, is_text, wipe
+from kitecli.secret import ALERTING, CREDENTIALS, Secret, cleaned, wipe
 from kitecli.vault.layout import BODY_BYTES_MAX, TAG_BYTES, damaged
 
 TOKEN: Final = "access_token"  # noqa: S105 - its name
@@ -64,8 +64,8 @@ class Entries:
         return Secret(bytearray(entry.value)) if entry else None
 
     def set(self, name: str, value: Secret) -> None:
-        """Raises :class:`UsageError` for a name there can't be, or a value that is empty, too long or no text."""
-        self._put(_credential(name), Entry(bytearray(value.view())))
+        """Raises :class:`UsageError` for a name there can't be, or a value that is none, too long or no line."""
+        self._put(_credential(name), Entry(_line(name, value)))
 
     def remove(self, name: str) -> None:
         if entry := self._by_name.pop(name, None):
@@ -79,10 +79,10 @@ class Entries:
         return AccessToken(user_id.decode(), Secret(value), ist(entry.until_s))
 
     def set_token(self, token: AccessToken) -> None:
-        """Raises :class:`UsageError` for an end without a zone, which is no moment."""
+        """Raises :class:`UsageError` for an end without a zone, which is no moment, and as :meth:`set`."""
         if token.until.tzinfo is None:
             raise UsageError(f"{token.until} has no time zone", hint="give an aware datetime")
-        value = bytearray(token.user_id.encode()) + b"\n" + token.value.view()
+        value = bytearray(token.user_id.encode()) + b"\n" + _line(TOKEN, token.value)
         self._put(TOKEN, Entry(value, int(token.until.timestamp())))
 
     def ended(self, now_s: float) -> list[str]:
@@ -108,8 +108,6 @@ class Entries:
             raise UsageError(
                 f"No {name} has {len(entry.value):,} bytes", hint=f"give it 1 to {VALUE_BYTES_MAX:,}, or remove it"
             )
-        if not is_text(entry.value):
-            raise UsageError(f"This {name} isn't UTF-8", why="the vault keeps text", hint="save its file as UTF-8")
         self.remove(name)
         self._by_name[name] = entry
 
@@ -118,6 +116,14 @@ def _credential(name: str) -> str:
     if name in (*CREDENTIALS, *ALERTING):
         return name
     raise UsageError(f"There is no credential {name!r}", hint="the names are " + ", ".join((*CREDENTIALS, *ALERTING)))
+
+
+def _line(name: str, value: Secret) -> bytearray:
+    try:
+        return bytearray(cleaned(value).view())
+    except ValueError as error:
+        hint = "give it as one line of UTF-8"
+        raise UsageError(f"This {name} can't be kept", why=str(error), hint=hint) from None
 
 
 def _read(content: bytearray) -> Iterator[tuple[str, Entry]]:

@@ -30,7 +30,7 @@ class Tries:
         try:
             plain = json.loads(content)
             return cls(int(plain["failures"]), int(plain["last_ns"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             return cls()
 
     def to_bytes(self) -> bytes:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from getpass import getpass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from kitecli import stdin
 from kitecli.errors import AuthError, EnvironmentProblem, KiteError, UsageError, WrongPassword
 from kitecli.secret import Secret, is_text
 from kitecli.vault import keystore
@@ -21,6 +23,7 @@ from kitecli.vault.vault import OpenVault, Vault
 FD_VARIABLE: Final = "KITE_VAULT_FD"
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
 LINE_BYTES_MAX: Final = 4096
+Outcome = TypeVar("Outcome")
 
 _opened: dict[str, OpenVault] = {}
 
@@ -49,7 +52,7 @@ def at_hand(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
     """
     if profile not in _opened:
         opened = unlock_quietly(profile)
-        if opened is None and Vault(vault_path(profile)).exists() and sys.stdin.isatty():
+        if opened is None and Vault(vault_path(profile)).exists() and stdin.at_terminal():
             opened = unlock_by_prompt(profile)
         if opened is None:
             return None
@@ -67,11 +70,16 @@ def unlock_by_prompt(profile: str = DEFAULT_PROFILE) -> OpenVault:
 
 
 def ask(prompt: str) -> Secret:
-    """Something typed without being shown. Raises :class:`AuthError` where there is no terminal, or Ctrl-D is typed."""
-    if not sys.stdin.isatty():
+    """Something typed without being shown.
+
+    Raises :class:`AuthError` where there is no terminal, or Ctrl-D is typed, :class:`UsageError` for no UTF-8.
+    """
+    if not stdin.at_terminal():
         raise nobody_to_ask()
     try:
         return Secret(getpass(prompt))
+    except UnicodeDecodeError:
+        raise stdin.not_text() from None
     except EOFError:
         sys.stderr.write("\n")  # the prompt's line is still open
         raise AuthError("Nothing was typed", why="the input ended instead (Ctrl-D)", hint="try again") from None
@@ -143,7 +151,7 @@ def _key_in_keyring(vault: Vault) -> bytearray | None:
     try:
         return keystore.kept(vault.path)
     except EnvironmentProblem as locked:
-        if not sys.stdin.isatty():
+        if not stdin.at_terminal():
             raise
         sys.stderr.write(f"kite: {locked.what.lower()} ({locked.why}), so the vault's password is needed\n")
         return None
@@ -161,14 +169,39 @@ def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:
 
 
 def unlocked(vault: Vault, password: Secret) -> OpenVault:
-    """Open it and overwrite the password. Raises as :meth:`Vault.unlock`.
+    """Open it and overwrite the password. Raises as :meth:`Vault.unlock`."""
+    return with_either_form(vault.unlock, password)
+
+
+def composed(password: Secret) -> Secret:
+    """In Unicode's form NFC, as new vaults have it: systems differ in whether ü is one character or two."""
+    from unicodedata import normalize
+
+    text = password.reveal()
+    return password if text == (one := normalize("NFC", text)) else Secret(one)
+
+
+def with_either_form(use: Callable[[Secret], Outcome], password: Secret) -> Outcome:
+    """Use it as new vaults have it, else as it was typed, which older ones may have; and overwrite it.
 
     Where a defect of ours ends it the password stays: what the defect quotes is masked by the values of secrets.
     """
+    form = composed(password)
     try:
-        opened = vault.unlock(password)
+        outcome = _in_either(use, form, password)
     except (KiteError, KeyboardInterrupt):
+        form.wipe()
         password.wipe()
         raise
+    form.wipe()
     password.wipe()
-    return opened
+    return outcome
+
+
+def _in_either(use: Callable[[Secret], Outcome], form: Secret, password: Secret) -> Outcome:
+    try:
+        return use(form)
+    except WrongPassword:
+        if form is password:
+            raise
+        return use(password)

@@ -292,7 +292,7 @@ def _where_it_can_be_written() -> Iterator[None]:
 
 def check_strength(password: Secret) -> None:
     """Raises :class:`UsageError` for a password that is too short to withstand guessing at a copy of the file."""
-    if len(password.reveal()) < PASSWORD_LENGTH_MIN:
+    if len(password.reveal().strip()) < PASSWORD_LENGTH_MIN:
         raise UsageError(
             f"The vault's password needs {PASSWORD_LENGTH_MIN} characters",
             why="who copies the file can try passwords without end",

@@ -42,7 +42,26 @@ def test_what_people_paste(pasted: str):
     assert pasted_token(pasted, "n-1") == Secret("abc123")
 
 
-@pytest.mark.parametrize("pasted", ["", "\n", "two words", "http://127.0.0.1:5010/kite", GOOD.replace("n-1", "n-2")])
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        *(
+            "",
+            "\n",
+            "two words",
+            "http://127.0.0.1:5010/kite",
+            GOOD.replace("n-1", "n-2"),
+            "http://[/?request_token=abc",
+        ),
+        *(
+            GOOD + "\udcff",
+            GOOD.replace("abc123", "abc\udcff"),
+            GOOD.replace("abc123", "abc%0A1"),
+            "abc\udcff",
+            "पासवर्ड",
+        ),
+    ],
+)
 def test_what_is_no_request_token(pasted: str):
     with pytest.raises(AuthError):
         pasted_token(pasted, "n-1")

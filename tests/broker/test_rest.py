@@ -277,6 +277,16 @@ def test_no_error_shows_the_token(broker: FakeBroker):
     assert TOKEN not in repr(refused.value) + str(refused.value) + repr(session(broker))
 
 
+@pytest.mark.parametrize(
+    ("key", "token"), [("key", "canary\n"), ("key", "canary\r\nx"), ("key", "canaryé"), ("k\n", "canary")]
+)
+def test_what_no_header_takes_is_refused_before_anything_is_sent(broker: FakeBroker, key: str, token: str):
+    with pytest.raises(AuthError, match="can't be sent") as raised:
+        profile(BrokerSession(broker.root, key, Secret(token)))
+    assert "canary" not in str(raised.value)
+    assert broker.asked == []
+
+
 def test_a_feed_can_be_started_from_the_simulated_exchange():
     with launch(SimOptions()) as exchange:
         ours = BrokerSession(exchange.api_url, exchange.api_key, Secret(exchange.access_token))

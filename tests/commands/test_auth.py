@@ -81,8 +81,10 @@ def test_by_browser(kite: Kite, kite_process: Run, browsing: dict[str, str]):
     assert (found["user_id"], found["source"], found["market_data"]) == ("SIM001", "kite auth login", True)
     assert found["until"].endswith("06:00:00+05:30")
     assert 0 < found["remaining_s"] <= 86_400
-    hidden = kite("auth", "token")
-    assert set(hidden.stdout.strip()) == {"*"}
+    for asked in (("auth", "token"), ("auth", "token", "--json")):
+        hidden = kite(*asked)
+        assert (hidden.exit_code, hidden.stdout) == (2, "")
+        assert "session-sim-" in hidden.stderr, "where it is kept"
     token = kite("auth", "token", "--stdout").stdout.strip()
     assert len(token) == 32
     assert kite("auth", "login", "--totp").exit_code == 0
@@ -137,6 +139,7 @@ def test_at_a_simulated_exchange_of_its_own_with_no_account(run_kite: Kite, tmp_
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["user_id"] == "SIM001"
     assert "for this login only" in done.stderr
+    assert not list((tmp_path / "run").glob("session-*")), "it ends with its exchange"
     nobody = run_kite("auth", "status", "--sim", env=env)
     assert (nobody.returncode, "No simulated exchange" in nobody.stderr) == (4, True)
 

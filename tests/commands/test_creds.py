@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from kitecli.cli import app
+from kitecli.secret import Secret
+from kitecli.vault import Vault, vault_path
 from kitecli.vault.layout import Sealed
 from tests.commands.at_terminal import AtTerminal
 from tests.commands.every_verb import every_verb
@@ -82,6 +84,14 @@ def test_setup_keeps_what_stdin_says_and_status_shows_it_masked(creds, made: Pat
     assert "the-key" not in shown
 
 
+@pytest.mark.parametrize(("lines", "ends"), [("", 2), ("just garbage\n", 2), ("KITE_PASSWORD=canary b\n", 3)])
+def test_setup_without_a_credential_makes_no_vault(creds, tmp_path: Path, lines: str, ends: int):
+    refused = creds("setup", stdin=lines, password=PASSWORD, ends=ends)
+    assert "stdin" in refused.stderr
+    assert "canary" not in refused.output
+    assert not (tmp_path / "data" / "vault").exists()
+
+
 def test_without_the_password_status_tells_of_the_file_alone(creds, made: Path):
     assert "locked" in creds("status").stdout
     document = told(creds("status", "--json"))
@@ -89,8 +99,8 @@ def test_without_the_password_status_tells_of_the_file_alone(creds, made: Path):
     assert "secrets" not in document
 
 
-@pytest.mark.parametrize("value", ["x" * 5000, "k\udce9y"])
-def test_where_it_can_t_be_filled_no_vault_is_left(creds, tmp_path: Path, value: str, monkeypatch: pytest.MonkeyPatch):
+def test_where_it_can_t_be_filled_no_vault_is_left(creds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    value = "x" * 5000
     monkeypatch.setenv("KITE_API_SECRET", value)
     monkeypatch.setenv("KITE_API_KEY", "the-key")
     creds("import-env", password=PASSWORD, ends=2)
@@ -100,6 +110,16 @@ def test_where_it_can_t_be_filled_no_vault_is_left(creds, tmp_path: Path, value:
     monkeypatch.setenv("KITE_API_SECRET", value)
     creds("import-env", password=PASSWORD, ends=2)
     assert told(creds("status", "--json", password=PASSWORD))["locked"] is False, "one that was there stays"
+
+
+@pytest.mark.parametrize("value", ["canary\nx", "canary\udce9"])
+def test_what_is_no_line_of_text_is_kept_nowhere(creds, made: Path, value: str, monkeypatch: pytest.MonkeyPatch):
+    before = made.read_bytes()
+    monkeypatch.setenv("KITE_API_SECRET", value)
+    refused = creds("import-env", password=PASSWORD, ends=3)
+    assert "KITE_API_SECRET" in refused.stderr
+    assert "canary" not in refused.output
+    assert made.read_bytes() == before
 
 
 def test_a_descriptor_that_there_can_t_be_is_a_mistake_of_the_user_s(creds, made: Path):
@@ -129,7 +149,7 @@ def test_a_wrong_password_and_damage_are_told_apart(creds, made: Path):
 
 def test_pbkdf2_can_be_chosen_and_nothing_else(creds, tmp_path: Path):
     creds("setup", "--kdf", "scrypt", ends=2)
-    creds("setup", "--kdf", "pbkdf2", password=PASSWORD)
+    creds("setup", "--kdf", "pbkdf2", stdin=LINES, password=PASSWORD)
     assert told(creds("status", "--json"))["kdf"] == "PBKDF2-HMAC-SHA256, 600,000 iterations"
 
 
@@ -176,11 +196,86 @@ def test_rotate_changes_the_key_and_change_password_the_password(creds, made: Pa
     creds("status", password=OTHER)
 
 
+NFC, NFD = "pässwörter zählen", "pa\u0308sswo\u0308rter za\u0308hlen"
+
+
+@pytest.mark.parametrize("chosen", [NFC, NFD])
+def test_a_password_opens_it_however_its_letters_are_composed(creds, tmp_path: Path, chosen: str):
+    creds("setup", stdin=LINES, password=chosen)
+    creds("backup", str(tmp_path / "copy"))
+    for typed in (NFC, NFD):
+        creds("rotate", password=typed)
+        creds("restore", str(tmp_path / "copy"), "--yes", password=typed)
+    creds("change-password", password=NFD, new=NFD + "!")
+    creds("rotate", password=NFC + "!")
+    creds("rotate", password=NFD, ends=4)
+
+
+def test_one_that_an_earlier_kite_took_as_typed_still_opens_its_vault(creds, tmp_path: Path):
+    Vault(vault_path()).create(Secret(NFD)).close()
+    creds("rotate", password=NFD)
+    creds("backup", str(tmp_path / "copy"))
+    creds("restore", str(tmp_path / "copy"), "--yes", password=NFD)
+    creds("rotate", password=NFC, ends=4)
+
+
+def test_white_space_is_no_password(creds):
+    creds("setup", stdin=LINES, password=" " * 12, ends=2)
+    creds("setup", stdin=LINES, password="   short   ", ends=2)
+
+
 def test_reset_asks_and_then_nothing_is_left(creds, made: Path):
     assert "--yes" in creds("reset", ends=2).stderr
     assert made.exists()
     creds("reset", "--yes")
     assert list(made.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+@pytest.mark.parametrize("verb", ["reset", "restore"])
+def test_a_no_is_an_error_of_one_json_line(
+    creds, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, answer: str
+):
+    before = made.read_bytes()
+    creds("backup", str(tmp_path / "copy"))
+    monkeypatch.setattr("kitecli.stdin.at_terminal", lambda: True)
+    what = [verb] if verb == "reset" else [verb, str(tmp_path / "copy"), "--password-fd", "9"]
+    monkeypatch.setattr("kitecli.vault.unlocking.read_line", lambda _: Secret(PASSWORD))
+    refused = creds(*what, "--json", stdin=answer, ends=1)
+    assert refused.stdout == ""
+    assert json.loads(refused.stderr.partition("[y/N]: ")[2])["exit_code"] == 1
+    assert made.read_bytes() == before
+
+
+def test_ctrl_c_at_a_question_is_an_interruption(creds, made: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kitecli.stdin.at_terminal", lambda: True)
+    monkeypatch.setattr("kitecli.stdin.line", interrupted)
+    asked = creds("reset", "--json", ends=130)
+    assert (asked.stdout, "Aborted" in asked.stderr) == ("", False)
+    assert made.exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "ends", "said"),
+    [
+        *(("creds status", 0, ""), ("creds reset", 2, "--yes"), ("creds rotate", 4, "no terminal")),
+        *(("creds set api_key --password-fd", 2, "0 bytes"), ("creds setup --password-fd", 2, "nothing on stdin")),
+        *(("auth login --paste", 4, "nothing was pasted"), ("decode -", 6, "empty")),
+    ],
+)
+def test_a_closed_stdin_is_nobody(
+    fd, made: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str, ends: int, said: str
+):
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setenv("KITE_API_KEY", "the-key")
+    monkeypatch.setenv("KITE_API_SECRET", "the-secret")
+    account = ["--set", "kite.account=second"] if "setup" in verb else []
+    given = [fd(PASSWORD)] if verb.endswith("-fd") else []
+    assert (app([*account, *verb.split(), *given], standalone_mode=False) or 0) == ends
+    assert said in capsys.readouterr().err
 
 
 def test_a_backup_brings_everything_back_and_replaces_only_when_told(creds, made: Path, tmp_path: Path):
@@ -215,13 +310,13 @@ def test_import_env_takes_the_environment_and_a_dotenv(creds, tmp_path: Path, mo
 def test_accounts_have_vaults_of_their_own(fd, tmp_path: Path):
     for name in ("first", "second"):
         arguments = ["--set", f"kite.account={name}", "creds", "setup", "--password-fd", fd(PASSWORD)]
-        assert CliRunner().invoke(app, arguments, input="").exit_code == 0
+        assert CliRunner().invoke(app, arguments, input=LINES).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "data" / "vault").iterdir()) == ["first.vault", "second.vault"]
 
 
 def test_no_option_takes_a_secret():
     verbs = [verb for verb in every_verb() if verb.startswith("creds ")]
-    assert verbs
+    assert {"creds setup", "creds import-env"} <= {*verbs}
     for verb in verbs:
         for line in CliRunner().invoke(app, [*verb.split(), "--help"]).stdout.splitlines():
             words = line.split()

@@ -36,11 +36,59 @@ def dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("# KITE_API_KEY=abc", None),
         ("KITE_API_KEY=", None),
         ("KITE_API_KEY", None),
-        ("KITE_API_KEY=a b", None),
+        ("export KITE_API_KEY", None),
+        ("KITE_API_KEY= # none yet", None),
+        ("OTHER=$KITE_API_KEY", None),
+        ("KITE_API_KEY_2=a b", None),
+        ("KITE_API_KEY=abc#def", "abc#def"),
+        ("KITE_API_KEY=#abc", "#abc"),
+        ("KITE_API_KEY=a$b\\c", "a$b\\c"),
+        ("KITE_API_KEY=''", None),
+        ("KITE_API_KEY=' abc '", "abc"),
+        (r'KITE_API_KEY="a\"b\\\$\d" # x', r'a"b\$\d'),
+        ("KITE_API_KEY=abc\r", "abc"),
+        ("\ufeffKITE_API_KEY=abc", "abc"),
+        ("KITE_API_KEY=one\nKITE_API_KEY=two", "two"),
     ],
 )
 def test_lines_are_read_as_a_shell_would(line: str, value: str | None):
-    assert secrets_in(line).get("KITE_API_KEY") == value
+    assert secrets_in(line.encode(), ".env").get("KITE_API_KEY") == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "KITE_PASSWORD=canary b",
+            "KITE_PASSWORD=canary'd e'",
+            "KITE_PASSWORD='canary'\\''s'",
+            'KITE_PASSWORD="canary"cd',
+        ),
+        *("KITE_PASSWORD='canary", 'KITE_PASSWORD="canary\\"', "KITE_PASSWORD: canary", "- KITE_PASSWORD=canary"),
+        *(
+            "KITE_PASSWORD=canary# b",
+            "KITE_PASSWORD=canary\u2028b",
+            'KITE_PASSWORD="canary\x0bb"',
+            "KITE_PASSWORD='canary\u2028b'",
+        ),
+        *("KITE_PASSWORD=canary\rb", "KITE_PASSWORD=canary\x1bb", 'KITE_PASSWORD="a" KITE_API_KEY="canary"'),
+    ],
+)
+def test_a_line_of_ours_that_can_t_be_read_is_refused_by_its_number_and_unseen(dotenv: Path, line: str):
+    dotenv.write_bytes(f"# a comment about KITE_PASSWORD\nBEGIN KEY\n{line}\n".encode())
+    with pytest.raises(ConfigError, match=r"^\.env:3") as raised:
+        read_dotenv()
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_another_encoding_is_refused(dotenv: Path, encoding: str):
+    dotenv.write_bytes("# für\nKITE_PASSWORD=canaryü\n".encode(encoding))
+    with pytest.raises(ConfigError, match="UTF-8") as raised:
+        read_dotenv()
+    assert "canary" not in str(raised.value)
+    dotenv.write_bytes("# für\nKITE_PASSWORD=pw\nOTHER=ü\n".encode("latin-1"))
+    assert read_dotenv() == {"KITE_PASSWORD": "pw"}, "what isn't ours may be anything"
 
 
 def test_only_secrets_are_taken(dotenv: Path):
@@ -99,4 +147,5 @@ def test_git_ignores_what_holds_secrets(name: str):
 
 
 def test_the_example_is_committed():
-    assert (CHECKOUT / "config" / "env.example").is_file()
+    example = CHECKOUT / "config" / "env.example"
+    assert (CHECKOUT / ".env.example").read_bytes() == example.read_bytes(), "where people look for it"

@@ -210,6 +210,15 @@ def test_the_market_must_open_before_it_closes():
 # --- secrets ---
 
 
+@pytest.mark.parametrize("value", ["canary\nx", "canary\udcff", "canary\x1b"])
+def test_a_secret_that_is_no_line_of_text_is_refused_unseen(value: str):
+    with pytest.raises(ConfigError, match="KITE_API_SECRET") as raised:
+        load(environ={"KITE_API_SECRET": value})
+    assert "canary" not in str(raised.value)
+    assert load(environ={"KITE_API_SECRET": " canary\n"}).kite.api_secret == Secret("canary")
+    assert load(environ={"KITE_API_SECRET": " \n"}).kite.api_secret is None
+
+
 def test_secrets_come_from_the_environment_and_are_masked():
     environ = {f"KITE_{key.partition('.')[2].upper()}": f"canary-{key}" for key in SECRETS}
     settings = load(environ=environ)

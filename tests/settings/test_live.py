@@ -87,7 +87,7 @@ def test_the_alias_works_both_ways(config: LiveConfig):
 
 def test_a_secret_may_be_set_by_code_as_text_or_as_a_secret(config: LiveConfig):
     config.kite.access_token = "canary"
-    config.kite.api_secret = Secret("canary")
+    config.kite.api_secret = Secret("canary\n")
     config.kite.user_id = None
     assert config.kite.access_token == config.kite.api_secret == Secret("canary")
     assert config.kite.user_id is None

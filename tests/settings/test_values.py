@@ -94,7 +94,7 @@ def test_it_reads(kind: Kind, text: str, value: object):
         # A token in clear text across a network, or no address at all.
         (HTTPS, ["http://api.kite.trade", "http://10.0.0.1:80", "wss://ws.kite.trade", "https://", "api.kite.trade"]),
         (HTTPS, ["https://host#fragment", "https://host/#", "https://host?a=b", "https://host?", "https://me:pw@host"]),
-        (HTTPS, ["http://127.0.0.1:99999", "http://127.0.0.1:port"]),
+        (HTTPS, ["http://127.0.0.1:99999", "http://127.0.0.1:0", "http://127.0.0.1:port"]),
         (HTTPS, ["http://127.0.0.1.evil.example", "http://localhost.evil.example"]),
     ],
 )

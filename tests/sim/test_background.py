@@ -27,6 +27,16 @@ def test_it_goes_on_without_its_starter_and_is_found_by_its_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_at_its_own_end_its_word_is_gone_and_a_newer_one_s_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(background, "IDLE_S", 0.3)
+    ready = background.begin(SimOptions(instruments=30), tmp_path)
+    os.waitpid(ready.pid, 0)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "sim.json").write_text(ready.to_json())
+    background.forget(tmp_path, ready.pid + 1)
+    assert (tmp_path / "sim.json").exists()
+
+
 def test_what_is_no_word_of_an_exchange_is_none(tmp_path):
     (tmp_path / "sim.json").write_text("{")
     assert background.running(tmp_path) is None

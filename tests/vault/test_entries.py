@@ -57,6 +57,23 @@ def test_values_are_text():
         Entries().set("api_key", Secret(bytearray(b"k\xe9y")))
 
 
+@pytest.mark.parametrize("value", ["canary\nx", "canary\0x"])
+def test_values_are_one_line_and_what_stands_around_it_is_dropped(value: str):
+    entries = Entries()
+    for put in (
+        lambda secret: entries.set("api_key", secret),
+        lambda secret: entries.set_token(AccessToken("AB1234", secret, SIX)),
+    ):
+        with pytest.raises(UsageError, match="can't be kept") as raised:
+            put(Secret(value))
+        assert "canary" not in str(raised.value)
+        put(Secret("  spaced key \n"))
+    assert entries.get("api_key") == Secret("spaced key")
+    assert entries.token() == AccessToken("AB1234", Secret("spaced key"), SIX)
+    with pytest.raises(UsageError, match="0 bytes"):
+        entries.set("api_key", Secret(" \n"))
+
+
 def test_a_token_needs_an_end_with_a_zone():
     with pytest.raises(UsageError, match="zone"):
         Entries().set_token(AccessToken("AB1234", Secret("tok"), datetime(2026, 11, 24, 6)))  # noqa: DTZ001

@@ -137,6 +137,13 @@ def test_ctrl_d_at_the_prompt_is_no_password(vault: Vault, monkeypatch: pytest.M
     assert [path.name for path in vault.path.parent.iterdir()] == ["default.vault"], "it counts as no try"
 
 
+def test_bytes_that_are_no_text_at_the_prompt_are_said(vault: Vault, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unlocking, "getpass", lambda _prompt: b"\xff".decode())
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with pytest.raises(UsageError, match="UTF-8"):
+        unlock_by_prompt()
+
+
 def test_the_keyring_opens_it_by_its_key_and_an_old_key_is_explained(vault: Vault, monkeypatch: pytest.MonkeyPatch):
     with vault.unlock(Secret(PASSWORD)) as opened:
         key = opened.copy_of_key()
