@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import EnvironmentProblem, NoVault, UsageError, VaultDamaged
-from kitecli.files import can_write_in, replacing, sync_folder, unwritable
+from kitecli.files import can_write_in, sync_folder, unwritable, write_whole
 from kitecli.folders import data_dir
 from kitecli.vault.layout import FILE_BYTES_MAX
 
@@ -80,12 +80,9 @@ def stands(path: Path) -> bool:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Write a file, 0600 whatever the umask, in a folder that is 0700. Raises :class:`EnvironmentProblem`."""
+    """Write a file, 0600, in a folder that is 0700. Raises :class:`EnvironmentProblem`."""
     make_private_folder(path.parent)
-    with replacing(path) as file:
-        if sys.platform != "win32":
-            os.fchmod(file.fileno(), 0o600)
-        file.write(content)
+    write_whole(path, content)
     sync_folder(path.parent)
 
 
