@@ -15,11 +15,13 @@ import typer
 from kitecli.commands._recordings import (
     DayArgument,
     FromOption,
+    PastDamageOption,
     StoreOption,
     SymbolsArgument,
     ToOption,
     part_of,
     root_of,
+    ticks_of,
 )
 from kitecli.commands._shared import JsonOption, print_json, say
 from kitecli.errors import UsageError
@@ -44,6 +46,7 @@ def export(
         Path | None, typer.Option(help="The file; -: standard output; default: DAY.parquet.", show_default=False)
     ] = None,
     form: Annotated[str | None, typer.Option("--format", help="parquet (default), csv or ndjson.")] = None,
+    past_damage: PastDamageOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,7 +58,7 @@ def export(
 
       kite data export 2026-11-20 "NFO:NIFTY*" --from 09:15 --to 10:00 --out opening.csv
     """
-    with part_of(where, root_of(context, store), symbols, first, last) as part:
+    with part_of(where, root_of(context, store), symbols, first, last, past_damage=past_damage) as part:
         done = exported(part, out, form)
     if as_json and done.file is not None:
         print_json(done.as_dict())
@@ -133,11 +136,10 @@ def write_by_instrument(file: IO[bytes], part: Part, beside: Path, step: Callabl
     """Parquet, sorted through a file of the ticks' size beside the one that is written."""
     from kitecli.archive.naming import Labels
     from kitecli.archive.parquet import write_parquet
-    from kitecli.archive.reading import batches
     from kitecli.archive.sorting import by_instrument, census
 
-    found = census(batches(part.recording, part.tokens, part.span, depth=False), step)
-    again = batches(part.recording, part.tokens, part.span, depth=found.depth)
+    found = census(ticks_of(part, depth=False), step)
+    again = ticks_of(part, depth=found.depth)
     with by_instrument(found, again, beside) as ticks:
         write_parquet(file, ticks, Labels(part.names))
     return found.ticks
@@ -156,14 +158,13 @@ def write_ndjson(file: IO[bytes], part: Part, _: Path, step: Callable[[int], obj
 def _write_lines(file: IO[bytes], part: Part, form: str, step: Callable[[int], object]) -> int:
     from kitecli.archive.lines import csv_writer
     from kitecli.archive.naming import Labels
-    from kitecli.archive.reading import batches
     from kitecli.terminal.streams import ndjson_writer
 
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     labels = Labels(part.names)
     write = csv_writer(text, labels) if form == "csv" else ndjson_writer(text, labels)
     count = 0
-    for batch in batches(part.recording, part.tokens, part.span):
+    for batch in ticks_of(part):
         write(batch)
         step(len(batch))
         count += len(batch)

@@ -16,7 +16,6 @@ from kitecli.store.index import SegmentIndex, index_path, load_index, write_inde
 from kitecli.store.layout import BLOCK_BYTES, SUBSCRIBED
 from kitecli.store.payloads import encode_subscribed
 from kitecli.store.recording import Recording
-from kitecli.store.recovery import salvage
 from kitecli.store.sealing import seal, seal_ended
 from kitecli.store.segment import SegmentReader, Walk
 from kitecli.store.writer import StoreSettings
@@ -182,13 +181,3 @@ def test_an_index_that_was_removed_is_made_again_by_the_next_sealing(store):
     paths[1].unlink()
     assert list(seal_ended(store, QuickDisk())) == []
     assert [path.read_bytes() for path in paths] == before
-
-
-def test_a_salvaged_segment_loses_its_index(store):
-    path = segment_paths(folder_of(store))[0]
-    write_index(path)
-    raw = bytearray(path.read_bytes())
-    raw[BLOCK_BYTES // 2] ^= 1
-    path.write_bytes(raw)
-    salvage(path, QuickDisk())
-    assert not index_path(path).exists()
