@@ -66,7 +66,8 @@ class SimOptions:
     @classmethod
     def from_json(cls, text: str) -> SimOptions:
         """The inverse of :meth:`to_json`."""
-        return cls(**json.loads(text))
+        said = json.loads(text)
+        return cls(**{**said, "symbols": tuple(said["symbols"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 from kitecli.sim.recorded import RecordedSource
+from kitecli.sim.server import build_source
 from kitecli.store.recording import Recording
 from tests.replay.made import TEN_S, TOKENS, made_day
 
@@ -161,3 +162,12 @@ def test_a_span_of_some(day, source_of):
     assert source.ended
     with pytest.raises(UsageError, match="of these instruments from 10:00:01"):
         RecordedSource(day, start="10:00:01.2", to="10:00:01.5", symbols=["NSE:INFY"])
+
+
+def test_one_file_is_a_source_too(day):
+    source = build_source(SimOptions(source=str(day / "0001.kseg"), symbols=("NSE:TCS",), to="10:00:30"), 0)
+    try:
+        assert isinstance(source, RecordedSource)
+        assert [one.tradingsymbol for one in source.instruments] == ["TCS"]
+    finally:
+        source.close()

@@ -93,6 +93,20 @@ def test_damage_below_a_mark_is_named_and_left_alone(tmp_path):
         assert "records 300 to 300 are lost" in str(damage(reader, found.holes[0]))
 
 
+def test_past_damage_a_hole_is_told_in_the_spans_it_touches_and_in_no_other(tmp_path):
+    path = written(tmp_path, end=True)
+    flip(path, place_of(path, 300) + 2_000)
+    with Recording.open(tmp_path, past_damage=True) as recording:
+        (told,) = recording.gaps()
+        assert (told.from_ns, told.to_ns) == (1_299, 1_301)
+        for span in [(0, 1_300), (1_300, 1_301), (1_301, None), (1_100, 1_500)]:
+            assert recording.gaps(*span) == [told]
+        for span in [(0, 1_299), (1_302, None), (1_302, 1_400)]:
+            assert recording.gaps(*span) == []
+            first = next(recording.frames(*span))
+            assert first.ts_recv_ns == max(span[0], 1_000)
+
+
 def test_damage_above_every_mark_is_a_torn_tail(tmp_path):
     path = written(tmp_path)
     flip(path, place_of(path, 590) + 2_000)
