@@ -19,7 +19,7 @@ REQUIRE_C = os.environ.get("KITE_REQUIRE_C") == "1"
 COMPILED = (
     ("hot", "_hot", ("_hot.pxd", *sorted(path.name for path in Path("kitecli/hot").glob("*.h")))),
     ("market", "_scan", ("scan.h",)),
-    ("store", "_log", ("log.h", "pack.h", "../hot/portable.h")),
+    ("store", "_log", ("crc.h", "log.h", "pack.h", "../hot/portable.h")),
 )
 
 

@@ -148,7 +148,7 @@ def _one_day(scale: Scale) -> list[Table]:
         hold.release()
         folder = Path(name) / DAY.isoformat()
         raw_bytes = segment_bytes(folder)
-        replayed_s = _replayed(folder)
+        replayed_s = _middle([_replayed(folder) for _ in range(scale.pick(7, 5, 1))])
         for path in segment_paths(folder):
             write_index(path)
         raw = _read(folder, count, len(messages), scale)
@@ -171,14 +171,17 @@ def _title(count: int) -> str:
 
 def _rate(what: str, count: int, took_s: Pair) -> Row:
     wall, cpu = (count / seconds / 1e6 for seconds in took_s)
-    return Row(what, wall, cpu, target=">= 1", met=cpu >= 1)
+    return Row(what, wall, cpu, target=">= 1", met=wall >= 1)
 
 
 _FIXED: Final = (
     f"{SIMULATED:,} instruments, seed 1, two ticks a second each, which fixes the entropy; the indexes by instrument "
     "take {:.2f} bytes a tick more, raw or packed"
 )
-_CPU: Final = "CPU time, of all threads, is held against the targets, of the raw and of the packed recording"
+_CPU: Final = (
+    "CPU time, of all threads, is held against the targets, of the raw and of the packed recording; wall time where a "
+    "disk is written"
+)
 _VERIFIED, _SOUGHT = "verified, MB of the segment a second", "open and seek to an instant, ms"
 _DECODED, _ONE = "read as ticks, million a second", "all ticks of one instrument, ms"
 _TARGETS: Final[dict[str, tuple[str, Callable[[float], bool] | None]]] = {

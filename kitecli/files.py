@@ -52,6 +52,11 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         file.write(content)
 
 
+def can_write_in(folder: Path) -> bool:
+    """Whether names can be made and removed there, by the rights that this process works with."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def unwritable(path: Path, error: OSError, *, given: bool = False) -> EnvironmentProblem:
     """The error for data that can't be kept."""
     return EnvironmentProblem(

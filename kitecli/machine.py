@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from kitecli.errors import KiteError
+from kitecli.files import can_write_in
 from kitecli.folders import data_dir
 from kitecli.settings import Settings
 
@@ -74,10 +75,16 @@ def check_python(version: tuple[int, ...]) -> Check:
     return Check("Python", "ok", found)
 
 
+def operating_system() -> str:
+    """As ``Linux-6.1.0-x86_64-glibc2.36``. platform.platform() would run ``uname -p``, and hand our secrets to it."""
+    words = (platform.system(), platform.release(), platform.machine(), "".join(platform.libc_ver()))
+    return "-".join(filter(None, words))
+
+
 def check_platform(name: str) -> Check:
     if name == "linux":
-        return Check("platform", "ok", platform.platform())
-    return Check("platform", "warn", platform.platform(), "kite is tested on Linux; report what fails elsewhere")
+        return Check("platform", "ok", operating_system())
+    return Check("platform", "warn", operating_system(), "kite is tested on Linux; report what fails elsewhere")
 
 
 def check_cpus(count: int) -> Check:
@@ -150,11 +157,15 @@ def check_vault(account: str) -> Check:
 def check_disk(settings: Settings | None) -> Check:
     """Room where masters, candles and recordings are kept; a feed stops recording at ``store_keep_free``."""
     folder = Path(data_dir()).absolute()
+    advice = "set KITE_DATA_DIR to a folder of your own"
     try:
-        free = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
+        standing = next(one for one in (folder, *folder.parents) if one.exists())
+        free = shutil.disk_usage(standing).free
     except OSError as error:
         why = error.strerror or str(error)
-        return Check("disk", "fail", f"{folder}: {why}", "set KITE_DATA_DIR to a folder of your own")
+        return Check("disk", "fail", f"{folder}: {why}", advice)
+    if not can_write_in(standing):
+        return Check("disk", "fail", f"{standing} can't be written", advice)
     found = f"{folder}: {free / 1e9:,.1f} GB free"
     floor = settings.datafeed.store_keep_free * 10**6 if settings else 0
     if free > floor + DISK_ADVISED_BYTES:

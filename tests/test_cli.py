@@ -9,28 +9,19 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from kitecli.cli import Boundary, app
 from kitecli.commands._shared import JsonOption
 from kitecli.errors import BrokerError, KiteError, UsageError
-from kitecli.verbs import VERBS
+from tests.commands.every_verb import every_verb
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HEAVY = ("numpy", "kiteconnect", "twisted", "cryptography", "yaml", "pydantic", "picows", "rich")
-
-
-def verbs() -> Iterator[str]:
-    root = get_command(app)
-    for name in VERBS:
-        group = getattr(root.get_command(None, name), "commands", None)
-        yield from [name] if group is None else (f"{name} {verb}" for verb in group)
 
 
 def raising(error: BaseException) -> typer.Typer:
@@ -70,7 +61,7 @@ def into(target: str, arguments: str, **env: str) -> subprocess.CompletedProcess
 
 def test_help_names_every_verb():
     printed = CliRunner().invoke(app, ["--help"]).stdout
-    assert all(verb.split()[0] in printed for verb in verbs())
+    assert all(verb.split()[0] in printed for verb in every_verb())
 
 
 def section_of(verb: str) -> str:
@@ -79,7 +70,7 @@ def section_of(verb: str) -> str:
     return reference.partition(f"\n## kite {verb}\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.parametrize("verb", list(verbs()))
+@pytest.mark.parametrize("verb", list(every_verb()))
 def test_every_verb_has_help_with_an_example_takes_json_and_stands_in_the_reference(verb: str):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert result.exit_code == 0

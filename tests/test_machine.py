@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import ssl
 import sys
 from pathlib import Path
@@ -96,6 +97,14 @@ def test_a_failure_makes_it_unusable_and_a_warning_does_not():
 @pytest.mark.parametrize(("version", "state"), [((3, 10, 9), "fail"), ((3, 11, 0), "ok"), ((3, 14, 1), "ok")])
 def test_python(version: tuple[int, ...], state: str):
     assert check_python(version).state == state
+
+
+def test_to_tell_the_platform_no_process_is_started(monkeypatch: pytest.MonkeyPatch):
+    """Python's own platform.platform() runs uname, which is then given the secrets of our environment."""
+    monkeypatch.setattr(platform, "_platform_cache", {})
+    monkeypatch.setattr(platform, "_uname_cache", None)
+    monkeypatch.setattr("subprocess.Popen", None)
+    assert platform.release() in check_platform(sys.platform).found
 
 
 @pytest.mark.parametrize(("name", "state"), [("linux", "ok"), ("darwin", "warn"), ("win32", "warn")])

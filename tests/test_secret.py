@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import inspect
 import json
 import logging
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +74,18 @@ def test_it_is_kept_in_a_buffer_that_is_overwritten():
 @pytest.mark.parametrize("text", ["", "abc", "पासवर्ड", "\udcff from the environment"])
 def test_any_text_comes_back(text: str):
     assert Secret(text).reveal() == text
+
+
+def test_every_process_that_kite_starts_is_given_an_environment_without_any():
+    started = [
+        (path.name, {one.arg: ast.unparse(one.value) for one in call.keywords})
+        for path in Path(inspect.getfile(Secret)).parent.rglob("*.py")
+        if "subprocess." in (text := path.read_text(encoding="utf-8"))
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"subprocess.Popen", "subprocess.run"}
+    ]
+    assert len(started) > 4
+    assert [name for name, given in started if "without_secrets(os.environ)" not in given.get("env", "")] == []
 
 
 def test_known_secrets_are_masked_in_any_text_the_longest_first():

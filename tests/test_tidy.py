@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from kitecli.cli import app
-from kitecli.verbs import VERBS
+from tests.commands.every_verb import every_verb
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGE = CHECKOUT / "kitecli"
@@ -49,9 +47,7 @@ def test_functions_are_short(path: Path):
 
 
 def test_command_bodies_parse_call_and_render():
-    found = [get_command(app).get_command(None, name) for name in VERBS]
-    commands = [command for one in found for command in getattr(one, "commands", {"": one}).values()]
-    callbacks = [inspect.unwrap(command.callback) for command in commands]
+    callbacks = [inspect.unwrap(callback) for callback in every_verb().values()]
     long = {
         function.name: body_lines(function)
         for callback in callbacks

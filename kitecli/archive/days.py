@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from kitecli.archive.outages import outages
 from kitecli.errors import DataError
 from kitecli.market.gap import Gap
 from kitecli.market.modes import MODES
-from kitecli.protocol.layout import HEARTBEAT_LENGTH
 from kitecli.ring.locks import LockFile
 from kitecli.store.folder import PACKED_SUFFIX, disk_bytes, is_day, segment_paths
 from kitecli.store.layout import CLOCK, FRAME, SUBSCRIBED, TIMER
 from kitecli.store.recording import Recording
-from kitecli.store.ticks import TickBatch, TickReader
+from kitecli.store.tally import Counting, Tally
 
 KINDS: Final = {FRAME: "messages", SUBSCRIBED: "subscriptions", CLOCK: "clock offsets", TIMER: "timer closes"}
 """What a day's records are called; outages are counted apart."""
 Step = Callable[[int], object]
 
 
-@dataclass(slots=True)
-class Tally:
-    """What was counted in a day. Times are epoch nanoseconds, of the first and the latest message."""
-
-    ticks: int = 0
-    heartbeats: int = 0
-    records: Counter[int] = field(default_factory=Counter)
-    by_token: Counter[int] = field(default_factory=Counter)
-    modes: Counter[int] = field(default_factory=Counter)
-    first_ns: int | None = None
-    last_ns: int | None = None
-    gaps: list[Gap] = field(default_factory=list)
-    problem: DataError | None = None
-    """Where reading came to an end too soon, and why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Day:
     """A day of a store. ``state``: ``recording`` now, ``ended``, ``cut off`` (its writer was killed, and nobody has
-    recorded since), ``damaged`` (some of it can't be read)."""
+    recorded since), ``damaged`` (some of it can't be read: ``problem`` says where that came to an end, and why)."""
 
     day: date
     folder: Path
@@ -57,6 +37,8 @@ class Day:
     state: str
     imported: bool
     tally: Tally
+    gaps: list[Gap]
+    problem: DataError | None
 
     @property
     def size(self) -> int:
@@ -78,8 +60,8 @@ class Day:
             "files": self.files,
             "raw_bytes": self.raw_bytes,
             "packed_bytes": self.packed_bytes,
-            "gaps": len(tally.gaps),
-            "problem": tally.problem and tally.problem.as_dict(),
+            "gaps": len(self.gaps),
+            "problem": self.problem and self.problem.as_dict(),
         }
 
     def counts(self) -> dict[str, object]:
@@ -90,59 +72,46 @@ class Day:
 
 
 def look_at(folder: Path, step: Step = lambda _: None) -> Day:
-    """Count a day's ticks by reading all of it; ``step`` is told of bytes that were read.
+    """Count what a day holds, by its segments' indexes, and by reading where there is none yet; ``step`` is told of
+    bytes that were read or needn't be.
 
-    What can't be read is no error here: it is the day's state.
+    What can't be read is no error here: it is the day's state. Damage in what needn't be read isn't seen.
     """
     paths = segment_paths(folder)
     sizes = Counter[bool]()
     for path in paths:
         sizes[path.suffix == PACKED_SUFFIX] += disk_bytes(path)
     tally, state, imported = Tally(), "damaged", False
+    gaps: list[Gap] = []
+    problem: DataError | None = None
     try:
         with Recording.open(folder) as recording:
-            state = _state(folder, recording)
-            imported = any("imported" in segment.header.about for segment in recording.segments())
-            count(recording, tally, step)
-            tally.gaps = outages(recording.gaps())
-    except DataError as problem:
-        state, tally.problem = "damaged", problem
+            headers = [(reader.end is not None, "imported" in reader.header.about) for reader in recording.segments()]
+            imported = any(by_import for _, by_import in headers)
+            state = _state(folder, ended=headers[-1][0])
+            step(max(0, sizes.total() - count(recording, tally, step)))
+            gaps = outages(recording.gaps())
+    except DataError as found:
+        state, problem = "damaged", found
     day = date.fromisoformat(folder.name) if is_day(folder.name) else date.min
-    return Day(day, folder, len(paths), sizes[False], sizes[True], state, imported, tally)
+    return Day(day, folder, len(paths), sizes[False], sizes[True], state, imported, tally, gaps, problem)
 
 
-def count(recording: Recording, tally: Tally, step: Step = lambda _: None) -> None:
-    """Add what a recording holds. Raises DataError where it can't be read, with all before it counted."""
-    reader = TickReader()
+def count(recording: Recording, tally: Tally, step: Step = lambda _: None) -> int:
+    """Add what a recording holds; returns the bytes read. Raises DataError where it can't be read, with all before it
+    counted."""
+    counting, total = Counting(tally), 0
     try:
-        for piece in recording.pieces():
-            rows = piece.rows
-            frames = rows[rows["kind"] == FRAME]
-            tally.records.update(_counts(rows["kind"]))
-            if frames.size:
-                tally.heartbeats += int((frames["length"] == HEARTBEAT_LENGTH).sum())
-                tally.first_ns = int(frames["ts_recv_ns"][0]) if tally.first_ns is None else tally.first_ns
-                tally.last_ns = max(tally.last_ns or 0, int(frames["ts_recv_ns"].max()))
-            _add(tally, reader.take(piece.data, frames))
-            step(int(rows["length"].sum()))
+        for piece in recording.uncounted(tally):
+            counting.take(piece.data, piece.rows)
+            step(read := int(piece.rows["length"].sum()))
+            total += read
     finally:
-        _add(tally, reader.rest())
+        counting.rest()
+    return total
 
 
-def _add(tally: Tally, batches: Iterator[TickBatch]) -> None:
-    for batch in batches:
-        tally.ticks += batch.ticks.size
-        tally.by_token.update(_counts(batch.ticks["token"]))
-        tally.modes.update(_counts(batch.ticks["mode"]))
-
-
-def _counts(values: NDArray[np.unsignedinteger]) -> dict[int, int]:
-    found, counts = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
-
-
-def _state(folder: Path, recording: Recording) -> str:
-    *_, last = recording.segments()
-    if last.end is not None:
+def _state(folder: Path, *, ended: bool) -> str:
+    if ended:
         return "ended"
     return "recording" if LockFile.is_held(folder.parent / "lock") else "cut off"

@@ -42,7 +42,7 @@ class KiteAuthenticator:
 
     ``way``: browser, paste or totp. Without one it is totp where the credentials hold password and totp_secret, whose
     owner so has chosen it; else the browser. Where no browser can be opened, it is paste instead. ``simulated``: a
-    simulated exchange to log in at, as ``SimProcess.ready``.
+    simulated exchange to log in at, as ``SimProcess.ready``. ``draw``: shows the page's address as a picture, too.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class KiteAuthenticator:
         settings: Settings | None = None,
         simulated: Ready | None = None,
         say: Say | None = None,
+        draw: Say = lambda _: None,
         retry: bool = False,
     ) -> None:
         """Raises :class:`UsageError` for another way, :class:`ConfigError` for a wrong setting."""
@@ -59,6 +60,7 @@ class KiteAuthenticator:
             raise UsageError(f"There is no way {way!r} to log in", hint=f"the ways are {', '.join(WAYS)}")
         self._wanted = way
         self._say = say or (lambda text: print(text, file=sys.stderr))  # noqa: T201 - people read it, not programs
+        self._draw = draw
         self._retry = retry
         self.place, self.keys = _simulated(simulated) if simulated else _configured(settings)
 
@@ -165,7 +167,7 @@ class KiteAuthenticator:
             hold = Hold(Path(data_dir(), "auth"), needed(self.keys, "user_id"))
             return by_totp(self.keys, hold, self._say, retry=self._retry)
         if way == "paste":
-            return by_paste(sys.stdin.readline, self._say)
+            return by_paste(sys.stdin.readline, self._say, self._draw)
         if self.place.redirect_url is None:
             raise UsageError("kite doesn't know where the login ends", hint="set kite.redirect_url, or use --paste")
         return by_browser(self.place.redirect_url, self._say)

@@ -25,11 +25,20 @@ def has_browser(environ: Mapping[str, str], platform: str) -> bool:
 
 @contextmanager
 def browser_at(url: str) -> Iterator[None]:
-    """Open the user's browser, which stays when the block has ended.
+    """Open the user's browser, which stays when the block has ended. ``url`` will stand in its command line.
 
     A process of its own: some browsers are waited for by ``webbrowser``, which would hand them our environment, too.
+    What they print isn't ours to show, and Ctrl-C here isn't meant for them.
     """
-    process = subprocess.Popen([sys.executable, "-c", _OPEN, url], env=without_secrets(os.environ))  # noqa: S603
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-I", "-c", _OPEN, url],
+        env=without_secrets(os.environ),
+        stdin=nowhere,
+        stdout=nowhere,
+        stderr=nowhere,
+        start_new_session=True,
+    )
     try:
         yield
     finally:

@@ -28,10 +28,15 @@ def page_url(login_url: str, api_key: str, nonce: str) -> str:
     return f"{login_url}?{urlencode(query)}"
 
 
+def answers(redirected_to: str, nonce: str) -> bool:
+    """Whether a redirect belongs to this login, however that ended. Raises :class:`AuthError` for no address."""
+    return hmac.compare_digest(_said(redirected_to).get(NONCE, "").encode(errors="replace"), nonce.encode())
+
+
 def request_token_of(redirected_to: str, nonce: str) -> Secret:
     """The request token that a redirect brings. Raises :class:`AuthError` where it brings none, or another login's."""
-    said = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
-    if not hmac.compare_digest(said.get(NONCE, "").encode(), nonce.encode()):
+    said = _said(redirected_to)
+    if not answers(redirected_to, nonce):
         raise AuthError("This redirect answers another login", why="what kite sent along didn't come back", hint=_AGAIN)
     token = said.get("request_token", "")
     if not token or said.get("status", "success") != "success":
@@ -63,3 +68,10 @@ def pasted_token(text: str, nonce: str) -> Secret:
 def is_loopback(url: str) -> bool:
     """Whether a redirect there comes to our listener, which has an address of IPv4."""
     return urlsplit(url).hostname in {"127.0.0.1", "localhost"}
+
+
+def _said(redirected_to: str) -> dict[str, str]:
+    try:
+        return {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
+    except ValueError as error:
+        raise AuthError("That is no address", why=str(error), hint=_AGAIN) from None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from kitecli.auth.headless import Flow, User, headless
 from kitecli.auth.hold import Hold
 from kitecli.auth.keys import Keys, needed
-from kitecli.auth.steps import pasted_token, request_token_of
+from kitecli.auth.steps import pasted_token
 from kitecli.errors import AuthError, CodeRefused, KiteError, PasswordRefused
 from kitecli.secret import Secret
 
@@ -33,20 +32,21 @@ def by_browser(redirect_url: str, say: Say, wait_s: float = BROWSER_WAIT_S) -> W
         from kitecli.auth.browser import browser_at
         from kitecli.auth.listener import Listener
 
-        with Listener(redirect_url, partial(request_token_of, nonce=nonce)) as listener:
+        with Listener(redirect_url, page, nonce) as listener:
             say(f"Log in in your browser; if none opens, go to\n  {page}")
-            with browser_at(page):
+            with browser_at(listener.door):
                 return listener.wait(wait_s)
 
     return way
 
 
-def by_paste(read_line: Callable[[], str], say: Say) -> Way:
-    """Show the page's address, take what the browser ended at."""
+def by_paste(read_line: Callable[[], str], say: Say, draw: Say = lambda _: None) -> Way:
+    """Show the page's address, take what the browser ended at. ``draw``: shows it for a phone's camera, if it can."""
 
     def way(page: str, nonce: str) -> Secret:
         say(f"Open this in a browser, on any machine, and log in:\n  {page}")
         say("Then paste the address it ends at, also if it shows an error there, and press Enter:")
+        draw(page)  # last, so that a terminal of 24 lines still shows all of it
         return pasted_token(read_line(), nonce)
 
     return way
@@ -57,12 +57,13 @@ def by_totp(keys: Keys, hold: Hold, say: Say, *, retry: bool = False) -> Way:
 
     def way(page: str, nonce: str) -> Secret:
         user = User(needed(keys, "user_id"), needed(keys, "password"), _authenticator(keys), time.time)
-        if retry:
-            hold.lift()
-        hold.check()
-        if hold.first_time():
-            say(POSITION)
-        return _run(headless(page, nonce, user), hold)
+        with hold.alone():
+            if retry:
+                hold.lift()
+            hold.check()
+            if hold.first_time():
+                say(POSITION)
+            return _run(headless(page, nonce, user), hold)
 
     return way
 

@@ -39,7 +39,7 @@ _WHAT: Final = {
 
 
 def opened(profile: str, password_fd: int | None, *, by_password: bool = False) -> OpenVault:
-    """The vault, by the descriptor's password, else without asking unless ``by_password``, else by asking."""
+    """The vault, by the descriptor's password, else without asking, else by asking. ``by_password``: by no key."""
     from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly, vault_path
     from kitecli.vault.unlocking import read_line, unlocked
 
@@ -47,8 +47,7 @@ def opened(profile: str, password_fd: int | None, *, by_password: bool = False) 
     vault.sealed()
     if password_fd is not None:
         return unlocked(vault, read_line(password_fd))
-    quietly = None if by_password else unlock_quietly(profile)
-    return quietly or unlock_by_prompt(profile)
+    return unlock_quietly(profile, by_password=by_password) or unlock_by_prompt(profile)
 
 
 def opened_if_wanted(profile: str, password_fd: int | None) -> OpenVault | None:
@@ -231,12 +230,16 @@ def into_keyring(inside: OpenVault) -> None:
 
 
 def keyring_follows(inside: OpenVault) -> bool:
-    """Give the keyring the new key if it had the old one."""
+    """Give the keyring the new key if it had the old one. Of a locked one that is said: the password is changed."""
     from kitecli.vault import keystore
 
-    had = keystore.kept(inside.vault.path) is not None
-    if had:
-        into_keyring(inside)
+    try:
+        had = keystore.kept(inside.vault.path) is not None
+        if had:
+            into_keyring(inside)
+    except EnvironmentProblem as locked:
+        say(f"kite: {locked.what.lower()} ({locked.why}); kite creds keyring gives it the new key")
+        return False
     return had
 
 
@@ -280,7 +283,7 @@ def contents(inside: OpenVault) -> dict[str, object]:
     """Which credentials are set, and the access token's end."""
     names, token = inside.names(), inside.token()
     return {
-        "secrets": {name: name in names for name in CREDENTIALS},
+        "secrets": {name: name in names for name in (*CREDENTIALS, *ALERTING)},
         "access_token_until": token.until.isoformat() if token else None,
     }
 

@@ -40,10 +40,11 @@ def login(
       kite auth login --sim
     """
     from kitecli.auth.authenticator import KiteAuthenticator
+    from kitecli.terminal.qr import draw_qr
 
     settings, way = settings_of(context), _auth.way_named(paste=paste, totp=totp)
     with _auth.simulated(settings, sim=sim, start=True) as ready:
-        auth = KiteAuthenticator(way, settings=settings, simulated=ready, say=say, retry=retry)
+        auth = KiteAuthenticator(way, settings=settings, simulated=ready, say=say, draw=draw_qr, retry=retry)
         found = _auth.log_in(auth, settings, ready, again=again)
     _auth.show(found, as_json=as_json)
 

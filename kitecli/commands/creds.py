@@ -73,7 +73,7 @@ def status(context: typer.Context, password_fd: PasswordFd = None, as_json: Json
 @app.command(name="set", short_help="Set or remove one credential.")
 def set_(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="api_key, api_secret, user_id, password, totp_secret or access_token.")],
+    name: Annotated[str, typer.Argument(help="One of those kite creds status lists, as api_key.")],
     remove: Annotated[bool, typer.Option("--remove", help="Remove it instead.")] = False,
     value_fd: Annotated[int | None, typer.Option("--value-fd", help="Read it from this file descriptor.")] = None,
     password_fd: PasswordFd = None,
@@ -81,7 +81,8 @@ def set_(
 ) -> None:
     """Set one credential: typed, from a file descriptor, or stdin's first line.
 
-    An access token is dropped when its session ends, at 06:00 Indian time.
+    The names are api_key, api_secret, user_id, password, totp_secret and access_token; for alerts telegram_token and
+    webhook_url. An access token is dropped when its session ends, at 06:00 Indian time.
 
     Examples:
 

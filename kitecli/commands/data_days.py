@@ -47,8 +47,8 @@ def list_days(context: typer.Context, store: StoreOption = None, as_json: JsonOp
         return
     write_rows(DAY_HEADS, day_rows(days), sys.stdout, terminal_width())
     for day in days:
-        if day.tally.problem is not None:
-            say(f"kite: {day.tally.problem.what}: {day.tally.problem.why}")
+        if day.problem is not None:
+            say(f"kite: {day.problem.what}: {day.problem.why}")
     if not days:
         say(f"kite: there are no recordings in {root}; kite data import takes tables in")
 
@@ -115,7 +115,7 @@ def touching(told: Sequence[Gap], tokens: Sequence[int], from_ns: int, to_ns: in
 
 
 def looked_at(root: Path) -> list[Day]:
-    """Every day of the stores in a folder, read through; how far it has come is shown on stderr."""
+    """Every day of the stores in a folder; how far reading what isn't counted yet has come is shown on stderr."""
     from kitecli.archive.days import look_at
     from kitecli.archive.places import days_in
     from kitecli.store.folder import disk_bytes, segment_paths
@@ -139,6 +139,6 @@ def facts_of(where: str, root: Path) -> dict[str, object]:
         return header_facts(paths[0])
     with progress("reading", sum(map(disk_bytes, paths))) as step:
         day = look_at(paths[0].parent, step)
-    if day.tally.problem is not None:
-        say(f"kite: {day.tally.problem.what}: {day.tally.problem.why}")
+    if day.problem is not None:
+        say(f"kite: {day.problem.what}: {day.problem.why}")
     return {**day.as_dict(), **day.counts(), "segments": list(readable_facts(paths))}

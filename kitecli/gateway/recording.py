@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -92,16 +93,19 @@ class DayFiles:
             self._sealing.look(self._open[-1].status.path)
 
     def end(self, recorder: Recorder) -> bool:
-        """Write what waits and end its file; False where the disk won't have it."""
+        """Write what waits and end its file, to be packed with nobody waiting; False where the disk won't have it."""
         self._open.remove(recorder)
         whole = recorder.close()
         self._let_go()
+        if self.plan.seal and not self._open:
+            self._sealing.finish()
         return whole
 
-    def end_all(self) -> None:
-        for recorder in tuple(self._open):
-            self.end(recorder)
+    def end_all(self) -> bool:
+        """End every day's files; whether the disk has had all of it."""
+        whole = [self.end(recorder) for recorder in tuple(self._open)]
         self._let_go()
+        return all(whole)
 
     def _let_go(self) -> None:
         if self._hold is not None and not self._open:
@@ -139,6 +143,7 @@ class FeedRecording:
         self._lasting: set[int] = set()
         self._files: DayFiles | None = None
         self._recorder: Recorder | None = None
+        self._leaving: list[Recorder] = []
         self._day = date.min
         self._begun_ns = self._begun_records = 0
         self._thread = ThreadPoolExecutor(1, "recording")
@@ -279,10 +284,11 @@ class FeedRecording:
             await self._off_loop(self._files_of().renew_master)
             await self._off_loop(self._files_of().seal)  # not at once: a feed's first seconds are its busiest
             self._master_s, self._unmade = now_s + MASTER_LOOK_S, None
+        await self._end_former()
         self._judge(now_s)
 
     async def _begin(self, day: date) -> None:
-        """Take the day's files into use, and only then end those of the day before: nothing falls between."""
+        """Take the day's files into use; those of the day before end after it: nothing falls between."""
         self._retry_s = time.monotonic() + RETRY_S
         files = self._files_of()
         recorder: Recorder = await self._off_loop(lambda: files.begin(day))
@@ -293,10 +299,23 @@ class FeedRecording:
         self._note_clock(recorder)
         self.append = recorder.append
         self._master_s, self._retry_s = time.monotonic() + MASTER_LOOK_S, 0.0
-        self._alarm = self._unmade = None
-        self._tell("on")
-        if former is not None:
-            await self._off_loop(lambda: files.end(former))
+        self._leaving += [former] if former is not None else []
+        self._alarm, self._unmade = self._cause_of_leaving(), None
+        self._tell(self._state())
+
+    async def _end_former(self) -> None:
+        """End the day before, unless its disk won't have it now: what came of it stays in memory until that has passed.
+
+        Ended on a full disk, the day would lose that, and what says since when messages are missing.
+        """
+        files = self._files_of()
+        for former in [each for each in self._leaving if each.alarm is None]:
+            self._leaving.remove(former)
+            if not await self._off_loop(partial(files.end, former)):
+                self._unmade = _not_whole(former.status.path)
+
+    def _cause_of_leaving(self) -> KiteError | None:
+        return next((each.alarm.cause for each in self._leaving if each.alarm is not None), None)
 
     def _note_standing(self, recorder: Recorder) -> None:
         standing = self._standing()
@@ -318,7 +337,8 @@ class FeedRecording:
         self.append = _nowhere
         self._recorder = self._alarm = self._unmade = None
         if recorder is not None and files is not None:
-            whole = await self._off_loop(lambda: files.end(recorder))
+            self._leaving.clear()
+            whole = await self._off_loop(files.end_all)
             figures = {**self._figures(recorder, files.plan), "whole": whole}
             said = error.as_dict() if error and not whole else {}
             self._say(GatewayEvent("recording", state="off", data=figures, error=said))
@@ -333,7 +353,7 @@ class FeedRecording:
             self._unrecorded, self._lacking_s = recorder.unrecorded, now_s + LACKING_S
         alarm = recorder.alarm
         slow = _too_slow(recorder.status.path) if now_s < self._lacking_s else None
-        before, self._alarm = self._alarm, alarm.cause if alarm else self._unmade or slow
+        before, self._alarm = self._alarm, alarm.cause if alarm else self._cause_of_leaving() or self._unmade or slow
         if self._alarm is not None and before is None:
             self._tell("alarm")
         elif self._alarm is None and before is not None:
@@ -370,6 +390,14 @@ def _settings(plan: RecordPlan) -> StoreSettings:
     usual = StoreSettings()
     sync_s = plan.flush_s if plan.level == "power" else usual.segment_s
     return replace(usual, sync_interval_s=sync_s, floor_bytes=plan.floor_bytes)
+
+
+def _not_whole(path: Path) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"{path} couldn't be ended",
+        why="the disk didn't take the last of the day before",
+        hint="look at the disk; kite data verify says what is there",
+    )
 
 
 def _too_slow(path: Path) -> EnvironmentProblem:

@@ -16,6 +16,7 @@ from kitecli.loadtest.outcome import Outcome
 from kitecli.loadtest.plan import LoadPlan
 from kitecli.loadtest.run import OURS, Tell, run_load
 from kitecli.loadtest.slo import Slo
+from kitecli.machine import operating_system
 from kitecli.settings import Settings
 from kitecli.sim.load import MAX_RATE
 from kitecli.terminal.numbers import counted
@@ -52,7 +53,7 @@ def machine() -> Mapping[str, str]:
     versions = {name: metadata.version(name) for name in ("numpy", "picows", "kiteconnect")}
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return {
-        "system": platform.platform(),
+        "system": operating_system(),
         "processors": str(os.cpu_count()),
         "Python": platform.python_version(),
         **versions,

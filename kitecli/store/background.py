@@ -1,6 +1,7 @@
 """Sealing beside a recorder, in a process that gives way to everything else: ``python -m kitecli.store STORE``.
 
-It packs what is ended and is gone again. It may be killed at any moment: a half-packed file is packed anew.
+It packs what is ended and is gone again. It may be killed at any moment: a half-packed file is packed anew. While
+something is recorded, it ends with who records; what a recording leaves is packed by one that nobody waits for.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from kitecli.errors import KiteError, RecordingHeld
 from kitecli.logs import logger
+from kitecli.secret import without_secrets
 from kitecli.store.folder import SUFFIX, day_folders, segment_paths
 from kitecli.store.sealing import is_ended, seal_ended
 
@@ -45,11 +48,14 @@ class Sealing:
             return
         self.close()
         self._seen = writing
-        if any(map(is_ended, _raw(self._store))):
-            try:
-                self._process = start_sealing(self._store)
-            except OSError as cause:
-                _LOG.warning("sealing of %s could not be started: %s", self._store, cause)
+        self._process = self._start(attended=True)
+
+    def finish(self) -> None:
+        """Recording has ended: what it left is packed by a process that outlives this one, if need be."""
+        self.close()
+        process = self._start(attended=False)
+        if process is not None:  # the kernel keeps an entry of it until somebody asks how it ended
+            threading.Thread(target=self._judge, args=(process.wait,), daemon=True, name="sealing's end").start()
 
     def close(self) -> None:
         """End the process, if one runs."""
@@ -62,15 +68,30 @@ class Sealing:
             except subprocess.TimeoutExpired:
                 process.kill()
                 return
-        if process.returncode:
+        self._judge(process.wait)
+
+    def _start(self, *, attended: bool) -> subprocess.Popen[bytes] | None:
+        """A process, if there is anything to pack."""
+        if not any(map(is_ended, _raw(self._store))):
+            return None
+        try:
+            return start_sealing(self._store, attended=attended)
+        except OSError as cause:
+            _LOG.warning("sealing of %s could not be started: %s", self._store, cause)
+            return None
+
+    def _judge(self, wait: Callable[[], int]) -> None:
+        if wait():
             _LOG.warning("not all of %s could be sealed: kite data seal says why", self._store)
 
 
-def start_sealing(store: Path) -> subprocess.Popen[bytes]:
-    """Seal a store's ended segments, once; ends early with this process, or when its ``stdin`` is closed."""
-    command = [sys.executable, "-m", "kitecli.store", str(store), "--attended"]
+def start_sealing(store: Path, *, attended: bool = True) -> subprocess.Popen[bytes]:
+    """Seal a store's ended segments, once; ``attended``: it ends early with this process, or when its ``stdin`` is
+    closed."""
+    command = [sys.executable, "-m", "kitecli.store", str(store), *(["--attended"] if attended else [])]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **_apart()}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, **quiet)  # noqa: S603 - ours
+    stdin = subprocess.PIPE if attended else subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=stdin, env=without_secrets(os.environ), **quiet)  # noqa: S603 - ours
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@
     STORE/lock                         held by who records
     STORE/writer.json                  who that is
     STORE/2026-11-20/0001.kpak         segments, in order: packed,
-                     0001.kidx         which blocks are about which instruments; made again where it is missing
+                     0001.kidx         what it holds, and in which blocks; made again where it is missing
                      0002.kseg         or as they are written
                      master-1f2e3d4c.csv.gz   the day's instruments, as the broker served them
 """

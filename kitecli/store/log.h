@@ -3,6 +3,7 @@
 #ifndef KITE_LOG_H
 #define KITE_LOG_H
 
+#include "crc.h"
 #include "portable.h"
 
 enum {
@@ -53,43 +54,6 @@ typedef struct {
     uint64_t offset, start, synced;
     int64_t high_ns;
 } kite_stage;
-
-/* zlib's CRC-32, sixteen bytes a step: 1.5 GB/s or so, where a table of bytes reaches 0.4. Little-endian machines. */
-static uint32_t kite_crc_table[16][256];
-
-static void kite_crc_init(void)
-{
-    uint32_t byte, bit, step, crc;
-    for (byte = 0; byte < 256; byte++) {
-        for (crc = byte, bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
-        kite_crc_table[0][byte] = crc;
-    }
-    for (byte = 0; byte < 256; byte++)
-        for (step = 1; step < 16; step++)
-            kite_crc_table[step][byte] =
-                kite_crc_table[step - 1][byte] >> 8 ^ kite_crc_table[0][kite_crc_table[step - 1][byte] & 0xFF];
-}
-
-KITE_INLINE uint32_t kite_crc_four(uint32_t word, int step)
-{
-    return kite_crc_table[step + 3][word & 0xFF] ^ kite_crc_table[step + 2][word >> 8 & 0xFF] ^
-           kite_crc_table[step + 1][word >> 16 & 0xFF] ^ kite_crc_table[step][word >> 24];
-}
-
-static uint32_t kite_crc(uint32_t crc, const uint8_t *at, uint64_t size)
-{
-    uint32_t words[4];
-    crc = ~crc;
-    for (; size >= 16; size -= 16, at += 16) {
-        memcpy(words, at, 16);
-        crc = kite_crc_four(words[0] ^ crc, 12) ^ kite_crc_four(words[1], 8) ^ kite_crc_four(words[2], 4) ^
-              kite_crc_four(words[3], 0);
-    }
-    for (; size; size--, at++)
-        crc = crc >> 8 ^ kite_crc_table[0][(crc ^ *at) & 0xFF];
-    return ~crc;
-}
 
 KITE_INLINE uint64_t kite_log_room(uint64_t length) { return (LOG_RECORD_BYTES + length + 7) & ~(uint64_t)7; }
 KITE_INLINE uint64_t kite_stage_room(uint64_t length) { return (STAGE_HEAD_BYTES + length + 7) & ~(uint64_t)7; }

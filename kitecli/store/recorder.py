@@ -127,6 +127,7 @@ class Recorder:
             about=lambda: {**_facts(), **about()},
             now_ns=now_ns,
             free_bytes=free_bytes,
+            released=self._released,
         )
         self.append = self._stage.append
         """``append(payload, ts_recv_ns, connection)``: record a binary message. False where there is no room: it is
@@ -208,12 +209,14 @@ class Recorder:
             raise _unwritable(self._folder, error) from error
 
     def wait_for_room(self) -> None:
-        """For who can wait, as an import can and a feed can't: until half of the room is free. Raises the alarm's
-        cause where the disk won't have it."""
-        while self._stage.held > self._stage.capacity // 2:
+        """For who can wait, as an import can and a feed can't: until a quarter of the room is free, which the writer
+        sees to meanwhile. Raises the alarm's cause where the disk won't have it."""
+        while self._stage.held > self._stage.capacity // 4 * 3:
             if self._writer.alarm is not None:
                 raise self._writer.alarm.cause
-            self.flush(LOOK_S)
+            with self._wanted:
+                self._wanted.notify_all()
+                self._wanted.wait(LOOK_S)
 
     def flush(self, timeout_s: float = PATIENCE_S) -> bool:
         """Wait until everything appended is on disk; False where it isn't by then."""
@@ -231,10 +234,18 @@ class Recorder:
         self._thread.join(timeout_s)
         return not self._thread.is_alive() and self._writer.alarm is None
 
+    def _is_pressed(self) -> bool:
+        """Whether somebody may wait for room, and there is a disk to make some."""
+        return self._writer.alarm is None and self._stage.held > self._stage.capacity // 2
+
+    def _released(self) -> None:
+        with self._wanted:
+            self._wanted.notify_all()
+
     def _run(self) -> None:
         while not self._ending.is_set():
             with self._wanted:
-                if self._sync_wanted == self._syncs:
+                if self._sync_wanted == self._syncs and not self._is_pressed():
                     self._wanted.wait(self._settings.write_interval_s)
                 wanted = self._sync_wanted
             self._writer.step(time.monotonic(), sync=wanted > self._syncs)

@@ -7,9 +7,10 @@ of their order, and two neighbouring spans of time hold every record once.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -19,15 +20,18 @@ from numpy.typing import NDArray
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
 from kitecli.store.folder import day_begins_ns
-from kitecli.store.index import load_index
+from kitecli.store.index import OUTAGES, Bits, load_index
 from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, LOST_PAYLOAD, ROW_DTYPE, UNRECORDED
 from kitecli.store.payloads import Lost, Unrecorded, decode_gap
 from kitecli.store.recovery import damage, examine, missing
 from kitecli.store.scanning import Stop
 from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk, born_paths
+from kitecli.store.tally import Tally
 from kitecli.store.ticks import TickBatch, TickReader, about, joined
 
 OPEN_FILES: Final = 8
+Wanted = Callable[[SegmentReader], Bits | None]
+"""Which blocks of a segment to read; None: all."""
 
 
 class Record(NamedTuple):
@@ -127,10 +131,7 @@ class Recording:
     def records(self, from_ns: int = 0, to_ns: int | None = None, kinds: Collection[int] = ()) -> Iterator[Record]:
         """Every record of the span in its order, or those of some ``kinds``; structural ones are left out."""
         for piece in self.pieces(from_ns, to_ns):
-            rows = piece.rows[np.isin(piece.rows["kind"], list(kinds))] if kinds else piece.rows
-            numbers = (rows["number"].astype(np.int64) + piece.first).tolist()
-            stamps, lines = rows["ts_recv_ns"].tolist(), rows["connection"].tolist()
-            yield from map(Record, numbers, rows["kind"].tolist(), lines, stamps, _payloads(piece.data, rows))
+            yield from _records(piece, kinds)
 
     def frames(self, from_ns: int = 0, to_ns: int | None = None) -> Iterator[Frame]:
         """Every binary message of the span, as it came."""
@@ -165,7 +166,8 @@ class Recording:
     def gaps(self, from_ns: int = 0, to_ns: int | None = None) -> list[Gap]:
         """Every outage told of in the span: of a connection (once when it begins and once when it ends), of the
         recorder, and what was lost to damage. No instruments named means that any may have missed something."""
-        return list(self._gaps(from_ns, to_ns))
+        pieces = self._pieces(from_ns, to_ns, _blocks_of_outages)
+        return [_outage(record) for piece in pieces for record in _records(piece, OUTAGES)]
 
     def pieces(
         self, from_ns: int = 0, to_ns: int | None = None, *, structural: bool = False, tokens: Collection[int] = ()
@@ -174,6 +176,20 @@ class Recording:
 
         ``tokens``: leave out what is known not to be about any of these; a segment with an index has whole blocks.
         """
+        return self._pieces(from_ns, to_ns, partial(_blocks_about, tokens), structural=structural)
+
+    def uncounted(self, tally: Tally) -> Iterator[Piece]:
+        """The records of the segments that have no index; what one has counted is added to ``tally`` in its place."""
+        return self._pieces(0, None, partial(_blocks_uncounted, tally))
+
+    def _pieces(
+        self,
+        from_ns: int,
+        to_ns: int | None,
+        wanted: Callable[[SegmentReader], Bits | None],
+        *,
+        structural: bool = False,
+    ) -> Iterator[Piece]:
         if self.past_damage:
             yield from self._sound_pieces(from_ns, to_ns, structural=structural)
             return
@@ -184,8 +200,7 @@ class Recording:
         while at < len(self._paths):
             reader = self._reader(at)
             first = reader.header.first_record
-            index = load_index(reader) if tokens else None
-            walk = reader.walk(reader.seek(from_ns), index.blocks_of(tokens) if index is not None else None)
+            walk = reader.walk(reader.seek(from_ns), wanted(reader))
             for chunk in walk:
                 rows, high_ns, over = _within(chunk, high_ns, from_ns, to_ns, reached - first)
                 rows = rows if structural else rows[(rows["kind"] < FIRST_STRUCTURAL) | (rows["kind"] == LOST)]
@@ -229,15 +244,6 @@ class Recording:
             return header.high_ns, self._end_before(at)
         return min(day_begins_ns(header.day), header.high_ns), 0
 
-    def _gaps(self, from_ns: int, to_ns: int | None) -> Iterator[Gap]:
-        for record in self.records(from_ns, to_ns, (GAP, UNRECORDED, LOST)):
-            if record.kind == GAP:
-                yield decode_gap(record.payload, record.connection)
-            elif record.kind == UNRECORDED:
-                yield Unrecorded.decoded(record.payload).as_gap()
-            else:
-                yield Lost.decoded(record.payload).as_gap(record.number)
-
     def _check_beginning(self) -> None:
         header = self._reader(0).header
         if header.first_record > 0 and not self._alone:
@@ -277,6 +283,42 @@ class Recording:
         if len(self._readers) > OPEN_FILES:
             self._readers.pop(next(iter(self._readers))).close()
         return reader
+
+
+def _blocks_about(tokens: Collection[int], reader: SegmentReader) -> Bits | None:
+    index = load_index(reader) if tokens else None
+    return index.blocks_of(tokens) if index is not None else None
+
+
+def _blocks_of_outages(reader: SegmentReader) -> Bits | None:
+    index = load_index(reader)
+    return index.told if index is not None else None
+
+
+def _blocks_uncounted(tally: Tally, reader: SegmentReader) -> Bits | None:
+    """Of a segment some of whose records may stand in the one before, too, what was counted is no use."""
+    twice = reader.header.former_end > reader.header.first_record
+    index = None if twice else load_index(reader)
+    if index is None:
+        return None
+    tally.add(index.tally)
+    return np.zeros_like(index.told)
+
+
+def _records(piece: Piece, kinds: Collection[int]) -> Iterator[Record]:
+    """A piece's records, or those of some ``kinds``."""
+    rows = piece.rows[np.isin(piece.rows["kind"], list(kinds))] if kinds else piece.rows
+    numbers = (rows["number"].astype(np.int64) + piece.first).tolist()
+    stamps, lines = rows["ts_recv_ns"].tolist(), rows["connection"].tolist()
+    return map(Record, numbers, rows["kind"].tolist(), lines, stamps, _payloads(piece.data, rows))
+
+
+def _outage(record: Record) -> Gap:
+    if record.kind == GAP:
+        return decode_gap(record.payload, record.connection)
+    if record.kind == UNRECORDED:
+        return Unrecorded.decoded(record.payload).as_gap()
+    return Lost.decoded(record.payload).as_gap(record.number)
 
 
 def _within(

@@ -20,7 +20,7 @@ from kitecli.errors import DataError, EnvironmentProblem, KiteError, RecordingHe
 from kitecli.ring.locks import LockFile
 from kitecli.store.disk import Disk
 from kitecli.store.folder import PACKED_SUFFIX, SUFFIX, day_folders, segment_paths
-from kitecli.store.index import index_path, write_index
+from kitecli.store.index import is_current, write_index
 from kitecli.store.packed import STRETCH_BYTES, PackedFile, Packer
 from kitecli.store.recovery import damage, examine
 from kitecli.store.scanning import Place
@@ -124,8 +124,8 @@ def _sealed(path: Path, left: int, disk: Disk | None) -> Iterator[SealProgress]:
 
 
 def _indexed(path: Path, disk: Disk | None) -> Iterator[SealProgress]:
-    """A packed segment's index is made again where somebody removed it."""
-    if path.suffix != PACKED_SUFFIX or index_path(path).exists():
+    """A packed segment's index is made again where somebody removed it, or an older kite made it."""
+    if path.suffix != PACKED_SUFFIX or is_current(path):
         return
     try:
         write_index(path, disk)

@@ -90,6 +90,7 @@ class DayWriter:
         about: Callable[[], Mapping[str, object]] = dict,
         now_ns: Callable[[], int] = lambda: 0,
         free_bytes: int = 0,
+        released: Callable[[], object] = lambda: None,
     ) -> None:
         start = start or Start()
         self._folder = folder
@@ -102,6 +103,7 @@ class DayWriter:
         self._master_said = master
         self._about = about
         self._now_ns = now_ns
+        self._released = released
         self._out = bytearray(stage.out_bytes)
         self._pending = memoryview(b"")
         self._descriptor = -1
@@ -187,6 +189,7 @@ class DayWriter:
         self._disk.sync(self._descriptor)
         self._distrusted = self._unproven = self._dirty = False
         self._stage.synced()
+        self._released()
         self._synced_s, self._high_ns = now_s, self._stage.high_ns
         self.acknowledged = Acknowledged(self._reached, self._first + self._stage.number)
 

@@ -42,7 +42,7 @@ def day_rows(days: Iterable[Day]) -> Iterator[tuple[str, ...]]:
             clock_text(tally.first_ns),
             clock_text(tally.last_ns),
             day.state + (", imported" if day.imported else ""),
-            str(len(tally.gaps)),
+            str(len(day.gaps)),
             size(day.raw_bytes),
             size(day.packed_bytes),
             str(day.files),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kitecli.errors import EnvironmentProblem
 from kitecli.secret import Secret
 from kitecli.vault.layout import KEY_BYTES, PBKDF2_ID, TAG_BYTES, Kdf
 
@@ -15,10 +16,20 @@ Derive = Callable[[Kdf, Secret, bytes], bytearray]
 
 
 def derive(kdf: Kdf, password: Secret, salt: bytes) -> bytearray:
-    """The password's key, 32 bytes. Raises :class:`VaultDamaged` where ``kdf`` is out of bounds, before any work."""
+    """The password's key, 32 bytes. Raises :class:`VaultDamaged` where ``kdf`` is out of bounds, before any work, and
+
+    :class:`EnvironmentProblem` where there isn't the memory it asks for.
+    """
     kdf.check()
     maker = _pbkdf2(kdf, salt) if kdf.number == PBKDF2_ID else _argon2id(kdf, salt)
-    return bytearray(maker(password.view()))
+    try:
+        return bytearray(maker(password.view()))
+    except MemoryError:
+        raise EnvironmentProblem(
+            "There isn't the memory that the vault's key takes",
+            why=f"its header asks for {kdf.memory_kib // 1024} MiB",
+            hint="free some; if you never set it so, somebody altered the file: restore a backup, kite creds restore",
+        ) from None
 
 
 def seal(key: bytearray, nonce: bytes, plain: bytearray, head: bytes) -> bytes:

@@ -95,8 +95,13 @@ def _key_of(text: str) -> bytearray:
 
 
 def _out_of_reach(error: Exception) -> EnvironmentProblem:
+    from keyring.errors import KeyringLocked
+
     return EnvironmentProblem(
-        "The keyring can't be asked", why=str(error), hint="unlock it, or name a file descriptor: KITE_VAULT_FD"
+        "The keyring is locked" if isinstance(error, KeyringLocked) else "The keyring can't be asked",
+        why=str(error),
+        hint="unlock it, as by logging in at the desktop; give kite the vault's password at a terminal, by a file "
+        "descriptor (KITE_VAULT_FD=N) or a systemd credential: docs/vault.md",
     )
 
 

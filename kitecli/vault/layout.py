@@ -91,10 +91,13 @@ class Kdf:
                     hint="Somebody altered it, or it comes from elsewhere: restore a backup, kite creds restore FILE",
                 )
 
-    def is_weaker_than(self, other: Kdf) -> bool:
-        """Whether it is of the same kind and asks a guesser for less."""
-        return self.number == other.number and (
-            self.passes < other.passes or self.memory_kib < other.memory_kib or self.lanes < other.lanes
+    def raised_to(self, other: Kdf) -> Kdf:
+        """With each number the higher one of itself and of ``other``, which is of the same kind."""
+        return Kdf(
+            self.number,
+            max(self.passes, other.passes),
+            max(self.memory_kib, other.memory_kib),
+            max(self.lanes, other.lanes),
         )
 
 
@@ -104,7 +107,7 @@ ARGON2ID: Final = Kdf(ARGON2ID_ID, passes=3, memory_kib=64 * 1024, lanes=4)
 PBKDF2: Final = Kdf(PBKDF2_ID, passes=600_000)
 DEFAULTS: Final = {kdf.name: kdf for kdf in (ARGON2ID, PBKDF2)}
 BOUNDS: Final = {
-    ARGON2ID_ID: (Kdf(ARGON2ID_ID, 2, 19 * 1024, 1), Kdf(ARGON2ID_ID, 10, 2 * 1024 * 1024, 16)),
+    ARGON2ID_ID: (Kdf(ARGON2ID_ID, 2, 19 * 1024, 1), Kdf(ARGON2ID_ID, 10, 1024 * 1024, 16)),
     PBKDF2_ID: (Kdf(PBKDF2_ID, 600_000), Kdf(PBKDF2_ID, 10_000_000)),
 }
 

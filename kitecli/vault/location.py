@@ -6,6 +6,7 @@ folder's lock may write, and sweeps the drafts of those who died writing.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Final
 
 from kitecli.errors import EnvironmentProblem, NoVault, UsageError, VaultDamaged
-from kitecli.files import replacing, sync_folder, unwritable
+from kitecli.files import can_write_in, replacing, sync_folder, unwritable
 from kitecli.folders import data_dir
 from kitecli.vault.layout import FILE_BYTES_MAX
 
 DEFAULT_PROFILE: Final = "default"
 SUFFIX: Final = ".vault"
-LOCK_PATIENCE_S: Final = 10.0
+LOCK_PATIENCE_S: Final = 30.0
+"""A key is derived under the lock; ten commands that open the vault at once take their turns."""
 LOOK_AGAIN_S: Final = 0.02
 # A pipe put in the file's place would keep a blocking open waiting.
 _READING: Final = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
@@ -48,9 +50,9 @@ def read_private(path: Path, most: int = FILE_BYTES_MAX) -> bytes:
     except FileNotFoundError:
         raise no_vault(path) from None
     except OSError as error:
-        if path.is_symlink():
+        if error.errno == errno.ELOOP:
             raise _refused(path, "it is a link", "move the file itself there") from error
-        raise EnvironmentProblem(f"{path} can't be read", why=error.strerror or str(error)) from error
+        raise _unreadable(path, error) from error
     try:
         _check_private(path, os.fstat(descriptor))
         _check_folder(path.parent)
@@ -61,6 +63,20 @@ def read_private(path: Path, most: int = FILE_BYTES_MAX) -> bytes:
     if len(content) > most:
         raise VaultDamaged(f"{path} is no vault", why=f"it has more than {most:,} bytes")
     return content
+
+
+def stands(path: Path) -> bool:
+    """Whether something is there, be it damaged or a link to nowhere.
+
+    Raises :class:`EnvironmentProblem` where nobody can say: what can't be seen isn't absent.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return True
 
 
 def replace_private(path: Path, content: bytes) -> None:
@@ -91,6 +107,8 @@ def shred(path: Path) -> None:
     On SSDs and copying file systems the old blocks may live on. Raises :class:`EnvironmentProblem`.
     """
     try:
+        if not can_write_in(path.parent):  # before it is overwritten, and stands there as rubbish
+            raise PermissionError(0, "its folder can't be written")
         if path.is_file() and not path.is_symlink():
             with path.open("r+b", buffering=0) as file:
                 file.write(os.urandom(path.stat().st_size))
@@ -110,16 +128,20 @@ def drafts_of(path: Path) -> list[Path]:
 def locked(path: Path, patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
     """Be the one who writes there, and sweep what the dead left. Raises :class:`EnvironmentProblem`."""
     make_private_folder(path.parent)
-    descriptor = _open_lock(path.parent)
+    try:
+        descriptor = _open_lock(path.parent)
+    except OSError as error:
+        raise _unreadable(path.parent, error) from error
     try:
         for _ in range(round(patience_s / LOOK_AGAIN_S)):
             if _take(descriptor):
                 break
             time.sleep(LOOK_AGAIN_S)
         else:
-            raise EnvironmentProblem(f"{path} is being written by another process", hint="try again in a moment")
-        for draft in drafts_of(path):
-            draft.unlink(missing_ok=True)
+            raise EnvironmentProblem(f"{path} is in use by another process", hint="try again in a moment")
+        with suppress(OSError):  # where they can't be removed, nothing can be written, and who writes is told so
+            for draft in drafts_of(path):
+                draft.unlink(missing_ok=True)
         yield
     finally:
         os.close(descriptor)  # gives the lock back
@@ -156,6 +178,14 @@ def _check_private(path: Path, status: os.stat_result) -> None:
 def _check_owner(path: Path, status: os.stat_result) -> None:
     if status.st_uid != os.geteuid():
         raise _refused(path, "it belongs to another user, who could have written it", "run kite as its owner")
+
+
+def _unreadable(path: Path, error: OSError) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"{path} can't be read",
+        why=error.strerror or str(error),
+        hint="give yourself the rights: chmod u+rw for the file, chmod u+rwx for the folders above it",
+    )
 
 
 def _refused(path: Path, why: str, hint: str) -> EnvironmentProblem:

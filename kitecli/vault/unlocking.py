@@ -12,7 +12,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Final
 
-from kitecli.errors import AuthError, UsageError, WrongPassword
+from kitecli.errors import AuthError, EnvironmentProblem, KiteError, UsageError, WrongPassword
 from kitecli.secret import Secret, is_text
 from kitecli.vault import keystore
 from kitecli.vault.location import DEFAULT_PROFILE, vault_path
@@ -25,10 +25,12 @@ LINE_BYTES_MAX: Final = 4096
 _opened: dict[str, OpenVault] = {}
 
 
-def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
+def unlock_quietly(profile: str = DEFAULT_PROFILE, *, by_password: bool = False) -> OpenVault | None:
     """Open the account's vault without asking; None where there is none, or nothing to open it with.
 
-    Raises as :meth:`Vault.unlock`, and :class:`UsageError` where what was named can't be read.
+    ``by_password``: not by the keyring, which has the key alone. Raises as :meth:`Vault.unlock`, :class:`UsageError`
+    where what was named can't be read, and :class:`EnvironmentProblem` for a locked keyring; at a terminal that is
+    said, and None: somebody can be asked.
     """
     vault = Vault(vault_path(profile))
     if not vault.exists():
@@ -36,7 +38,7 @@ def unlock_quietly(profile: str = DEFAULT_PROFILE) -> OpenVault | None:
     password = _password_at_hand(profile)
     if password is not None:
         return unlocked(vault, password)
-    key = keystore.kept(vault.path)
+    key = None if by_password else _key_in_keyring(vault)
     return _by_keyring(vault, key) if key is not None else None
 
 
@@ -79,7 +81,8 @@ def nobody_to_ask() -> AuthError:
     """The error for a vault that only somebody at a terminal could open."""
     return AuthError(
         "The vault's password is needed, and there is no terminal to ask at",
-        hint=f"name a file descriptor ({FD_VARIABLE}=N), use a systemd credential or the keyring: docs/vault.md",
+        hint=f"name a file descriptor ({FD_VARIABLE}=N) or use a systemd credential; the keyring does, too, except to "
+        "change the password: docs/vault.md",
     )
 
 
@@ -136,6 +139,16 @@ def _first_line_of(credential: Path) -> Secret:
         raise UsageError(f"{credential} can't be read", why=error.strerror or str(error)) from error
 
 
+def _key_in_keyring(vault: Vault) -> bytearray | None:
+    try:
+        return keystore.kept(vault.path)
+    except EnvironmentProblem as locked:
+        if not sys.stdin.isatty():
+            raise
+        sys.stderr.write(f"kite: {locked.what.lower()} ({locked.why}), so the vault's password is needed\n")
+        return None
+
+
 def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:
     try:
         return vault.unlock_by_key(key)
@@ -148,8 +161,14 @@ def _by_keyring(vault: Vault, key: bytearray) -> OpenVault:
 
 
 def unlocked(vault: Vault, password: Secret) -> OpenVault:
-    """Open it, and overwrite the password whatever comes of it. Raises as :meth:`Vault.unlock`."""
+    """Open it and overwrite the password. Raises as :meth:`Vault.unlock`.
+
+    Where a defect of ours ends it the password stays: what the defect quotes is masked by the values of secrets.
+    """
     try:
-        return vault.unlock(password)
-    finally:
+        opened = vault.unlock(password)
+    except (KiteError, KeyboardInterrupt):
         password.wipe()
+        raise
+    password.wipe()
+    return opened

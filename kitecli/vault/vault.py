@@ -18,16 +18,18 @@ from types import TracebackType
 from typing import Final, Self
 
 from kitecli.clock import NS_PER_S, Clock, SystemClock
-from kitecli.errors import AuthError, NoVault, UsageError, WrongPassword
+from kitecli.errors import AuthError, EnvironmentProblem, NoVault, UsageError, WrongPassword
+from kitecli.logs import logger
 from kitecli.secret import Secret, wipe
 from kitecli.vault import cipher
 from kitecli.vault.contents import Contents, Entropy
 from kitecli.vault.entries import AccessToken, Entries
 from kitecli.vault.guard import guard
 from kitecli.vault.layout import ARGON2ID, DEFAULTS, SALT_BYTES, Kdf, Sealed
-from kitecli.vault.location import locked, no_vault, read_private, replace_private, shred
+from kitecli.vault.location import locked, no_vault, read_private, replace_private, shred, stands
 from kitecli.vault.tries import Tries
 
+LOG: Final = logger("kitecli.vault")
 PASSWORD_LENGTH_MIN: Final = 12
 TRIES_SUFFIX: Final = ".tries"
 TRIES_BYTES_MAX: Final = 256
@@ -51,8 +53,11 @@ class Vault:
         self._tries_path = path.with_suffix(TRIES_SUFFIX)
 
     def exists(self) -> bool:
-        """Whether something stands there, be it damaged or a link to nowhere."""
-        return os.path.lexists(self.path)
+        """Whether something stands there, be it damaged or a link to nowhere.
+
+        Raises :class:`EnvironmentProblem` where nobody can say.
+        """
+        return stands(self.path)
 
     def sealed(self) -> Sealed:
         """The file as it stands, for which no password is needed.
@@ -78,19 +83,18 @@ class Vault:
         Raises as :meth:`sealed`, :class:`WrongPassword`, also for a header altered by somebody who made its checksum
         fit, :class:`VaultDamaged` where the password can't be the cause, and :class:`TooManyTries`.
         """
-        sealed = self.sealed()
-        self._tries().admit(self.clock.now_ns())
-        opened = OpenVault(self, self.derive(sealed.kdf, password, sealed.salt))
+        self.sealed()  # no folder is made for a vault that isn't there
+        with locked(self.path):
+            sealed = self.sealed()
+            opened = OpenVault(self, self._key_to(sealed, password))
         try:
             opened.drop_ended()
-            if sealed.kdf.is_weaker_than(DEFAULTS[sealed.kdf.name]):
-                opened.change_password(password, DEFAULTS[sealed.kdf.name])
-        except BaseException as error:
+            if (kdf := sealed.kdf.raised_to(DEFAULTS[sealed.kdf.name])) != sealed.kdf:
+                with _where_it_can_be_written():
+                    opened.wrap(password, kdf)
+        except BaseException:
             opened.close()
-            if isinstance(error, WrongPassword):
-                self._count_failure()
             raise
-        self._tries_path.unlink(missing_ok=True)
         return opened
 
     def unlock_by_key(self, key: bytearray) -> OpenVault:
@@ -115,19 +119,32 @@ class Vault:
             self._tries_path.unlink(missing_ok=True)
 
     def restore(self, sealed: Sealed, password: Secret) -> None:
-        """Put a backup in its place that ``password`` opens. Raises :class:`WrongPassword`, :class:`VaultDamaged`."""
+        """Put a backup in its place that ``password`` opens.
+
+        Raises :class:`WrongPassword`, which counts as at :meth:`unlock`, :class:`VaultDamaged`, :class:`TooManyTries`.
+        """
+        with locked(self.path):
+            wipe(self._key_to(sealed, password))
+            replace_private(self.path, sealed.to_bytes())
+
+    def _key_to(self, sealed: Sealed, password: Secret) -> bytearray:
+        """The key that opens ``sealed``. For who holds the lock: side by side, tries would all be early enough."""
+        self._tries().admit(self.clock.now_ns())
         key = self.derive(sealed.kdf, password, sealed.salt)
         try:
             with Contents.unseal(sealed, key):
                 pass
-        finally:
+        except BaseException as error:
             wipe(key)
-        with locked(self.path):
-            replace_private(self.path, sealed.to_bytes())
+            if isinstance(error, WrongPassword):
+                self._count_failure()
+            raise
+        with _where_it_can_be_written():
             self._tries_path.unlink(missing_ok=True)
+        return key
 
     def _count_failure(self) -> None:
-        with locked(self.path):  # others may have failed while our key was derived
+        with _where_it_can_be_written():
             replace_private(self._tries_path, self._tries().failed(self.clock.now_ns()).to_bytes())
 
     def _tries(self) -> Tries:
@@ -151,7 +168,7 @@ class OpenVault:
         guard(self)
 
     def get(self, name: str) -> Secret | None:
-        """api_key, api_secret, user_id, password or totp_secret; None where it isn't kept."""
+        """One of ``CREDENTIALS`` or ``ALERTING``; None where it isn't kept."""
         with self._contents() as contents:
             return contents.entries.get(name)
 
@@ -179,7 +196,8 @@ class OpenVault:
         """The day's access token, as long as its session lasts; after that it is dropped."""
         self.drop_ended()
         with self._contents() as contents:
-            return contents.entries.token()
+            token = contents.entries.token()
+        return token if token and token.until.timestamp() > self._now_s() else None
 
     def set_token(self, token: AccessToken) -> None:
         """Keep a session's token in the place of an older one."""
@@ -188,13 +206,13 @@ class OpenVault:
 
     def drop_ended(self) -> None:
         """Erase what has come to its end, and what writers left that were killed."""
-        now_s = self.vault.clock.now_ns() / NS_PER_S
         with locked(self.vault.path), self._contents() as contents:
-            ended = contents.entries.ended(now_s)
+            ended = contents.entries.ended(self._now_s())
             for name in ended:
                 contents.entries.remove(name)
             if ended:
-                self._write(contents)
+                with _where_it_can_be_written():
+                    self._write(contents)
 
     def change_password(self, password: Secret, kdf: Kdf | None = None) -> None:
         """Wrap the data key anew; the old password opens nothing from then on, except copies made before.
@@ -202,13 +220,20 @@ class OpenVault:
         Raises :class:`UsageError` for a short password.
         """
         check_strength(password)
+        self.wrap(password, kdf or self.vault.sealed().kdf)
+
+    def wrap(self, password: Secret, kdf: Kdf) -> None:
+        """As :meth:`change_password`, and takes any: the one it has already may be shorter than is asked for today."""
         vault = self.vault
         salt = vault.entropy(SALT_BYTES)
-        kdf = kdf or vault.sealed().kdf
         key = vault.derive(kdf, password, salt)
-        with locked(vault.path), self._contents() as contents:
-            contents.kdf, contents.salt = kdf, salt
-            replace_private(vault.path, contents.seal(key, vault.entropy).to_bytes())
+        try:
+            with locked(vault.path), self._contents() as contents:
+                contents.kdf, contents.salt = kdf, salt
+                replace_private(vault.path, contents.seal(key, vault.entropy).to_bytes())
+        except BaseException:
+            wipe(key)
+            raise
         wipe(self._key)
         self._key = key
 
@@ -235,6 +260,9 @@ class OpenVault:
     ) -> None:
         self.close()
 
+    def _now_s(self) -> float:
+        return self.vault.clock.now_ns() / NS_PER_S
+
     def _held(self) -> bytearray:
         if not self._key:
             raise AuthError("The vault was closed", hint="unlock it again")
@@ -251,6 +279,15 @@ class OpenVault:
 
     def _write(self, contents: Contents) -> None:
         replace_private(self.vault.path, contents.seal(self._held(), self.vault.entropy).to_bytes())
+
+
+@contextmanager
+def _where_it_can_be_written() -> Iterator[None]:
+    """For what keeps a vault in order, whose failing is no reason to leave it shut: in a read-only folder, say."""
+    try:
+        yield
+    except (EnvironmentProblem, OSError) as error:
+        LOG.warning("The vault opens, and isn't kept in order: %s", error)
 
 
 def check_strength(password: Secret) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,31 @@ def browsing(exchange: SimProcess) -> dict[str, str]:
         "BROWSER": f"{sys.executable} {HERE / 'fake_browser.py'} %s",
         "SIM_LOGIN": f"{ready.user_id},{ready.password},{ready.totp_secret}",
     }
+
+
+def log_in_by_paste(
+    environ: Mapping[str, str], elsewhere: Mapping[str, str], change: Callable[[str], str] = str, *options: str
+) -> tuple[int, str, str]:
+    """``kite auth login --paste`` at a pipe, the scripted browser in an environment of its own, ``elsewhere``.
+
+    ``change`` makes what is pasted. Returns exit code, stdout and stderr.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kitecli", "auth", "login", "--paste", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ,
+    )
+    with process:
+        said = ""
+        while "Enter" not in said:  # all of it: what a pipe's file has read ahead, communicate() doesn't see
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        page = said[said.index("http") :].split()[0]
+        script = [sys.executable, str(HERE / "fake_browser.py"), "--stop", page]
+        ended = subprocess.run(script, env=elsewhere, capture_output=True, text=True, check=True)
+        out, err = process.communicate(change(ended.stdout), timeout=60)
+    return process.returncode, out, said + err

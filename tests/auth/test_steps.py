@@ -53,3 +53,9 @@ def test_what_comes_to_this_machine():
     assert is_loopback("http://127.0.0.1:5/x")
     assert not is_loopback("https://127.0.0.1.example.com/")
     assert not is_loopback("http://[::1]:5/x"), "nobody listens there"
+
+
+@pytest.mark.parametrize("odd", ["http://[/?request_token=abc", "http://127.0.0.1/?request_token=abc&nonce=\udcff"])
+def test_odd_text_that_is_pasted_is_refused(odd: str):
+    with pytest.raises(AuthError):
+        pasted_token(odd, "n")

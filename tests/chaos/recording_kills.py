@@ -1,8 +1,8 @@
 """Kills recorders and looks at what they left: ``python -m tests.chaos.recording_kills STORE KILLS SEED [FAULT]``.
 
 A process that never records forks those that do, keeps what they say was acknowledged, kills each at an instant of
-its own choosing, and reads the recording. It prints one line of JSON. FAULT ``early`` plants a disk that says yes
-before it writes.
+its own choosing, and reads the recording. Beside them the process runs that packs what is ended, and is killed too now
+and then. It prints one line of JSON. FAULT ``early`` plants a disk that says yes before it writes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import random
 import select
 import signal
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import NoReturn
 
+from kitecli.store.background import start_sealing
 from kitecli.store.disk import Disk
-from kitecli.store.folder import day_folder, segment_paths
+from kitecli.store.folder import PACKED_SUFFIX, day_folder, segment_paths
 from kitecli.store.layout import FRAME
 from kitecli.store.recorder import Recorder, StoreHold
 from kitecli.store.recording import Recording
@@ -33,6 +35,7 @@ PACES = (2, 2, 60)  # frames a millisecond: 20,000 ticks a second, and now and t
 LONGEST_S = 0.12
 STILLBORN = 0.2  # of the recorders are killed while they start
 PATIENCE_S = 20.0
+SEALING_KILLED = 0.1
 ACK = struct.Struct("<QQ")
 
 
@@ -66,6 +69,37 @@ def record(store: Path, first: int, acks: int, pace: int, disk: Disk) -> NoRetur
             os.write(acks, ACK.pack(now.process, now.power))
             told = now
         time.sleep(0.001)
+
+
+class Sealers:
+    """Processes that seal, one at a time and each as a recorder starts it; some are killed."""
+
+    def __init__(self, store: Path, draw: random.Random) -> None:
+        self._store, self._draw = store, draw
+        self._process: subprocess.Popen[bytes] | None = None
+        self.kills = 0
+
+    def look(self) -> None:
+        """Another one where none runs; and where one does, that may be its end."""
+        if self._process is not None and self._draw.random() < SEALING_KILLED:
+            self._process.kill()
+            self.kills += 1
+            self.close()
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._process = start_sealing(self._store)
+
+    def finish(self) -> None:
+        """Let it end, and another one find nothing left."""
+        self.close()
+        self._process = start_sealing(self._store)
+        self.close()
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+            self._process.communicate()
+            self._process = None
 
 
 class Rounds:
@@ -135,9 +169,13 @@ def _last_ack(acks: int) -> int:
 
 def main(store: Path, kills: int, seed: int, fault: str = "") -> dict[str, float]:
     draw, rounds = random.Random(seed), Rounds(store, fault)
+    store.mkdir()
+    sealers = Sealers(store, draw)
     for _ in range(kills):
+        sealers.look()
         patience_s = draw.uniform(0.0, 0.15) if draw.random() < STILLBORN else PATIENCE_S
         rounds.one(patience_s, draw.uniform(0.0, LONGEST_S), draw.choice(PACES))
+    sealers.finish()
     rounds.frames, whole = 0, rounds.frames
     rounds._look(0)
     return {
@@ -147,6 +185,9 @@ def main(store: Path, kills: int, seed: int, fault: str = "") -> dict[str, float
         "frames_before_the_last_look": whole,
         "acknowledged_lost": rounds.lost,
         "torn": rounds.torn,
+        "segments": len(segment_paths(rounds.folder)),
+        "sealed": len(list(rounds.folder.glob(f"*{PACKED_SUFFIX}"))),
+        "sealing_kills": sealers.kills,
         "first_acknowledged_ms_max": round(rounds.first_ms_max, 1),
     }
 

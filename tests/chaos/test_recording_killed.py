@@ -1,4 +1,4 @@
-"""kill -9 at random instants while recording: nothing acknowledged is lost, nothing that comes back is wrong."""
+"""kill -9 at random instants while recording and sealing: nothing acknowledged is lost, nothing comes back wrong."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def test_what_was_acknowledged_survives_being_killed(tmp_path: Path):
     assert figures["starts"] > 15
     assert figures["acknowledged_lost"] == 0
     assert figures["frames"] == figures["frames_before_the_last_look"] > 500
+    assert figures["sealed"] >= figures["segments"] - 2 > 15  # but what is written, and what died at birth
 
 
 def test_a_writer_that_acknowledges_before_it_writes_is_caught(tmp_path: Path):
@@ -39,3 +40,5 @@ def test_a_thousand_kills(tmp_path: Path):
     figures = killed(tmp_path / "store", 1_000, 3)
     assert figures["acknowledged_lost"] == 0
     assert figures["frames"] == figures["frames_before_the_last_look"] > 20_000
+    assert figures["sealed"] >= figures["segments"] - 2 > 700
+    assert figures["sealing_kills"] > 50

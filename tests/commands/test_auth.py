@@ -17,8 +17,9 @@ from kitecli.cli import app
 from kitecli.secret import VARIABLES_OF_SECRETS, Secret
 from kitecli.sim.launcher import SimProcess
 from kitecli.vault import Vault, vault_path
-from tests.auth.exchanges import HERE, browsing, exchange, free_port, running, variables
+from tests.auth.exchanges import browsing, exchange, free_port, log_in_by_paste, running, variables
 from tests.commands.at_terminal import AtTerminal
+from tests.terminal.qr_on_screen import cells_of, cells_on
 
 __all__ = ["browsing", "exchange", "running", "variables"]
 
@@ -57,30 +58,13 @@ def kite_process(run_kite: Kite, variables: dict[str, str]) -> Run:
 
 
 @pytest.fixture
-def pasting(variables: dict[str, str], browsing: dict[str, str], tmp_path: Path) -> Callable[..., tuple]:
+def pasting(
+    variables: dict[str, str], browsing: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple]:
     """``kite auth login --paste`` at a pipe, with a browser elsewhere; ``change`` makes what is pasted."""
 
-    def log_in(change: Callable[[str], str] = str) -> tuple[int, str, str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kitecli", "auth", "login", "--paste"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **variables},
-            cwd=tmp_path,
-        )
-        with process:
-            said = ""
-            while "Enter" not in said:  # all of it: what a pipe's file has read ahead, communicate() doesn't see
-                said += process.stderr.readline()
-            page = said[said.index("http") :].split()[0]
-            script = [sys.executable, str(HERE / "fake_browser.py"), "--stop", page]
-            ended = subprocess.run(script, env={**os.environ, **browsing}, capture_output=True, text=True, check=True)
-            out, err = process.communicate(change(ended.stdout), timeout=60)
-        return process.returncode, out, said + err
-
-    return log_in
+    monkeypatch.chdir(tmp_path)
+    return lambda change=str: log_in_by_paste({**os.environ, **variables}, {**os.environ, **browsing}, change)
 
 
 def status_of(kite: Kite) -> dict:
@@ -114,6 +98,22 @@ def test_by_paste_over_ssh(pasting: Callable[..., tuple], kite: Kite, kite_proce
     alone = kite_process("auth", "login", "--again", env={"SSH_CONNECTION": "a", "BROWSER": ""}, stdin="\n")
     assert alone.returncode == 4
     assert "nothing was pasted" in alone.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+def test_over_ssh_the_address_stands_there_as_a_qr_code_too(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    for name, value in {**variables, "SSH_CONNECTION": "a", "BROWSER": "", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("COLUMNS")  # the terminal has a size of its own
+    with AtTerminal("auth", "login", size=(24, 60)) as kite:
+        kite.shows("press Enter:")
+        wanted = cells_of(kite.seen[kite.seen.index("http") :].split()[0], margin=2)
+        for _ in range(0, len(wanted), 2):
+            kite.shows("\x1b[0m\r\n")
+        kite.answer("", "")
+        assert kite.ends() == 4
+    assert cells_on(kite.seen) == wanted
+    assert "nothing was pasted" in kite.seen
 
 
 def test_by_password_and_code(kite: Kite, kite_process: Run):

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from kitecli.cli import app
 from kitecli.vault.layout import Sealed
 from tests.commands.at_terminal import AtTerminal
+from tests.commands.every_verb import every_verb
 from tests.vault.keyring_of_tests import forget_modules, write_keyring
 from tests.vault.made import quickly
 
@@ -137,7 +138,22 @@ def test_one_credential_is_set_and_removed(creds, fd, made: Path):
     creds("set", "totp_secret", "--value-fd", fd("SEED"), password=PASSWORD)
     creds("set", "api_key", "--remove", password=PASSWORD)
     secrets = told(creds("status", "--json", password=PASSWORD))["secrets"]
-    assert secrets == {"api_key": False, "api_secret": True, "user_id": True, "password": False, "totp_secret": True}
+    assert {name for name, kept in secrets.items() if kept} == {"api_secret", "user_id", "totp_secret"}
+
+
+def test_the_secrets_of_alerts_are_kept_beside_them(creds, made: Path, monkeypatch: pytest.MonkeyPatch):
+    creds("set", "telegram_token", stdin="123456:the-bot\n", password=PASSWORD)
+    monkeypatch.setenv("KITE_WEBHOOK_URL", "https://hooks.example/the-hook")
+    assert told(creds("import-env", "--json", password=PASSWORD))["kept"] == ["webhook_url"]
+    shown = creds("status", password=PASSWORD).stdout
+    rows = dict(line.split("\t") for line in shown.splitlines())
+    assert rows["telegram_token"] == rows["webhook_url"] == "********"
+    assert "the-bot" not in shown
+    assert "the-hook" not in shown
+    creds("set", "telegram_token", "--remove", password=PASSWORD)
+    secrets = told(creds("status", "--json", password=PASSWORD))["secrets"]
+    assert isinstance(secrets, dict)
+    assert (secrets["telegram_token"], secrets["webhook_url"]) == (False, True)
 
 
 def test_an_access_token_lasts_until_six(creds, made: Path):
@@ -204,11 +220,10 @@ def test_accounts_have_vaults_of_their_own(fd, tmp_path: Path):
 
 
 def test_no_option_takes_a_secret():
-    for command in app.registered_groups:
-        if command.name == "creds":
-            verbs = [one.name or one.callback.__name__ for one in command.typer_instance.registered_commands]
+    verbs = [verb for verb in every_verb() if verb.startswith("creds ")]
+    assert verbs
     for verb in verbs:
-        for line in CliRunner().invoke(app, ["creds", verb, "--help"]).stdout.splitlines():
+        for line in CliRunner().invoke(app, [*verb.split(), "--help"]).stdout.splitlines():
             words = line.split()
             if words and words[0].startswith("--") and len(words) > 1 and words[1].isupper():
                 assert words[0] == "--kdf" or words[1] in {"INTEGER", "PATH"}, line
@@ -236,11 +251,48 @@ def test_a_keyring_opens_the_vault_and_follows_the_password(creds, with_keyring:
     assert told(creds("status", "--json"))["locked"] is True
 
 
+@pytest.mark.parametrize("way", ["descriptor", "systemd"])
+def test_what_holds_the_password_opens_it_to_change_it_and_the_keyring_doesn_t(
+    creds, fd, with_keyring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+):
+    """The keyring holds a key that outlives the password's knowing: who changes the password has to know it."""
+    creds("keyring", password=PASSWORD)
+    assert "no terminal to ask at" in creds("change-password", new=OTHER, ends=4).stderr
+    if way == "descriptor":
+        monkeypatch.setenv("KITE_VAULT_FD", fd(PASSWORD))
+    else:
+        (tmp_path / "kite-password-default").write_text(PASSWORD)
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    creds("change-password", new=OTHER)
+    creds("rotate", password=OTHER)
+
+
 def test_a_locked_keyring_keeps_nobody_from_destroying_the_vault(creds, with_keyring: Path, made: Path):
     creds("keyring", password=PASSWORD)
     (with_keyring / "locked").touch()
-    assert "keyring can't be asked" in creds("reset", "--yes", ends=8).stderr
+    assert "keyring is locked" in creds("reset", "--yes", ends=8).stderr
     assert not made.exists()
+
+
+def test_with_a_locked_keyring_no_verb_goes_on_without_being_told_the_password(creds, with_keyring: Path):
+    creds("keyring", password=PASSWORD)
+    (with_keyring / "locked").touch()
+    for verb in ("status", "rotate"):
+        refused = json.loads(creds(verb, "--json", ends=8).stderr)
+        assert refused["what"] == "The keyring is locked"
+        assert "KITE_VAULT_FD" in refused["hint"]
+    assert told(creds("status", "--json", password=PASSWORD))["locked"] is False
+
+
+def test_a_locked_keyring_that_can_t_follow_the_password_is_said(creds, with_keyring: Path):
+    creds("keyring", password=PASSWORD)
+    (with_keyring / "locked").touch()
+    changed = creds("change-password", "--json", password=PASSWORD, new=OTHER)
+    assert told(changed)["keyring"] is False
+    assert "kite creds keyring" in changed.stderr
+    (with_keyring / "locked").unlink()
+    assert "the new key: kite creds keyring" in creds("status", ends=4).stderr
+    assert told(creds("status", "--json", password=OTHER))["locked"] is False
 
 
 # --- at a terminal ---
@@ -249,7 +301,7 @@ pty_only = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-termina
 
 
 @pty_only
-def test_setup_at_a_terminal_asks_and_shows_nothing_that_is_typed(tmp_path: Path):
+def test_setup_at_a_terminal_asks_and_shows_nothing_that_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with AtTerminal("creds", "setup") as kite:
         kite.answer("New password", PASSWORD)
         kite.answer("The same again", PASSWORD)
@@ -260,7 +312,10 @@ def test_setup_at_a_terminal_asks_and_shows_nothing_that_is_typed(tmp_path: Path
         assert kite.ends() == 0
     assert "holds api_key, api_secret, user_id, password." in kite.seen
     assert not any(word in kite.seen for word in (PASSWORD, "the-key", "the-api_"))
+    (write_keyring(tmp_path / "site") / "locked").touch()  # so that it can't open the vault, and doesn't keep from it
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
     with AtTerminal("creds", "status") as kite:
+        kite.shows("the keyring is locked")
         kite.answer("Enter: leave it locked", PASSWORD)
         assert kite.ends() == 0
     assert "totp_secret" in kite.seen

@@ -20,7 +20,10 @@ from kitecli.errors import UsageError
 from kitecli.hot import COMPILED
 from kitecli.store.layout import END, END_BYTES, FRAME, SUBSCRIBED
 from kitecli.store.recorder import StoreHold
+from kitecli.store.recording import Recording
 from tests.store.independent_reader import read_day
+
+RAW = ("--set", "datafeed.store_seal=false")
 
 shared = pytest.mark.skipif(not COMPILED, reason="a feed in the background needs the compiled pass")
 
@@ -32,8 +35,8 @@ def environment(tmp_path):
 
 @pytest.fixture
 def kite(run_kite, environment):
-    """``kite(ARGUMENTS…)`` with folders of the test's own; whatever still runs is ended."""
-    yield lambda *arguments: run_kite(*arguments, env=environment)
+    """``kite(ARGUMENTS…)`` with folders of the test's own; whatever still runs is ended. Recordings stay raw."""
+    yield lambda *arguments: run_kite(*RAW, *arguments, env=environment)
     run_kite("stop", "--all", env=environment)
 
 
@@ -69,10 +72,30 @@ def test_a_recording_says_what_it_has_and_is_whole(kite, tmp_path):
     assert last["acknowledged"]["power"] == last["acknowledged"]["process"] == sum(1 for _ in read_day(day_of(store)))
 
 
+def test_without_the_compiled_parts_a_recording_is_the_same(run_kite, environment, tmp_path):
+    """The feed is a thread of ``kite record`` then; what it wrote is read by the reference, and by what is there."""
+    store = tmp_path / "store"
+    asked = ("record", "--sim", "INFY", "TCS", "--mode", "full", "--store", str(store), "--duration", "1", "--json")
+    said = run_kite(*asked, env={**environment, "KITE_PURE": "1"})
+    assert said.returncode == 0, said.stderr
+    last = json.loads(said.stdout.splitlines()[-1])
+    records = list(read_day(day_of(store)))
+    assert (last["whole"], last["unrecorded"], last["acknowledged"]["power"]) == (True, 0, len(records))
+    assert ended(store)
+    assert {record.connection for record in records} == {0}
+    with Recording.open(day_of(store)) as day:
+        assert [(*each[:4], bytes(each.payload)) for each in day.records()] == [
+            (one.number, one.kind, one.connection, one.ts_recv_ns, one.payload) for one in records
+        ]
+        ticks = day.array().ticks
+    assert set(ticks["token"].tolist()) == {408065, 2953217}
+    assert 0 < last["ticks"] <= ticks.size
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C as a signal")
 def test_ctrl_c_ends_it_with_everything_on_disk(tmp_path, environment):
     store = tmp_path / "store"
-    command = [sys.executable, "-m", "kitecli", "record", "--sim", "--store", str(store), "--json"]
+    command = [sys.executable, "-m", "kitecli", *RAW, "record", "--sim", "--store", str(store), "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     ) as process:

@@ -25,9 +25,9 @@ from tests.gateway.reading import Reading
 KINDS = ["embedded", pytest.param("shared", marks=pytest.mark.skipif(not COMPILED, reason="needs the compiled pass"))]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exchange():
-    """One simulated exchange for all tests: 300 instruments, ten updates a second each."""
+    """One simulated exchange for all tests of a file: 300 instruments, ten updates a second each."""
     with launch(SimOptions(instruments=300, rate=10, rate_limits=False)) as sim:
         yield sim
 

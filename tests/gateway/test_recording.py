@@ -34,8 +34,10 @@ from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 from kitecli.store.disk import Disk
-from kitecli.store.layout import CLOCK, FRAME, GAP, STREAMING, SUBSCRIBED, TIMER, UNRECORDED
+from kitecli.store.folder import segment_paths
+from kitecli.store.layout import CLOCK, END, END_BYTES, FRAME, GAP, STREAMING, SUBSCRIBED, TIMER, UNRECORDED
 from kitecli.store.payloads import ClockOffset, decode_gap, decode_subscribed
+from kitecli.store.recorder import Recorder
 from kitecli.store.recording import Recording
 from tests.conformance.vectors import INFY_LTP, message
 from tests.market.masters import share
@@ -219,6 +221,21 @@ def test_a_day_that_is_over_is_packed_while_the_next_is_recorded(tmp_path, monke
     assert frames(tmp_path / NEXT) == [TICK * 2]
 
 
+@pytest.mark.parametrize("seal", [True, False])
+def test_what_was_recorded_last_is_packed_when_the_feed_has_ended(tmp_path, seal):
+    async def scenario():
+        async with running(tmp_path, ManualClock(SIX_IST_NS), record=RecordPlan(str(tmp_path), seal=seal)) as gateway:
+            await settled(lambda: states(gateway)[-1:] == ["on"] and hasattr(gateway.wire, "receiver"))
+            gateway.wire.receiver.on_binary(TICK)
+        if seal:
+            await settled(lambda: not (tmp_path / NEXT / "0001.kseg").exists(), 60)
+
+    asyncio.run(scenario())
+    assert [path.suffix for path in segment_paths(tmp_path / NEXT)] == [".kpak" if seal else ".kseg"]
+    with Recording.open(tmp_path / NEXT) as day:
+        assert [frame.payload for frame in day.frames()] == [TICK]
+
+
 def test_a_new_day_has_a_set_of_its_own(tmp_path):
     """In virtual time over 06:00 IST, with an outage that lasts and instruments that stream on."""
 
@@ -243,6 +260,49 @@ def test_a_new_day_has_a_set_of_its_own(tmp_path):
     assert [decode_subscribed(one.payload) for one in second if one.kind == STREAMING] == [{INFY: "full"}]
     lasting = [decode_gap(one.payload, one.connection) for one in second if one.kind == GAP]
     assert [(gap.tokens, gap.from_ns, gap.to_ns) for gap in lasting] == [((INFY,), SIX_IST_NS - 5, None)]
+
+
+def test_a_day_that_ends_on_a_full_disk_is_written_when_there_is_room(small_disk):
+    """What the old day's messages took up of memory stays there until then, and the new day is no less in alarm."""
+    filler = small_disk / "filler"
+
+    async def scenario():
+        plan, clock = RecordPlan(str(small_disk / "store"), floor_bytes=0), ManualClock(SIX_IST_NS - NS_PER_S)
+        async with running(small_disk, clock, record=plan) as gateway:
+            await settled(lambda: states(gateway) == ["on"] and hasattr(gateway.wire, "receiver"))
+            gateway.wire.receiver.on_binary(TICK)
+            filler.write_bytes(bytes(200_000))
+            for payload in sent:
+                gateway.wire.receiver.on_binary(payload)
+            await settled(lambda: states(gateway) == ["on", "alarm"])
+            clock.set(SIX_IST_NS)
+            await settled(lambda: gateway.status()["recording"]["day"] == NEXT)
+            assert states(gateway) == ["on", "alarm", "alarm"]
+            filler.unlink()
+            await settled(lambda: states(gateway) == ["on", "alarm", "alarm", "on"])
+            gateway.wire.receiver.on_binary(TICK * 2)
+            await settled(lambda: len(frames(small_disk / "store" / DAY)) == 1 + len(sent))
+
+    sent = [bytes(1_000) + number.to_bytes(2) for number in range(80)]
+    asyncio.run(scenario())
+    assert frames(small_disk / "store" / DAY) == [TICK, *sent]
+    assert frames(small_disk / "store" / NEXT) == [TICK * 2]
+    assert [path.read_bytes()[4 - END_BYTES] for path in small_disk.glob("store/*/*.kseg")] == [END, END]
+
+
+def test_a_day_whose_end_the_disk_didnt_take_is_told(tmp_path, monkeypatch):
+    close = Recorder.close
+
+    async def scenario():
+        clock = ManualClock(SIX_IST_NS - NS_PER_S)
+        async with running(tmp_path, clock) as gateway:
+            await settled(lambda: states(gateway) == ["on"])
+            monkeypatch.setattr(Recorder, "close", lambda recorder: close(recorder) and False)
+            clock.set(SIX_IST_NS)
+            await settled(lambda: states(gateway) == ["on", "on", "alarm"])
+            assert f"{DAY} couldn't be ended" in gateway.status()["recording"]["error"]["what"]
+
+    asyncio.run(scenario())
 
 
 def test_what_is_asked_for_is_recorded_before_what_comes_of_it(tmp_path):

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -35,12 +36,17 @@ CANARIES: Final = {
     "password": "canary-broker-pw-Hd12",
     "totp_secret": "CANARYTOTPSEED2345",
     "access_token": "canary0accesstoken0Gp66",
+    "telegram_token": "123456:canary-bot-Wq77",
+    "webhook_url": "canary-hook-Xe19",
 }
 PASSWORD: Final = CANARIES["vault password"]
 NEW_PASSWORD: Final = CANARIES["new password"]
+_NAMES: Final = ("api_key", "api_secret", "user_id", "password", "totp_secret", "access_token", "telegram_token")
 LINES: Final = "".join(
-    f"KITE_{name.upper()}={CANARIES[name]}\n"
-    for name in ("api_key", "api_secret", "user_id", "password", "totp_secret", "access_token")
+    (
+        *(f"KITE_{name.upper()}={CANARIES[name]}\n" for name in _NAMES),
+        f"KITE_WEBHOOK_URL=https://127.0.0.1:9/{CANARIES['webhook_url']}\n",  # what is secret in it is its path
+    )
 )
 
 
@@ -175,7 +181,8 @@ class Watched:
     def _look_at_files(self, seen: Seen) -> None:
         for path in self.folder.rglob("*"):
             if path.is_file() and path not in self.given:
-                seen.add("file", str(path.relative_to(self.folder)), path.read_bytes())
+                with suppress(FileNotFoundError):  # a recording's file that has just been packed
+                    seen.add("file", str(path.relative_to(self.folder)), path.read_bytes())
 
 
 def _behind(text: str) -> int:

@@ -31,9 +31,16 @@ VERBS: Final = (
     ("doctor",),
     ("feed", "NSE:INFY", "--duration", "1"),
     ("data", "download", "NSE:INFY", "--from", "2026-11-02"),
+    ("creds", "set", "webhook_url"),
+    ("--set", "alerts.channels=[webhook, telegram]", "alerts", "test"),
 )
 NO_PASSWORD: Final = {"reset", "backup"}
-NOWHERE: Final = {"KITE_API_ROOT": "https://127.0.0.1:9", "KITE_WS_ROOT": "wss://127.0.0.1:9"}
+NOWHERE: Final = {
+    "KITE_API_ROOT": "https://127.0.0.1:9",
+    "KITE_WS_ROOT": "wss://127.0.0.1:9",
+    "KITE_ALERTS_TELEGRAM_ROOT": "https://127.0.0.1:9",
+    "KITE_ALERTS_TELEGRAM_CHAT": "42",
+}
 MANNERS: Final = {"plain": ((), {}), "json": (("--json",), {}), "debug": ((), {"KITE_DEBUG": "1"})}
 
 

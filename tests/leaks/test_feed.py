@@ -32,6 +32,14 @@ OF_THE_BROKER: Final = {"api_key", "user_id"}
 MANNERS: Final = {"plain": ((), "0"), "json": (("--json",), "0"), "debug": ((), "1")}
 KEPT_IN: Final = ("environment", "vault")
 OFFERED: Final = "canary0offered0token0Qq41"
+ALERTED: Final = {
+    "KITE_ALERTS_CHANNELS": "[webhook, telegram]",
+    "KITE_ALERTS_TELEGRAM_CHAT": "42",
+    "KITE_ALERTS_TELEGRAM_ROOT": "https://127.0.0.1:9",
+    "KITE_TELEGRAM_TOKEN": CANARIES["telegram_token"],
+    "KITE_WEBHOOK_URL": f"https://127.0.0.1:9/{CANARIES['webhook_url']}",
+}
+"""The feed's process is told these, and its alerts arrive nowhere."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +62,7 @@ class Account:
         self.environ = {name: value for name, value in variables_of(sim, folder).items() if "_DIR" not in name}
         self.environ |= {"KITE_DEBUG": debug, "SSL_CERT_FILE": sim.ready.ca_file}
         self.environ |= {"KITE_PERFORMANCE_RING_BUFFER_SIZE": "1024"}  # it is searched as a file, too
+        self.environ |= ALERTED
         self._password = ""
         if kept_in == "vault":
             self._into_vault()
@@ -82,6 +91,7 @@ class Account:
 
 @pytest.fixture
 def accounts(tmp_path: Path, sim: SimProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Account]:
+    sim.fault("tls", form="good", where="both")  # whatever the test before left of bad ones
     numbers = itertools.count()
     for name in ("api_secret", "password", "totp_secret"):
         monkeypatch.setitem(CANARIES, name, getattr(sim.ready, name))

@@ -13,14 +13,14 @@ from kitecli.sim.options import SimOptions
 from tests.service.scripted import Ticker, config_for
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exchange():
     """300 instruments, ten updates a second each."""
     with launch(SimOptions(instruments=300, rate=10, rate_limits=False)) as sim:
         yield sim
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tokens(exchange):
     session = BrokerSession(exchange.api_url, exchange.api_key, Secret(exchange.access_token))
     return [row.instrument_token for row in parse_instruments(fetch_instruments(session))]

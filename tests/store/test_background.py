@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +14,7 @@ from kitecli.ring.locks import LockFile
 from kitecli.store import background
 from kitecli.store.background import Sealing, start_sealing
 from kitecli.store.folder import day_folder, segment_paths
+from kitecli.store.recording import Recording
 from kitecli.store.sealing import LOCK
 from tests.store.days import DAY, Day, numbers_in
 
@@ -89,6 +92,61 @@ def test_what_a_recorder_has_ended_is_packed_beside_it(store):
     sealing.close()
 
 
+def test_what_a_recording_leaves_is_packed_by_a_process_that_is_on_its_own(tmp_path, monkeypatch):
+    folder = day_folder(tmp_path, DAY)
+    folder.mkdir()
+    day = Day(folder)
+    day.send(300)
+    assert day.writer.close(day.now_s)
+    monkeypatch.setenv("KITE_ACCESS_TOKEN", "canary")
+    started = processes(monkeypatch)
+    with Recording.open(folder) as reading:
+        first = next(frames := reading.frames())
+        Sealing(tmp_path).finish()
+        until(lambda: set(suffixes(tmp_path)) == {".kpak"})
+        assert [first, *frames] == [*frames_of(folder)]  # whoever had it open reads on
+    [(command, options)] = started
+    assert "--attended" not in command
+    assert options["stdin"] == subprocess.DEVNULL
+    assert "KITE_ACCESS_TOKEN" not in options["env"]
+
+
+@posix
+def test_nobody_waits_for_what_packs_a_recordings_last_file(store, run, caplog):
+    gate = store / "gate"
+    os.mkfifo(gate)
+    run(f"read line < {gate}; exit 6")
+    with ThreadPoolExecutor(1) as other:
+        finishing = other.submit(Sealing(store).finish)
+        try:
+            finishing.result(20)
+        finally:
+            gate.write_text("on\n")
+    until(lambda: "kite data seal says why" in caplog.text)
+
+
+def test_what_is_damaged_stays_raw_and_the_rest_is_packed(store):
+    first, second = segment_paths(day_folder(store, DAY))[:2]
+    raw = first.read_bytes()
+    first.write_bytes(raw[:9_000] + bytes([raw[9_000] ^ 1]) + raw[9_001:])
+    Sealing(store).finish()
+    until(lambda: not second.exists())
+    assert first.exists()
+    assert not first.with_suffix(".kpak").exists()
+
+
+def frames_of(folder):
+    with Recording.open(folder) as recording:
+        yield from recording.frames()
+
+
+def processes(monkeypatch):
+    """What is started from now on: its command and the options."""
+    started, real = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *of, **by: started.append((of[0], by)) or real(*of, **by))
+    return started
+
+
 @posix
 def test_a_process_is_started_where_something_is_ended_and_another_file_is_begun(store, run, counted):
     first, last = store / "1", store / "2"
@@ -107,7 +165,7 @@ def test_where_nothing_is_ended_no_process_is_started(tmp_path, run, counted):
     Day(folder).send(5)
     sealing = Sealing(tmp_path)
     sealing.look(folder)
-    sealing.close()
+    sealing.finish()
     assert counted() == []
 
 
@@ -115,7 +173,7 @@ def test_a_process_that_cant_be_started_harms_nobody(store, monkeypatch, caplog)
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     sealing = Sealing(store)
     sealing.look(store)
-    sealing.close()
+    sealing.finish()
     assert set(suffixes(store)) == {".kseg"}
     assert "could not be started" in caplog.text
 

@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 
 from kitecli.errors import DataError, RecordingDamaged
+from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, MODE_FULL, TICK_DTYPE
 from kitecli.protocol.encoder import encode_frames
 from kitecli.store.folder import day_folder, segment_paths
-from kitecli.store.index import SegmentIndex, index_path, load_index, write_index
-from kitecli.store.layout import BLOCK_BYTES, SUBSCRIBED
-from kitecli.store.payloads import encode_subscribed
+from kitecli.store.index import MAGIC, SegmentIndex, index_path, load_index, write_index
+from kitecli.store.layout import BLOCK_BYTES, FRAME, GAP, SUBSCRIBED, UNRECORDED
+from kitecli.store.payloads import Unrecorded, encode_gap, encode_subscribed
 from kitecli.store.recording import Recording
 from kitecli.store.sealing import seal, seal_ended
 from kitecli.store.segment import SegmentReader, Walk
+from kitecli.store.tally import Counting, Tally
 from kitecli.store.writer import StoreSettings
 from tests.store.days import DAY, Day
-from tests.store.disks import QuickDisk
+from tests.store.disks import FailingDisk, QuickDisk
 
 SETTINGS = StoreSettings(buffer_bytes=1 << 25, segment_bytes=4 << 20, floor_bytes=0)
 RARE, RARER, NEVER = 77, 88, 99
@@ -50,8 +52,11 @@ def store(tmp_path):
         day.stage.append(message, stamp + draw.randrange(3), 0)
         if number == 1_200:
             day.stage.append(bytes(2_500_000), stamp, 0)
+            day.stage.append(encode_gap(Gap(0, (RARE,), stamp, None, "cut")), stamp, 0, GAP)
+            day.stage.append(encode_gap(Gap(0, (RARE,), stamp, stamp + 9, "cut")), stamp + 9, 0, GAP)
         if number == 2_900:
             day.stage.append(encode_subscribed({RARE: "full"}), stamp, 0, SUBSCRIBED)
+            day.stage.append(Unrecorded(stamp, stamp, 3, 4).encoded(), stamp, 0, UNRECORDED)
         if not number % 100:
             day.step()
     assert day.writer.close(day.now_s)
@@ -92,13 +97,65 @@ def test_with_an_index_the_same_is_found_as_without(store, packed):
             assert ticks.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_an_index_has_counted_is_what_reading_counts(store, packed, monkeypatch):
+    folder = folder_of(store)
+    expected, told = counted(folder), outages(folder)
+    assert (expected.ticks, expected.by_token[RARE], len(told)) == (COUNT, 3, 3)
+    for path in segment_paths(folder)[1:]:
+        seal(path, QuickDisk()) if packed else write_index(path)
+    assert (counted(folder), outages(folder)) == (expected, told)
+    write_index(segment_paths(folder)[0])
+    read = blocks_read(monkeypatch)
+    assert counted(folder) == expected
+    assert read == []
+    assert outages(folder) == told
+    assert len(read) == 2
+
+
+def test_what_was_written_twice_is_counted_once(tmp_path):
+    day = Day(tmp_path, FailingDisk("sync", 4))
+    for _ in range(8):
+        day.send(10)
+        day.step(0.7, sync=True)
+    assert day.writer.close(day.now_s)
+    expected = counted(tmp_path)
+    assert expected.records == {FRAME: 80}
+    with Recording.open(tmp_path) as recording:
+        assert any(segment.header.former_end > segment.header.first_record for segment in recording.segments())
+    for path in segment_paths(tmp_path)[1:]:
+        write_index(path)
+    assert counted(tmp_path) == expected
+
+
+def counted(folder):
+    tally = Tally()
+    with Recording.open(folder) as recording:
+        counting = Counting(tally)
+        for piece in recording.uncounted(tally):
+            counting.take(piece.data, piece.rows)
+        counting.rest()
+    return tally
+
+
+def outages(folder):
+    with Recording.open(folder) as recording:
+        return recording.gaps()
+
+
+def blocks_read(monkeypatch):
+    """The sizes of what is read from now on."""
+    read = []
+    real = Walk.__iter__
+    monkeypatch.setattr(Walk, "__iter__", lambda walk: (read.append(len(each.data)) or each for each in real(walk)))
+    return read
+
+
 def test_a_rare_instrument_costs_little_reading(store, monkeypatch):
     folder = folder_of(store)
     for path in segment_paths(folder):
         seal(path, QuickDisk())
-    read = []
-    real = Walk.__iter__
-    monkeypatch.setattr(Walk, "__iter__", lambda walk: (read.append(len(each.data)) or each for each in real(walk)))
+    read = blocks_read(monkeypatch)
     assert found(folder, [RARE]).size == 3
     little = sum(read)
     read.clear()
@@ -174,10 +231,11 @@ def test_only_what_is_ended_and_whole_is_indexed(tmp_path):
     assert not index_path(day.writer.path).exists()
 
 
-def test_an_index_that_was_removed_is_made_again_by_the_next_sealing(store):
+def test_an_index_that_was_removed_or_is_of_an_older_kite_is_made_again_by_the_next_sealing(store):
     assert all(progress.problem is None for progress in seal_ended(store, QuickDisk()))
     paths = [index_path(path) for path in segment_paths(folder_of(store))]
     before = [path.read_bytes() for path in paths]
     paths[1].unlink()
+    paths[2].write_bytes(before[2].replace(MAGIC + b"\2", MAGIC + b"\1"))
     assert list(seal_ended(store, QuickDisk())) == []
     assert [path.read_bytes() for path in paths] == before

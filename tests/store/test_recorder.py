@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 
@@ -15,6 +18,7 @@ import pytest
 
 from kitecli.errors import EnvironmentProblem, RecordingHeld
 from kitecli.market.gap import Gap
+from kitecli.store.disk import Disk
 from kitecli.store.layout import CLOCK, GAP, PLACED, STREAMING, SUBSCRIBED, TIMER
 from kitecli.store.payloads import ClockOffset, decode_placed, decode_subscribed
 from kitecli.store.recorder import Recorder, StoreHold
@@ -25,6 +29,17 @@ from tests.store.disks import FullDisk
 
 SETTINGS = StoreSettings(floor_bytes=0, buffer_bytes=1 << 20)
 MASTER = b"instrument_token,exchange_token\n1,2\n"
+
+
+class SlowDisk(Disk):
+    """Syncs when it is told to; ``syncing``: one has begun."""
+
+    def __init__(self):
+        self.ready, self.syncing = threading.Event(), threading.Event()
+
+    def sync(self, descriptor):
+        self.syncing.set()
+        self.ready.wait(10)
 
 
 @pytest.fixture
@@ -139,6 +154,20 @@ def test_an_import_waits_for_room_and_loses_nothing(hold):
         recorder.flush()
         assert recorder.acknowledged.power == 3_000
         assert recorder.status.unrecorded == 0
+
+
+def test_who_waits_for_room_wakes_the_writer(hold):
+    disk = SlowDisk()
+    asleep = replace(SETTINGS, write_interval_s=3600.0)
+    with ThreadPoolExecutor(1) as other, Recorder(hold, DAY, settings=asleep, disk=disk) as recorder:
+        while recorder.status.waiting_bytes <= 3 << 18:
+            assert recorder.append(bytes(3_000), 1_000)
+        waiting = other.submit(recorder.wait_for_room)
+        assert disk.syncing.wait(10)
+        assert recorder.append(bytes(3_000), 1_000)  # behind what is being synced
+        assert not waiting.done()
+        disk.ready.set()
+        waiting.result(10)
 
 
 def test_an_import_on_a_full_disk_is_told(hold):

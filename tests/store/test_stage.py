@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,6 +143,20 @@ def test_both_leave_the_same_bytes(data):
                 stage.begin(SEED + 1, START, 5)
         assert (ours.number, ours.offset, ours.high_ns) == (theirs.number, theirs.offset, theirs.high_ns)
     assert framed(ours) + ours.end() == framed(theirs) + theirs.end()
+
+
+@pytest.mark.parametrize("folds", [0, 48, 1_000])
+def test_both_make_the_same_checksum_of_a_payload_of_any_size(folds):
+    if not log.COMPILED:
+        return
+    ours, theirs, draw = staged(Stage), staged(log.Stage), random.Random(folds)
+    for size in range(folds, folds + 150):
+        payload = draw.randbytes(size)
+        assert ours.append(payload, size)
+        assert theirs.append(payload, size)
+    raw = framed(theirs)
+    assert raw == framed(ours)
+    assert len(log.scan(raw, beginning(), SEED).rows) == 150
 
 
 @each_stage

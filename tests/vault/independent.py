@@ -16,7 +16,7 @@ def key_of(password: bytes, content: bytes) -> bytes:
     kdf, lanes, passes, memory = unpack_from("<BBII", content, 10)
     salt = content[20:36]
     if kdf == 1:
-        if not (2 <= passes <= 10 and 19456 <= memory <= 2097152 and 1 <= lanes <= 16):
+        if not (2 <= passes <= 10 and 19456 <= memory <= 1048576 and 1 <= lanes <= 16):
             raise ValueError("out of bounds")
         return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory).derive(password)
     if kdf != 2 or not 600_000 <= passes <= 10_000_000 or memory or lanes:

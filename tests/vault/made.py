@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from kitecli.vault.layout import Kdf
 PASSWORD = "correct horse battery"
 OTHER = "another good password"
 NOON = datetime(2026, 11, 23, 12, tzinfo=IST)
+STRANGER = 12345
 SIX = datetime(2026, 11, 24, 6, tzinfo=IST)
 
 
@@ -57,3 +61,20 @@ class Counted:
     def __call__(self, length: int) -> bytes:
         self._count += 1
         return hashlib.sha256(f"{self._name} {self._count}".encode()).digest()[:length]
+
+
+@contextmanager
+def bound_by_rights() -> Iterator[Callable[[Path], None]]:
+    """Give away a folder and become its owner, where the tests run as root, whom no rights bind."""
+
+    def become_owner(folder: Path) -> None:
+        if os.getuid() != 0:
+            return
+        for one in (*folder.rglob("*"), folder):
+            os.chown(one, STRANGER, STRANGER)
+        os.seteuid(STRANGER)
+
+    try:
+        yield become_owner
+    finally:
+        os.seteuid(os.getuid())

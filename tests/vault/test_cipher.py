@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from kitecli.errors import VaultDamaged
@@ -57,3 +60,22 @@ def test_the_default_makes_a_key_of_the_password_and_the_salt():
     one = derive(ARGON2ID, Secret("password"), bytes(16))
     assert len(one) == 32
     assert one != derive(ARGON2ID, Secret("password"), b"s" * 16)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory has no such bound there")
+def test_memory_there_isn_t_is_said():
+    code = """
+import resource
+from kitecli.errors import EnvironmentProblem
+from kitecli.secret import Secret
+from kitecli.vault.cipher import derive
+from kitecli.vault.layout import ARGON2ID_ID, BOUNDS
+resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
+try:
+    derive(BOUNDS[ARGON2ID_ID][1], Secret("password"), bytes(16))
+except EnvironmentProblem as refused:
+    print(refused.why, refused.hint)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "1024 MiB" in ended.stdout
+    assert "restore a backup" in ended.stdout

@@ -72,9 +72,10 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     assert "kitecli[keyring]" in raised.value.hint
 
 
-def test_a_locked_keyring_is_an_error_not_an_absence(ring: Path):
-    (ring / "locked").touch()
-    with pytest.raises(EnvironmentProblem, match="can't be asked"):
+@pytest.mark.parametrize(("state", "said"), [("locked", "is locked"), ("away", "can't be asked")])
+def test_a_keyring_that_tells_nothing_is_an_error_not_an_absence(ring: Path, state: str, said: str):
+    (ring / state).touch()
+    with pytest.raises(EnvironmentProblem, match=said):
         keystore.kept(VAULT)
 
 

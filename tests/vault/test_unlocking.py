@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kitecli.errors import AuthError, NoVault, UsageError, WrongPassword
-from kitecli.secret import Secret
+from kitecli.errors import AuthError, EnvironmentProblem, NoVault, UsageError, WrongPassword
+from kitecli.secret import Secret, redacted
 from kitecli.vault import Vault, unlock_by_prompt, unlock_quietly, unlocking, vault_path
-from kitecli.vault.unlocking import at_hand, read_line
+from kitecli.vault.layout import Kdf
+from kitecli.vault.unlocking import at_hand, read_line, unlocked
+from tests.vault.keyring_of_tests import forget_modules, write_keyring
 from tests.vault.made import OTHER, PASSWORD, quickly
 
 
@@ -148,12 +150,67 @@ def test_the_keyring_opens_it_by_its_key_and_an_old_key_is_explained(vault: Vaul
     assert "kite creds keyring" in raised.value.hint
 
 
+@pytest.fixture
+def locked_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    forget_modules()
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    (write_keyring(tmp_path / "site") / "locked").touch()
+    yield
+    forget_modules()
+
+
+def test_with_a_locked_keyring_the_password_is_asked_for_at_a_terminal(
+    vault: Vault, locked_keyring: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(unlocking, "getpass", lambda _: PASSWORD)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    opened = at_hand()
+    assert opened is not None
+    with opened:
+        assert opened.get("api_key") == Secret("the-key")
+    assert "the keyring is locked (nobody unlocked it)" in capsys.readouterr().err
+
+
+def test_with_a_locked_keyring_and_no_terminal_it_is_said_what_to_do(vault: Vault, locked_keyring: None):
+    with pytest.raises(EnvironmentProblem, match="keyring is locked") as raised:
+        at_hand()
+    assert "unlock it" in raised.value.hint
+    assert "KITE_VAULT_FD" in raised.value.hint
+
+
+def test_a_locked_keyring_is_not_asked_where_a_descriptor_is_named(
+    vault: Vault, locked_keyring: None, behind, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KITE_VAULT_FD", str(behind(PASSWORD)))
+    opened = unlock_quietly()
+    assert opened is not None
+    opened.close()
+
+
 def test_for_a_process_it_is_opened_once(vault: Vault, behind, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KITE_VAULT_FD", str(behind(PASSWORD)))  # a pipe can be read only once
     first = at_hand()
     assert first is not None
     assert at_hand() is first
     first.close()
+
+
+def test_afterwards_the_password_is_overwritten(vault: Vault):
+    right, wrong = Secret(PASSWORD), Secret(OTHER)
+    unlocked(vault, right).close()
+    with pytest.raises(WrongPassword):
+        unlocked(vault, wrong)
+    assert not right
+    assert not wrong
+
+
+def test_what_a_defect_quotes_of_it_can_be_masked(vault: Vault):
+    def odd(_kdf: Kdf, password: Secret, _salt: bytes) -> bytearray:
+        raise RuntimeError(password.reveal())
+
+    with pytest.raises(RuntimeError, match=PASSWORD) as raised:
+        unlocked(Vault(vault.path, derive=odd), Secret(PASSWORD))
+    assert PASSWORD not in redacted(str(raised.value))
 
 
 def test_without_a_terminal_nobody_is_asked(vault: Vault, monkeypatch: pytest.MonkeyPatch):

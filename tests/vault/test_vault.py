@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from kitecli.errors import AuthError, EnvironmentProblem, NoVault, TooManyTries, UsageError, VaultDamaged, WrongPassword
 from kitecli.secret import Secret
 from kitecli.vault import AccessToken, Vault
+from kitecli.vault import vault as vaults
 from kitecli.vault.layout import ARGON2ID, ARGON2ID_ID, PBKDF2, Kdf
 from tests.vault.made import NOON, OTHER, PASSWORD, SIX, clock_at, filled, quick, quick_vault
 
@@ -118,6 +121,21 @@ def test_a_stronger_one_than_ours_is_kept(tmp_path: Path):
     vault.create(Secret(PASSWORD), strong).close()
     vault.unlock(Secret(PASSWORD)).close()
     assert vault.sealed().kdf == strong
+
+
+def test_what_is_stronger_about_a_weaker_one_is_kept(tmp_path: Path):
+    vault = quick_vault(tmp_path)
+    vault.create(Secret(PASSWORD), Kdf(ARGON2ID_ID, passes=10, memory_kib=256 * 1024, lanes=1)).close()
+    vault.unlock(Secret(PASSWORD)).close()
+    assert vault.sealed().kdf == Kdf(ARGON2ID_ID, passes=10, memory_kib=256 * 1024, lanes=4)
+
+
+def test_a_password_too_short_for_today_opens_a_vault_that_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    vault = quick_vault(tmp_path)
+    vault.create(Secret(PASSWORD), CHEAP).close()
+    monkeypatch.setattr(vaults, "PASSWORD_LENGTH_MIN", 99)
+    vault.unlock(Secret(PASSWORD)).close()
+    assert vault.sealed().kdf == ARGON2ID
 
 
 # --- the daily token ---
@@ -277,19 +295,40 @@ def test_destroyed_it_is_gone_with_its_tries(tmp_path: Path):
         vault.destroy()
 
 
-def test_failures_at_the_same_time_are_all_counted(tmp_path: Path):
-    vault = filled(tmp_path)
+def test_wrong_passwords_at_the_same_time_wait_as_those_one_by_one_do(tmp_path: Path):
+    """A thread stands for a process: each opens the folder's lock for itself."""
+    path, derived, all_there = filled(tmp_path).path, [], threading.Barrier(8)
 
-    def another_fails_meanwhile(kdf: Kdf, password: Secret, salt: bytes) -> bytearray:
-        with pytest.raises(WrongPassword):
-            vault.unlock(Secret(OTHER))
+    def counting(kdf: Kdf, password: Secret, salt: bytes) -> bytearray:
+        derived.append(password)
         return quick(kdf, password, salt)
 
-    for _ in range(3):
+    def guess(_: int) -> type[Exception]:
+        all_there.wait(20)
+        with pytest.raises((WrongPassword, TooManyTries)) as refused:
+            Vault(path, clock=clock_at(NOON), derive=counting).unlock(Secret(OTHER))
+        return refused.type
+
+    with ThreadPoolExecutor(8) as guessers:
+        refusals = list(guessers.map(guess, range(8)))
+    assert (refusals.count(WrongPassword), len(derived)) == (5, 5)
+
+
+def test_what_a_backup_refuses_counts_too(tmp_path: Path):
+    vault = filled(tmp_path)
+    backup = vault.sealed()
+    for _ in range(5):
         with pytest.raises(WrongPassword):
-            Vault(vault.path, clock=clock_at(NOON), derive=another_fails_meanwhile).unlock(Secret(OTHER))
-    with pytest.raises(TooManyTries, match="6 wrong"):
-        vault.unlock(Secret(PASSWORD))
+            vault.restore(backup, Secret(OTHER))
+    for attempt in (lambda: vault.restore(backup, Secret(PASSWORD)), lambda: vault.unlock(Secret(PASSWORD))):
+        with pytest.raises(TooManyTries, match="5 wrong"):
+            attempt()
+
+
+def test_no_folder_is_made_for_a_vault_that_isn_t_there(tmp_path: Path):
+    with pytest.raises(NoVault):
+        quick_vault(tmp_path).unlock(Secret(PASSWORD))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_file_is_destroyed_as_far_as_it_can_be(tmp_path: Path):
