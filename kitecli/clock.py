@@ -41,6 +41,17 @@ class ManualClock:
         self._now_ns = now_ns
 
 
+def clock_text(ts_ns: int | None) -> str:
+    """``09:15:00.123 IST`` without its zone's name: the column's head or the sentence says Indian time."""
+    return "" if not ts_ns else f"{ist(ts_ns // NS_PER_S):%H:%M:%S}.{ts_ns % NS_PER_S // 1_000_000:03}"
+
+
+def received_text(from_ns: int, to_ns: int) -> str:
+    """When something that is lost was received; nobody knows since when where nothing stands before it."""
+    since = f"between {clock_text(from_ns)} and" if from_ns else "until"
+    return f"received {since} {clock_text(to_ns)} IST"
+
+
 def ist(epoch_s: float) -> datetime:
     """An aware datetime in Indian time, whatever the host's zone."""
     return datetime.fromtimestamp(epoch_s, IST)

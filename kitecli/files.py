@@ -20,12 +20,18 @@ _GIVEN: Final = "Free space there, or name another folder"
 def replacing(path: Path, *, given: bool = False) -> Iterator[IO[bytes]]:
     """A file to write to that takes ``path``'s place when the block ends well; its folder is made where need be.
 
-    ``given``: a user named it, and it gets the rights of any file of his; what kite keeps for itself is 0600.
-    Raises :class:`EnvironmentProblem` where it can't be written.
+    Of a symbolic link it is the target that is replaced. What is there and is no file, a device or a pipe, is nothing
+    to replace: it is written to, a piece at a time. ``given``: a user named it, and it gets the rights of any file of
+    his; what kite keeps for itself is 0600. Raises :class:`EnvironmentProblem` where it can't be written.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
+        target = path.resolve()
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        target.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             with os.fdopen(os.open(draft, flags, 0o666 if given else 0o600), "wb") as file:
@@ -34,7 +40,7 @@ def replacing(path: Path, *, given: bool = False) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(path)
+            draft.replace(target)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise

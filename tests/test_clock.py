@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from kitecli.clock import IST, NS_PER_S, Clock, ManualClock, SystemClock, ist
+from kitecli.clock import IST, NS_PER_S, Clock, ManualClock, SystemClock, clock_text, ist, received_text
 
 
 def test_the_system_clock_is_the_machines():
@@ -36,3 +36,13 @@ def test_indian_time_does_not_depend_on_the_hosts_zone(monkeypatch: pytest.Monke
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_an_instant_is_a_time_of_day():
+    quarter_past_ns = 1_795_146_300_123_456_789
+    assert clock_text(quarter_past_ns) == "09:15:00.123"
+    assert clock_text(None) == ""
+    assert received_text(quarter_past_ns, quarter_past_ns + 10**9) == (
+        "received between 09:15:00.123 and 09:15:01.123 IST"
+    )
+    assert received_text(0, quarter_past_ns) == "received until 09:15:00.123 IST"

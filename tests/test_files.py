@@ -63,3 +63,42 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path: Path, given: bool, hi
     ):
         pass
     assert hint in raised.value.hint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there, and pipes are something else")
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path):
+    (tmp_path / "inner").mkdir()
+    target, link = tmp_path / "inner" / "target.csv", tmp_path / "link.csv"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    with replacing(link, given=True) as file:
+        file.write(b"new")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are something else there")
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with replacing(pipe, given=True) as file:
+            file.write(b"streamed")
+        assert (pipe.is_fifo(), os.read(reader, 100)) == (True, b"streamed")
+    finally:
+        os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+def test_a_device_that_takes_nothing_says_so_and_stays(tmp_path: Path):
+    link = tmp_path / "full"  # a link: if this test goes red, no machine loses a device
+    link.symlink_to("/dev/full")
+    with pytest.raises(EnvironmentProblem, match="can't be written"), replacing(link, given=True) as file:
+        file.write(b"x")
+    assert link.is_symlink()
+
+
+def test_a_folder_is_refused_before_anything_is_written(tmp_path: Path):
+    with pytest.raises(EnvironmentProblem, match="can't be written"), replacing(tmp_path, given=True):
+        raise AssertionError

@@ -35,8 +35,11 @@ class Writer(Protocol):
     def __call__(self, name: str, candles: Candles) -> None: ...
 
 
-def form_of(out: Path, form: str | None) -> str:
-    """The form of a file's name, or the one asked for, or CSV. Raises :class:`UsageError` where they differ."""
+def form_of(out: Path, form: str | None, usual: str | None = FORMS[0]) -> str:
+    """The form of a file's name, or the one asked for, or the ``usual`` one.
+
+    Raises :class:`UsageError` where they differ, and where nothing says it.
+    """
     named = out.suffix.lower().removeprefix(".") if is_file(out) else None
     if form is not None and form not in FORMS:
         raise UsageError(f"There is no form {form!r}", hint="the forms are " + ", ".join(FORMS))
@@ -44,7 +47,12 @@ def form_of(out: Path, form: str | None) -> str:
         raise UsageError(
             f"{out} is a name for {named}, and --format says {form}", hint="leave --format out, or rename the file"
         )
-    return form or named or FORMS[0]
+    if (found := form or named or usual) is None:
+        raise UsageError(
+            f"Nothing says in which form {out} is to be written",
+            hint=f"give --format, or a name that ends in .{', .'.join(FORMS[:-1])} or .{FORMS[-1]}",
+        )
+    return found
 
 
 def is_file(out: Path) -> bool:

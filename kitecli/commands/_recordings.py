@@ -14,6 +14,7 @@ from kitecli.commands._shared import settings_of
 
 if TYPE_CHECKING:
     from kitecli.archive.naming import DayNames
+    from kitecli.ring.reader import Batch
     from kitecli.store.recording import Recording
     from kitecli.store.spans import Span
 
@@ -21,8 +22,10 @@ StoreOption: TypeAlias = Annotated[
     Path | None, typer.Option("--store", help="A folder of recordings, or of stores.", show_default="the settings'")
 ]
 DayArgument: TypeAlias = Annotated[
-    str, typer.Argument(help="A day, as 2026-11-20, today or newest; or its folder.", show_default=False)
+    str,
+    typer.Argument(help="A day, as 2026-11-20, today or newest; its folder, or one of its files.", show_default=False),
 ]
+PastDamageOption: TypeAlias = Annotated[bool, typer.Option("--past-damage", help="Go on behind what can't be read.")]
 FileArgument: TypeAlias = Annotated[
     str, typer.Argument(help="A day, as 2026-11-20, its folder, or one file.", show_default=False)
 ]
@@ -52,19 +55,43 @@ def root_of(context: typer.Context, named: Path | None) -> Path:
 
 @contextmanager
 def part_of(
-    where: str, root: Path, symbols: Sequence[str] | None, first: str | None, last: str | None
+    where: str,
+    root: Path,
+    symbols: Sequence[str] | None,
+    first: str | None,
+    last: str | None,
+    *,
+    past_damage: bool = False,
 ) -> Iterator[Part]:
-    """A day's recording and what of it was asked for. Raises DataError, UsageError, SubscriptionError."""
+    """A recording and what of it was asked for. Raises DataError, UsageError, SubscriptionError."""
     from kitecli.archive.naming import DayNames
-    from kitecli.archive.places import day_at
-    from kitecli.catalogue import trading_today
     from kitecli.store.recording import Recording
     from kitecli.store.spans import span_of
 
-    folder = day_at(where, root, trading_today())
-    with Recording.open(folder) as recording:
-        names = DayNames.of(folder, recording.day, recording.master)
+    with Recording.open(place_at(where, root), past_damage=past_damage) as recording:
+        names = DayNames.of(recording.folder, recording.day, recording.master)
         yield Part(recording, names, names.tokens(symbols or ()), span_of(recording.day, first, last))
+
+
+def place_at(where: str, root: Path) -> Path:
+    """A day's folder, or the file that is named. Raises DataError where there is none, UsageError for what is none."""
+    from kitecli.archive.places import files_at
+    from kitecli.catalogue import trading_today
+
+    paths = files_at(where, root, trading_today())
+    return paths[0] if paths == [Path(where)] else paths[0].parent
+
+
+def ticks_of(part: Part, *, depth: bool = True) -> Iterator[Batch]:
+    """What was asked for. Raises UsageError where there is nothing, and as reading a recording does."""
+    from kitecli.archive.reading import batches
+    from kitecli.store.spans import nothing_recorded
+
+    batch = None
+    for batch in batches(part.recording, part.tokens, part.span, depth=depth):
+        yield batch
+    if batch is None:
+        raise nothing_recorded(part.recording.place, part.span, some=bool(part.tokens))
 
 
 def progress(what: str, total: int) -> AbstractContextManager[Callable[[int], object]]:

@@ -50,7 +50,7 @@ def play(settings: Settings, asked: Asked, *, as_json: bool) -> None:
     from kitecli.terminal.keys import pressed_keys
     from kitecli.wiring import replay_facts
 
-    with Recording.open(_folder(settings, asked)) as recording:
+    with Recording.open(_place(settings, asked), past_damage=asked.past_damage) as recording:
         plan, facts = _plan(recording, asked), replay_facts(settings, recording)
         started_s = time.monotonic()
         with pressed_keys() as keys:
@@ -71,11 +71,16 @@ def serve_recorded(settings: Settings, asked: Asked, *, as_json: bool) -> None:
     from kitecli.commands.sim import serve
     from kitecli.sim.options import SimOptions
 
-    folder = _folder(settings, asked)
-    serve(
-        SimOptions(source=str(folder), speed=asked.speed, start=asked.from_, start_on_subscribe=not asked.at_once),
-        as_json=as_json,
+    options = SimOptions(
+        source=str(_place(settings, asked)),
+        speed=asked.speed,
+        start=asked.from_,
+        to=asked.to,
+        symbols=asked.symbols,
+        past_damage=asked.past_damage,
+        start_on_subscribe=not asked.at_once,
     )
+    serve(options, as_json=as_json)
 
 
 class Screen:
@@ -128,26 +133,27 @@ def press(gateway: ReplayGateway, key: str) -> None:
         gateway.stop("a key")
 
 
-def _folder(settings: Settings, asked: Asked) -> Path:
-    from kitecli.archive.places import day_at
-    from kitecli.catalogue import recordings_root, trading_today
+def _place(settings: Settings, asked: Asked) -> Path:
+    from kitecli.catalogue import recordings_root
+    from kitecli.commands._recordings import place_at
 
-    return day_at(asked.day, asked.store or recordings_root(settings), trading_today())
+    return place_at(asked.day, asked.store or recordings_root(settings))
 
 
 def _plan(recording: Recording, asked: Asked) -> PlayPlan:
     from kitecli.replay.tape import PlayPlan
     from kitecli.store.instruments import tokens_of
-    from kitecli.store.spans import span_of
+    from kitecli.store.spans import nothing_recorded, span_of
 
-    span = span_of(recording.day, asked.from_, asked.to)
+    span, tokens = span_of(recording.day, asked.from_, asked.to), tokens_of(recording, asked.symbols)
+    if next(recording.ticks(tokens, span.from_ns, span.to_ns), None) is None:
+        raise nothing_recorded(recording.place, span, some=bool(tokens))
     return PlayPlan(
         span.from_ns,
         span.to_ns,
-        tokens_of(recording, asked.symbols),
+        tokens,
         asked.speed,
         at_once=asked.at_once,
         waits=asked.wait,
         stays=asked.stay,
-        past_damage=asked.past_damage,
     )

@@ -55,7 +55,8 @@ def salvage(
     target = out or file.with_suffix(".salvaged.kseg")
     found = saved(file, target)
     if as_json:
-        print_json({"file": str(target), "records": found.records, "lost": [hole_dict(hole) for hole in found.holes]})
+        written = str(target) if found.holes else None
+        print_json({"file": written, "records": found.records, "lost": [hole_dict(hole) for hole in found.holes]})
     for hole in found.holes:
         say(f"kite: {hole_text(hole)}")
     if not found.holes:
@@ -63,17 +64,17 @@ def salvage(
         return
     say(
         f"kite: {counted(found.records)} records in {target}; "
-        f"to read the day with it, put it in the place of {file.name}"
+        f"to read the day with it, put it in the place of {file.name}, as {file.stem}.kseg"
     )
 
 
 def saved(file: Path, target: Path) -> Examination:
     """Salvage; raises DataError for a file that is none of ours, UsageError for a target that is there."""
     from kitecli.files import unwritable
-    from kitecli.store.recovery import salvage_into
+    from kitecli.store.recovery import salvage
 
     try:
-        return salvage_into(file, target)
+        return salvage(file, target)
     except FileExistsError:
         raise UsageError(f"{target} is there already", hint="remove it, or name another file with --out") from None
     except OSError as error:
@@ -112,8 +113,13 @@ def refuse_damage(where: str, verdicts: Sequence[Verdict]) -> None:
         return
     if bad[0].problem is not None and len(verdicts) == 1:
         raise bad[0].problem
+    lost = [verdict for verdict in bad if verdict.found is None or verdict.found.holes]
     raise RecordingDamaged(
-        f"{where} is damaged: {len(bad)} of {len(verdicts)} files",
+        f"{where} is damaged: {len(lost)} of {len(verdicts)} files" if lost else f"Something is missing in {where}",
         why=f"{bad[0].path.name}: {'; '.join(findings(bad[0]))}",
-        hint="kite data salvage FILE keeps what is whole, and notes what isn't",
+        hint=(
+            "kite data salvage FILE keeps what is whole, and notes what isn't"
+            if lost
+            else "Look for what was removed; --past-damage reads on without it"
+        ),
     )

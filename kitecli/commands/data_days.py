@@ -13,6 +13,7 @@ from kitecli.commands._recordings import (
     DayArgument,
     FileArgument,
     FromOption,
+    PastDamageOption,
     StoreOption,
     SymbolsArgument,
     ToOption,
@@ -76,6 +77,7 @@ def gaps(
     symbols: SymbolsArgument = None,
     first: FromOption = None,
     last: ToOption = None,
+    past_damage: PastDamageOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,7 +91,7 @@ def gaps(
     """
     from kitecli.terminal.recordings import GAP_HEADS, gap_dict, gap_rows
 
-    with part_of(where, root_of(context, store), symbols, first, last) as part:
+    with part_of(where, root_of(context, store), symbols, first, last, past_damage=past_damage) as part:
         found = touching(part.recording.gaps(), part.tokens, part.span.from_ns, part.span.to_ns)
     if as_json:
         print_json([gap_dict(gap) for gap in found])

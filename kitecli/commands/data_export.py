@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kitecli.commands._recordings import (
     DayArgument,
     FromOption,
+    PastDamageOption,
     StoreOption,
     SymbolsArgument,
     ToOption,
     part_of,
     root_of,
+    ticks_of,
 )
 from kitecli.commands._shared import JsonOption, print_json, say
+from kitecli.errors import UsageError
 from kitecli.terminal.numbers import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import IO
 
     from kitecli.commands._recordings import Part
+
+STDOUT: Final = Path("-")
 
 
 def export(
@@ -35,8 +42,11 @@ def export(
     symbols: SymbolsArgument = None,
     first: FromOption = None,
     last: ToOption = None,
-    out: Annotated[Path | None, typer.Option(help="The file; default: DAY.parquet.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file; -: standard output; default: DAY.parquet.", show_default=False)
+    ] = None,
     form: Annotated[str | None, typer.Option("--format", help="parquet (default), csv or ndjson.")] = None,
+    past_damage: PastDamageOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,22 +58,26 @@ def export(
 
       kite data export 2026-11-20 "NFO:NIFTY*" --from 09:15 --to 10:00 --out opening.csv
     """
-    with part_of(where, root_of(context, store), symbols, first, last) as part:
+    with part_of(where, root_of(context, store), symbols, first, last, past_damage=past_damage) as part:
         done = exported(part, out, form)
-    if as_json:
+    if as_json and done.file is not None:
         print_json(done.as_dict())
-    size = f"{counted(done.ticks)} ticks, {done.size / 1e6:,.1f} MB"
-    say(f"kite: {size} in {done.file}, {counted(done.ticks / max(done.seconds, 1e-9))} ticks/s")
+    say(f"kite: {done}")
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written."""
+    """What was written. ``file``: None for standard output; ``size``: 0 for what is no file."""
 
-    file: Path
+    file: Path | None
     ticks: int
     size: int
     seconds: float
+
+    def __str__(self) -> str:
+        size = f", {self.size / 1e6:,.1f} MB" if self.size else ""
+        where = f" in {self.file}" if self.file is not None else ""
+        return f"{counted(self.ticks)} ticks{size}{where}, {counted(self.ticks / max(self.seconds, 1e-9))} ticks/s"
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -71,21 +85,41 @@ class Exported:
 
 
 def exported(part: Part, out: Path | None, form: str | None) -> Exported:
-    """Write a part of a day into a file that is there when it is whole."""
+    """Write a part of a day into a file that is there when it is whole, or to standard output."""
     from rich.console import Console
 
     from kitecli.candles.output import form_of
-    from kitecli.files import replacing
     from kitecli.terminal.recordings import count_progress
 
     target = out or Path(f"{part.recording.day}.{form or 'parquet'}")
-    write, began_s = writer_of(form_of(target, form)), time.monotonic()
-    with (
-        count_progress(Console(stderr=True), "exporting", None) as step,
-        replacing(target, given=True) as file,
-    ):
+    found = form_of(target, form, None)
+    refuse_stream(target, found)
+    write, began_s = writer_of(found), time.monotonic()
+    with count_progress(Console(stderr=True), "exporting", None) as step, opened(target) as file:
         ticks = write(file, part, target.absolute().parent, step)
-    return Exported(target, ticks, target.stat().st_size, time.monotonic() - began_s)
+    seconds = time.monotonic() - began_s
+    if target == STDOUT:
+        return Exported(None, ticks, 0, seconds)
+    return Exported(target, ticks, target.stat().st_size, seconds)
+
+
+def refuse_stream(target: Path, form: str) -> None:
+    """Raise :class:`UsageError` for Parquet to a pipe or a device: it is sorted beside its file."""
+    if form == "parquet" and (target == STDOUT or (target.exists() and not target.is_file())):
+        raise UsageError(f"{target} can't take Parquet", why="it is no file", hint="give --format csv or ndjson")
+
+
+@contextmanager
+def opened(target: Path) -> Iterator[IO[bytes]]:
+    """Where to write to."""
+    from kitecli.files import replacing
+
+    if target == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with replacing(target, given=True) as file:
+        yield file
 
 
 def writer_of(form: str) -> Callable[[IO[bytes], Part, Path, Callable[[int], object]], int]:
@@ -102,11 +136,10 @@ def write_by_instrument(file: IO[bytes], part: Part, beside: Path, step: Callabl
     """Parquet, sorted through a file of the ticks' size beside the one that is written."""
     from kitecli.archive.naming import Labels
     from kitecli.archive.parquet import write_parquet
-    from kitecli.archive.reading import batches
     from kitecli.archive.sorting import by_instrument, census
 
-    found = census(batches(part.recording, part.tokens, part.span, depth=False), step)
-    again = batches(part.recording, part.tokens, part.span, depth=found.depth)
+    found = census(ticks_of(part, depth=False), step)
+    again = ticks_of(part, depth=found.depth)
     with by_instrument(found, again, beside) as ticks:
         write_parquet(file, ticks, Labels(part.names))
     return found.ticks
@@ -125,14 +158,13 @@ def write_ndjson(file: IO[bytes], part: Part, _: Path, step: Callable[[int], obj
 def _write_lines(file: IO[bytes], part: Part, form: str, step: Callable[[int], object]) -> int:
     from kitecli.archive.lines import csv_writer
     from kitecli.archive.naming import Labels
-    from kitecli.archive.reading import batches
     from kitecli.terminal.streams import ndjson_writer
 
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     labels = Labels(part.names)
     write = csv_writer(text, labels) if form == "csv" else ndjson_writer(text, labels)
     count = 0
-    for batch in batches(part.recording, part.tokens, part.span):
+    for batch in ticks_of(part):
         write(batch)
         step(len(batch))
         count += len(batch)

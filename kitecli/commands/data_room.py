@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -123,6 +124,8 @@ def planned(
             why=", ".join(map(str, stores)),
             hint="name one with --store",
         )
+    if keep_gb is not None and not isfinite(keep_gb):
+        raise UsageError(f"--keep-gb {keep_gb} is no size", hint="give a number of GB, as 200")
     limit = None if keep_gb is None else round(keep_gb * GB)
     return {store: plan_pruning(store, Retention(older_than, limit, unsealed), trading_today()) for store in stores}
 

@@ -11,17 +11,18 @@ import typer
 from kitecli.commands._recordings import (
     DayArgument,
     FromOption,
+    PastDamageOption,
     StoreOption,
     SymbolsArgument,
     ToOption,
     part_of,
     root_of,
+    ticks_of,
 )
 from kitecli.commands._shared import JsonOption, say
 
 if TYPE_CHECKING:
     from kitecli.archive.naming import Labels
-    from kitecli.commands._recordings import Part
     from kitecli.ring.reader import Batch
 
 
@@ -32,6 +33,7 @@ def show(
     first: FromOption = None,
     last: ToOption = None,
     limit: Annotated[int, typer.Option(help="The most ticks to print; 0: all.", min=0)] = 0,
+    past_damage: PastDamageOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,15 +47,8 @@ def show(
     """
     from kitecli.archive.naming import Labels
 
-    with part_of(where, root_of(context, store), symbols, first, last) as part:
+    with part_of(where, root_of(context, store), symbols, first, last, past_damage=past_damage) as part:
         (print_lines if as_json else print_table)(limited(ticks_of(part), limit), Labels(part.names))
-
-
-def ticks_of(part: Part) -> Iterator[Batch]:
-    """What was asked for."""
-    from kitecli.archive.reading import batches
-
-    return batches(part.recording, part.tokens, part.span)
 
 
 def limited(found: Iterator[Batch], limit: int) -> Iterator[Batch]:

@@ -24,7 +24,9 @@ Examples:
 
 def replay(
     context: typer.Context,
-    day: Annotated[str, typer.Argument(metavar="DAY|FOLDER", help="2026-11-20, today, newest, or a day's folder.")],
+    day: Annotated[
+        str, typer.Argument(metavar="DAY|FILE", help="2026-11-20, today, newest, a day's folder, or one of its files.")
+    ],
     symbols: Annotated[list[str] | None, typer.Argument(help="Play only these; by the recording's own master.")] = None,
     speed: Annotated[float, typer.Option(help="Times as fast as recorded; 0: no pauses.", min=0, max=1e6)] = 1.0,
     from_: Annotated[str, typer.Option("--from", help="Where to begin, as 10:15, in IST.")] = "",
@@ -45,11 +47,7 @@ def replay(
     from kitecli.commands._replay import Asked, play, serve_recorded
 
     asked = Asked(day, tuple(symbols or ()), speed, from_, to, at_once, wait, stay, past_damage, store)
-    if serve and (wait or stay or past_damage or symbols or to):
-        raise UsageError(
-            "--serve plays a whole recording to whoever connects",
-            why="--wait, --stay, --to, --past-damage and symbols are for a ring",
-            hint="leave them out; --from, --speed and --at-once go with it",
-        )
+    if serve and (wait or stay):
+        raise UsageError("--wait and --stay are for a ring", why="--serve plays until Ctrl-C", hint="leave them out")
     settings = settings_of(context)
     (serve_recorded if serve else play)(settings, asked, as_json=as_json)

@@ -69,7 +69,8 @@ class ReplayGateway(Gateway):
         tape = self.tape
         return {
             "day": self._recorded.day.isoformat(),
-            "folder": str(self._recorded.folder),
+            "folder": str(self._recorded.place),
+            "past_damage": self._recorded.past_damage,
             "state": tape.state,
             "speed": tape.pace.speed,
             "from_ns": tape.from_ns,

@@ -29,7 +29,6 @@ from kitecli.gateway.steps import FeedSteps
 from kitecli.hot import BarsView
 from kitecli.market.gap import Gap
 from kitecli.market.tick import DEPTH_DTYPE, TICK_DTYPE
-from kitecli.replay.damage import sound_pieces
 from kitecli.replay.facts import FeedFacts
 from kitecli.replay.player import Player
 from kitecli.ring.layout import DEFAULT_BOARD_CAPACITY, MIN_CAPACITY, RingLayout
@@ -69,25 +68,23 @@ def iterate(
     intervals: Iterable[str] | None = None,
     depth: bool = False,
     most: int = BATCH_TICKS,
-    past_damage: bool = False,
 ) -> Iterator[ReplayBatch]:
     """A recording's ticks, outages and bars, in the feed's order, in batches of ``most`` ticks or a message more.
 
     ``symbols``: names, looked up in the recording's own master, or tokens; none: everything. ``from_`` and ``to``: in
     India where they don't say, ``to`` not included. ``intervals``: the bars to build, as "1m"; None: those the feed
-    built. ``most=1``: a batch for every message. ``past_damage``: go on behind what can't be read, and call it a gap.
+    built. ``most=1``: a batch for every message.
 
     What began before ``from_`` isn't known: the first bar of each instrument is partial, as after joining a feed.
 
     Raises :class:`UnknownInstrument` for a name that isn't in the master, :class:`UsageError` for a span or an interval
-    that can't be, :class:`RecordingDamaged` where it comes to damage, having given all before it.
+    that can't be, and as reading the recording does, having given all before it.
     """
     facts = FeedFacts.of(recording) or FeedFacts()
     facts = facts if intervals is None else replace(facts, intervals=tuple(intervals))
     played = _Played(facts, tokens_of(recording, symbols), most, depth=depth)
     span = span_of(recording.day, from_, to)
-    pieces = (sound_pieces if past_damage else Recording.pieces)(recording, span.from_ns, span.to_ns)
-    for piece in pieces:
+    for piece in recording.pieces(span.from_ns, span.to_ns):
         at = 0
         while at < piece.rows.size:
             at = played.player.take(piece, at, most=played.most)

@@ -18,11 +18,13 @@ from kitecli.store.recording import Recording
 
 @dataclass(frozen=True, slots=True)
 class RunningReplay:
-    """``day``: what is played, ``folder``: its recording."""
+    """``day``: what is played, ``place``: its recording, a folder or a file; ``past_damage``: whether it goes on
+    behind what can't be read."""
 
     card: FeedCard
     day: date
-    folder: Path
+    place: Path
+    past_damage: bool = False
 
     @classmethod
     def find(cls) -> Self:
@@ -34,7 +36,8 @@ class RunningReplay:
                 "No replay is running", why="there is nothing to join", hint="start one: kite replay DAY"
             ) from None
         progress = _progress(card)
-        return cls(card, date.fromisoformat(progress["day"]), Path(progress["folder"]))
+        day, place = date.fromisoformat(str(progress["day"])), Path(str(progress["folder"]))
+        return cls(card, day, place, progress["past_damage"] is True)
 
     def ended(self) -> bool:
         """Whether all was played; one that doesn't answer hasn't said so, and its socket tells of its death."""
@@ -45,16 +48,16 @@ class RunningReplay:
 
     def book(self) -> InstrumentBook:
         """The instruments of its day; where the recording has no master, those that were recorded."""
-        with Recording.open(self.folder) as recording:
+        with Recording.open(self.place, past_damage=self.past_damage) as recording:
             return book_of(recording) or InstrumentBook(instruments_of(recording))
 
     def tokens(self) -> list[int]:
         """What was recorded."""
-        with Recording.open(self.folder) as recording:
+        with Recording.open(self.place, past_damage=self.past_damage) as recording:
             return sorted(recorded_tokens(recording))
 
 
-def _progress(card: FeedCard) -> dict[str, str]:
+def _progress(card: FeedCard) -> dict[str, object]:
     said = ask_status(card)["replay"]
     assert isinstance(said, dict)  # docs/replay.md has its fields
     return said

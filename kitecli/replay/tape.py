@@ -14,7 +14,6 @@ from kitecli.feed.events import ConnectionStatus, FeedEvent
 from kitecli.feed.liveness import State
 from kitecli.gateway.steps import FeedSteps
 from kitecli.market.gap import Gap
-from kitecli.replay.damage import sound_pieces
 from kitecli.replay.pace import Pace
 from kitecli.replay.player import Player
 from kitecli.store.layout import FRAME
@@ -41,7 +40,6 @@ class PlayPlan:
     at_once: bool = False
     waits: bool = False
     stays: bool = False
-    past_damage: bool = False
 
 
 class Tape:
@@ -69,7 +67,7 @@ class Tape:
         self._on_end = ended
         self._room = room
         self._tell = tell
-        self._player = Player(steps, plan.tokens, self._on_gap, whole=not plan.from_ns)
+        self._player = Player(steps, plan.tokens, self._on_gap, whole=recording.whole and not plan.from_ns)
         self._states: dict[int, tuple[State, int]] = {}
         self._begun = asyncio.Event()
         self._skip_ns = 0
@@ -125,10 +123,9 @@ class Tape:
 
     def _pieces(self) -> Iterator[Piece]:
         """Those of the span; begun anew further on where some is skipped."""
-        read = sound_pieces if self.plan.past_damage else Recording.pieces
         from_ns = self.plan.from_ns
         while True:
-            for piece in read(self._recording, from_ns, self.plan.to_ns):
+            for piece in self._recording.pieces(from_ns, self.plan.to_ns):
                 yield piece
                 if self._skip_ns > self.at_ns:
                     break

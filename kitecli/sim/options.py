@@ -17,9 +17,10 @@ REDIRECT_URL: Final = "http://127.0.0.1:5010/kite"
 class SimOptions:
     """One simulated exchange.
 
-    ``source``: "synthetic", "load", or the path of a table of ticks or of a recorded day's folder. ``speed``,
-    ``start``, ``start_on_subscribe``: of these two only; they wait for the first subscription unless told otherwise, so
-    that nothing is missed. ``seed``, ``rate`` (updates a second of each instrument), ``instruments`` (0: those that
+    ``source``: "synthetic", "load", or the path of a table of ticks, of a recorded day's folder or of one of its files.
+    ``speed``, ``start``, ``start_on_subscribe``: of these two only; they wait for the first subscription unless told
+    otherwise, so that nothing is missed. ``to``, ``symbols``, ``past_damage``: of a recording only.
+    ``seed``, ``rate`` (updates a second of each instrument), ``instruments`` (0: those that
     have names): synthetic and load only.
     Ports of 0 are free ones. ``ledger``: file the ledger is written to at the end, "" for none. ``rate_limits``:
     whether REST calls are limited as the broker's are. ``faults``: a script for the fault proxy, which stands before
@@ -33,6 +34,9 @@ class SimOptions:
     source: str = SYNTHETIC
     speed: float = 1.0
     start: str = ""
+    to: str = ""
+    symbols: tuple[str, ...] = ()
+    past_damage: bool = False
     start_on_subscribe: bool = True
     seed: int = 1
     rate: float = 1.0
@@ -62,7 +66,8 @@ class SimOptions:
     @classmethod
     def from_json(cls, text: str) -> SimOptions:
         """The inverse of :meth:`to_json`."""
-        return cls(**json.loads(text))
+        said = json.loads(text)
+        return cls(**{**said, "symbols": tuple(said["symbols"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,56 +6,65 @@ doesn't read makes the day wait.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from kitecli.clock import NS_PER_S
-from kitecli.errors import UsageError
 from kitecli.market.tick import DEPTH_DTYPE, MODE_FULL, TICK_DTYPE
 from kitecli.sim.source import Batch, Records, Slots, put_depth, put_ticks, take_depth, take_ticks
 from kitecli.sim.tape import BATCH_ROWS
-from kitecli.store.instruments import instruments_of
+from kitecli.store.instruments import instruments_of, tokens_of
 from kitecli.store.recording import Recording
-from kitecli.store.spans import instant_of
+from kitecli.store.spans import Span, nothing_recorded, span_of
 from kitecli.store.ticks import TickBatch
 
 _NEVER_NS = 2**63 - 1
 
 
 class RecordedSource:
-    """A :class:`~kitecli.sim.source.Source` of a day's folder.
+    """A :class:`~kitecli.sim.source.Source` of a day's folder, or of one of its files.
 
-    ``speed``: times as fast as recorded; 0 is as fast as the clients read. ``start``: "HH:MM[:SS]" of the day, IST.
-    Raises DataError for a folder without a recording, RecordingDamaged where it comes to damage, UsageError for a start
-    behind its end.
+    ``speed``: times as fast as recorded; 0 is as fast as the clients read. ``start``, ``to``: "HH:MM[:SS]" of the day,
+    IST, ``to`` not included. ``symbols``: none for all instruments. ``past_damage``: go on behind what can't be read.
+    Raises DataError for a folder without a recording, RecordingDamaged where it comes to damage, UnknownInstrument for
+    a name it hasn't got, UsageError for a span with nothing in it.
     """
 
     mode = MODE_FULL
     lossless = True
 
-    def __init__(self, folder: Path, *, speed: float = 1.0, start: str = "") -> None:
-        self._recording = Recording.open(folder)
+    def __init__(
+        self,
+        place: Path,
+        *,
+        speed: float = 1.0,
+        start: str = "",
+        to: str = "",
+        symbols: Collection[str] = (),
+        past_damage: bool = False,
+    ) -> None:
+        self._recording = Recording.open(place, past_damage=past_damage)
+        self._speed = speed
         try:
-            self._begin_with(folder, speed, start)
+            self._begin_with(span_of(self._recording.day, start, to), tokens_of(self._recording, symbols))
         except BaseException:
             self.close()
             raise
 
-    def _begin_with(self, folder: Path, speed: float, start: str) -> None:
-        self.instruments = instruments_of(self._recording)
+    def _begin_with(self, span: Span, tokens: Collection[int]) -> None:
+        recorded = instruments_of(self._recording)
+        self.instruments = [one for one in recorded if not tokens or one.instrument_token in tokens]
         self._tokens = np.array([one.instrument_token for one in self.instruments], np.uint32)
-        self._speed = speed
-        from_ns = instant_of(self._recording.day, start) if start else 0
-        self._batches: Iterator[TickBatch] = self._recording.ticks(from_ns=from_ns, depth=True)
+        self._batches: Iterator[TickBatch] = self._recording.ticks(tokens, span.from_ns, span.to_ns, depth=True)
         self._high_ns = self._at = 0
         self._board = np.zeros(self._tokens.size, TICK_DTYPE)
         self._board_depth = np.zeros(self._tokens.size, DEPTH_DTYPE)
         self.ended = False
         self._load()
         if self.ended:
-            raise UsageError(f"Nothing was recorded in {folder}" + (f" from {start} on" if start else ""))
+            raise nothing_recorded(self._recording.place, span, some=bool(tokens))
         self._origin_ns = int(self._instants[0])
         self._begun_ns = self._now_ns = 0
 

@@ -52,6 +52,7 @@ from kitecli.sim.shipped import shipped_calendar
 from kitecli.sim.tape import TableSource
 from kitecli.sim.ticker import TickerSession
 from kitecli.sim.universe import build_universe
+from kitecli.store.folder import PACKED_SUFFIX, SUFFIX
 
 HOST: Final = "127.0.0.1"
 # A client that lags by this much is passed over (market) or waited for (table). 5,000 full packets.
@@ -95,11 +96,18 @@ def build_source(options: SimOptions, now_ns: int) -> SyntheticMarket | LoadSour
 
 
 def _played(path: Path, options: SimOptions) -> TableSource | RecordedSource:
-    if not path.is_dir():
+    if not path.is_dir() and path.suffix not in (SUFFIX, PACKED_SUFFIX):
         return TableSource(path, speed=options.speed, start=options.start)
     from kitecli.sim.recorded import RecordedSource  # with the store, a tenth of a second that few exchanges need
 
-    return RecordedSource(path, speed=options.speed, start=options.start)
+    return RecordedSource(
+        path,
+        speed=options.speed,
+        start=options.start,
+        to=options.to,
+        symbols=options.symbols,
+        past_damage=options.past_damage,
+    )
 
 
 def history_of(source: SyntheticMarket | LoadSource | TableSource | RecordedSource, seed: int) -> History:

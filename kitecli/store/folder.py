@@ -13,11 +13,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
-from kitecli.clock import NS_PER_S, ist
+from kitecli.clock import IST, NS_PER_S, ist
 
 DAY_BEGINS: Final = timedelta(hours=6)
 """IST. The last market closes before midnight and the first opens at nine; between them, at six, the broker's tokens
@@ -30,6 +30,11 @@ INDEX_SUFFIX: Final = ".kidx"
 def trading_day(now_ns: int) -> date:
     """The day whose recording an instant belongs to."""
     return (ist(now_ns / NS_PER_S) - DAY_BEGINS).date()
+
+
+def day_begins_ns(day: date) -> int:
+    """Epoch nanoseconds of six in the morning: nothing of the day was received before."""
+    return round((datetime.combine(day, time(), IST) + DAY_BEGINS).timestamp()) * NS_PER_S
 
 
 def day_folder(store: Path, day: date) -> Path:

@@ -13,7 +13,8 @@
               u32 bytes, then the segment's first that many | u32 n, then n x 32 bytes: what each block begins with
               u32 bytes, then the segment's last that many
 
-The index repeats what a seek looks at, so that finding an instant unpacks one stretch.
+The index repeats what a seek looks at, so that finding an instant unpacks one stretch. Where a stretch is damaged, that
+is all that is known of it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,11 @@ class _Index:
 
 
 class PackedFile:
-    """A packed segment. Raises :class:`DataError` for what is none or another version's."""
+    """A packed segment. Raises :class:`DataError` for what is none or another version's.
+
+    A stretch that doesn't fit its checksum reads as zeros, but for what the index repeats of it. Zeros are no record:
+    whoever scans them finds the damage in its place, as in a raw segment, and goes on behind it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -92,7 +97,7 @@ class PackedFile:
         self._file.close()
 
     def read(self, offset: int, size: int) -> bytes | memoryview:
-        """Up to ``size`` of the segment's bytes from ``offset``. Raises :class:`RecordingDamaged`: they are lost."""
+        """Up to ``size`` of the segment's bytes from ``offset``."""
         known = self._known(offset, size)
         if known is not None:
             return known
@@ -120,10 +125,19 @@ class PackedFile:
             offset, size, crc = self._index.parts[number]
             self._file.seek(offset)
             raw = self._file.read(size)
-            if zlib.crc32(raw) != crc:
-                raise _damaged(self.path, f"{size:,} bytes from {offset:,} on don't fit their checksum")
-            self._unpacked = (number, unpack(raw))
+            self._unpacked = (number, unpack(raw) if zlib.crc32(raw) == crc else self._repeated(number))
         return self._unpacked[1]
+
+    def _repeated(self, number: int) -> bytes:
+        """Of a stretch that is lost, what the index has."""
+        index, start = self._index, number * STRETCH_BYTES
+        found = bytearray(min(STRETCH_BYTES, self.size - start))
+        mark = index.marks[(number - 1) * MARK_BYTES : number * MARK_BYTES] if number else b""
+        for at, known in ((0, index.first), (start, mark), (self.size - len(index.last), index.last)):
+            begin, end = max(at, start), min(at + len(known), start + len(found))
+            if begin < end:
+                found[begin - start : end - start] = known[begin - at : end - at]
+        return bytes(found)
 
     def _opened(self) -> tuple[int, bytes, _Index]:
         head, end = self._file.read(HEAD.size), self._file.seek(0, 2)

@@ -61,6 +61,9 @@ class Lost:
     to_ns: int
     size: int
 
+    def encoded(self) -> bytes:
+        return LOST_PAYLOAD.pack(self.until, self.from_ns, self.to_ns, self.size)
+
     @classmethod
     def decoded(cls, payload: bytes | memoryview) -> Lost:
         return cls(*LOST_PAYLOAD.unpack_from(payload))

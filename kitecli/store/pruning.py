@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -104,7 +104,7 @@ def prune(store: Path, days: Sequence[PrunedDay], disk: Disk | None = None) -> i
 
 
 def _beyond(day: date, today: date, size: int, retention: Retention) -> str:
-    if retention.max_age_days is not None and today - day > timedelta(days=retention.max_age_days):
+    if retention.max_age_days is not None and (today - day).days > retention.max_age_days:
         return "age"
     return "size" if retention.max_bytes is not None and size > retention.max_bytes else ""
 

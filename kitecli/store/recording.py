@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
+from kitecli.store.folder import day_begins_ns
 from kitecli.store.index import OUTAGES, Bits, load_index
-from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, UNRECORDED
+from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, LOST_PAYLOAD, ROW_DTYPE, UNRECORDED
 from kitecli.store.payloads import Lost, Unrecorded, decode_gap
-from kitecli.store.recovery import Hole, damage, examine
+from kitecli.store.recovery import damage, examine, missing
 from kitecli.store.scanning import Stop
 from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk, born_paths
 from kitecli.store.tally import Tally
@@ -64,21 +65,28 @@ class Piece:
 class Recording:
     """One day's recording. Times are epoch nanoseconds; a span holds ``from_ns`` and not ``to_ns``.
 
-    Reading raises :class:`~kitecli.errors.RecordingDamaged` where it comes to damage, and has given all before it.
+    Reading raises :class:`~kitecli.errors.RecordingDamaged` where it comes to damage, and has given all before it; with
+    ``past_damage`` it goes on, with an outage in its place, and raises :class:`DataError` only for a segment whose
+    header can't be read. ``alone``: one segment of several, and what is before and behind it isn't missed.
     """
 
-    def __init__(self, folder: Path, paths: list[Path]) -> None:
+    def __init__(self, folder: Path, paths: list[Path], *, past_damage: bool = False, alone: bool = False) -> None:
         self.folder = folder
+        self.past_damage = past_damage
         self._paths = paths
+        self._alone = alone
         self._readers: dict[int, SegmentReader] = {}
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """The recording in a day's folder, as far as it has come. Raises :class:`DataError` where there is none."""
-        paths = born_paths(folder)
+    def open(cls, place: Path, *, past_damage: bool = False) -> Self:
+        """The recording in a day's folder, as far as it has come, or in one segment. Raises :class:`DataError` where
+        there is none."""
+        if place.is_file():
+            return cls(place.parent, [place], past_damage=past_damage, alone=True)
+        paths = born_paths(place)
         if not paths:
-            raise DataError(f"There is no recording in {folder}", hint="kite data list shows what there is")
-        return cls(folder, paths)
+            raise DataError(f"There is no recording in {place}", hint="kite data list shows what there is")
+        return cls(place, paths, past_damage=past_damage)
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +98,16 @@ class Recording:
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+
+    @property
+    def place(self) -> Path:
+        """What was opened: the day's folder, or a segment."""
+        return self._paths[0] if self._alone else self.folder
+
+    @property
+    def whole(self) -> bool:
+        """Whether it begins with the day's first record."""
+        return self._reader(0).header.first_record == 0
 
     @property
     def day(self) -> date:
@@ -172,6 +190,9 @@ class Recording:
         *,
         structural: bool = False,
     ) -> Iterator[Piece]:
+        if self.past_damage:
+            yield from self._sound_pieces(from_ns, to_ns, structural=structural)
+            return
         self._check_beginning()
         at = self._first_segment(from_ns)
         reached = self._end_before(at)
@@ -191,30 +212,53 @@ class Recording:
             self._check_end(at, walk, reached)
             at += 1
 
+    def _sound_pieces(self, from_ns: int, to_ns: int | None, *, structural: bool) -> Iterator[Piece]:
+        """With a piece of one ``LOST`` record where records are missing. Every byte before ``to_ns`` of the segments
+        it comes by is looked at twice."""
+        start = self._first_segment(from_ns)
+        high_ns, reached = self._known_before(start)
+        for at in range(start, len(self._paths)):
+            reader = self._reader(at)
+            first = reader.header.first_record
+            if reached < first:
+                yield from _told(reached, Lost(first, high_ns, reader.header.high_ns, 0), from_ns, to_ns)
+            found = examine(reader)
+            for number, stretch in enumerate(found.stretches):
+                if number:
+                    hole = found.holes[number - 1]
+                    lost = Lost(first + hole.until, hole.from_ns, hole.to_ns, hole.size)
+                    yield from _told(first + hole.first, lost, from_ns, to_ns)
+                for chunk in reader.walk(stretch.start):
+                    rows, high_ns, over = _within(chunk, high_ns, from_ns, to_ns, reached - first)
+                    rows = rows if structural else rows[(rows["kind"] < FIRST_STRUCTURAL) | (rows["kind"] == LOST)]
+                    if rows.size:
+                        yield Piece(chunk.data, rows, first)
+                    if over:
+                        return
+            reached = max(reached, first + found.end.number)
+
+    def _known_before(self, at: int) -> tuple[int, int]:
+        """The latest stamp and the number of records before a segment, as far as the files before it tell."""
+        header = self._reader(at).header
+        if at or self._alone:
+            return header.high_ns, self._end_before(at)
+        return min(day_begins_ns(header.day), header.high_ns), 0
+
     def _check_beginning(self) -> None:
-        reader = self._reader(0)
-        if (first := reader.header.first_record) > 0:
-            raise RecordingDamaged(
-                f"The recording in {self.folder} lacks its beginning",
-                why=f"it starts with {reader.path.name} and record {first:,}: those before are lost",
-                hint="look for the files before it",
-            )
+        header = self._reader(0).header
+        if header.first_record > 0 and not self._alone:
+            raise missing(header, self.folder, 0, 0, 0)
 
     def _check_end(self, at: int, walk: Walk, reached: int) -> None:
         """A file must reach the next one's first record; what the last one must reach, its marks say."""
         reader = self._reader(at)
-        if at + 1 < len(self._paths):
-            first = self._reader(at + 1).header.first_record
-            if reached < first:
-                raise damage(reader, self._missing(reader, walk, first - reader.header.first_record))
-        elif walk.stop is not Stop.ENDED and (holes := examine(reader, walk.place).holes):
+        after = self._reader(at + 1).header if at + 1 < len(self._paths) else None
+        if after is not None and reached >= after.first_record:
+            return
+        if walk.stop is not Stop.ENDED and (holes := examine(reader, walk.place).holes):
             raise damage(reader, holes[0])
-
-    def _missing(self, reader: SegmentReader, walk: Walk, until: int) -> Hole:
-        """What lies between two files, or what of the first can't be read."""
-        holes = examine(reader, walk.place).holes if walk.stop is not Stop.ENDED else ()
-        place, size = walk.place, reader.size - walk.place.offset
-        return holes[0] if holes else Hole(place.offset, size, place.number, until, place.high_ns, place.high_ns)
+        if after is not None:
+            raise missing(after, self.folder, reached, reader.header.segment, walk.place.high_ns)
 
     def _first_segment(self, from_ns: int) -> int:
         """The last segment before which every stamp is below ``from_ns``."""
@@ -288,6 +332,17 @@ def _within(
     if known > 0:
         rows = rows[rows["number"] >= known]
     return rows, int(instants[-1]), stop < len(instants)
+
+
+def _told(first: int, lost: Lost, from_ns: int, to_ns: int | None) -> Iterator[Piece]:
+    """The record that salvage would write of records from ``first`` on, stamped within the span: in every span that it
+    touches, or whoever reads one of them would take it for whole."""
+    if lost.to_ns < from_ns or (to_ns is not None and lost.from_ns >= to_ns):
+        return
+    rows: NDArray[np.void] = np.zeros(1, ROW_DTYPE)
+    rows["ts_recv_ns"] = lost.to_ns if to_ns is None else min(lost.to_ns, to_ns - 1)
+    rows["length"], rows["kind"] = LOST_PAYLOAD.size, LOST
+    yield Piece(lost.encoded(), rows, first)
 
 
 def _payloads(data: Buffer, rows: NDArray[np.void]) -> list[memoryview]:

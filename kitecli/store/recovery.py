@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from kitecli.clock import received_text
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.store.disk import Disk
-from kitecli.store.folder import INDEX_SUFFIX, SUFFIX, segment_paths
+from kitecli.store.folder import segment_path, segment_paths
 from kitecli.store.framing import Framer
-from kitecli.store.layout import FIRST_STRUCTURAL, LOST, LOST_PAYLOAD
+from kitecli.store.header import SegmentHeader
+from kitecli.store.layout import BLOCK_BYTES, FIRST_STRUCTURAL, LOST, LOST_PAYLOAD
 from kitecli.store.scanning import Place, Stop, find_record, synced_by
 from kitecli.store.segment import SegmentReader, born_paths, is_stillborn
 from kitecli.store.writer import Start
@@ -120,16 +122,26 @@ def verify_files(paths: Iterable[Path], reached: int | None) -> Iterator[Verdict
 def damage(reader: SegmentReader, hole: Hole) -> RecordingDamaged:
     """The error that names what is lost."""
     first = reader.header.first_record
-    numbers = f"records {first + hole.first:,} to {first + hole.until - 1:,} are lost"
+    lost = "no record is lost"
+    if hole.until > hole.first:
+        lost = _lost(first + hole.first, first + hole.until, hole.from_ns, hole.to_ns)
     return RecordingDamaged(
         f"{reader.path} is damaged",
-        why=f"{hole.size:,} bytes from {hole.offset:,} on don't fit their checksums; "
-        + (
-            f"{numbers}, received from {hole.from_ns} to {hole.to_ns}"
-            if hole.until > hole.first
-            else "no record is lost"
-        ),
-        hint="kite data salvage keeps what is whole and notes what isn't",
+        why=f"{hole.size:,} bytes from {hole.offset:,} on don't fit their checksums; {lost}",
+        hint="kite data salvage keeps what is whole and notes what isn't; --past-damage reads on behind it",
+    )
+
+
+def missing(header: SegmentHeader, folder: Path, reached: int, number: int, from_ns: int) -> RecordingDamaged:
+    """The error for records that no file of a day has: from ``reached`` on, behind segment ``number``, up to what a
+    ``header`` begins with. ``from_ns``: the latest stamp before them, 0 where nobody knows."""
+    absent = [segment_path(folder, one).stem for one in range(number + 1, header.segment)]
+    files = " to ".join(absent[:: max(1, len(absent) - 1)])
+    gone = f"{files} {'is' if len(absent) == 1 else 'are'} missing" if absent else "something is missing"
+    return RecordingDamaged(
+        f"{gone} before {segment_path(folder, header.segment).stem} in {folder}",
+        why=_lost(reached, header.first_record, from_ns, header.high_ns),
+        hint="look for what was removed; --past-damage reads on without it",
     )
 
 
@@ -157,30 +169,12 @@ def recover(folder: Path, disk: Disk | None = None) -> Start:
     return Start(number, reached, end.high_ns)
 
 
-def salvage(path: Path, disk: Disk | None = None) -> Examination:
-    """Write a damaged segment anew, with what is whole and a record of each hole. The old one stays, as ``.damaged``.
+def salvage(path: Path, fresh: Path, disk: Disk | None = None) -> Examination:
+    """Write what is whole of a damaged segment, packed or not, and a record of each hole, into a new raw file, which is
+    there when it is whole; none where the old one is.
 
-    :raises DataError: its header can't be read, or it is packed.
+    :raises DataError: it is no segment, or its header can't be read. :raises FileExistsError: there is such a file.
     """
-    disk = disk or Disk()
-    fresh = path.with_suffix(".salvaged")
-    disk.remove(fresh)
-    found = salvage_into(path, fresh, disk)
-    if found.holes:
-        path.replace(path.with_suffix(".damaged"))
-        fresh.replace(path)
-        disk.remove(path.with_suffix(INDEX_SUFFIX))
-        disk.sync_folder(path.parent)
-    return found
-
-
-def salvage_into(path: Path, fresh: Path, disk: Disk | None = None) -> Examination:
-    """Write what is whole of a damaged segment, and a record of each hole, into a new file; none where it is whole.
-
-    :raises DataError: its header can't be read, or it is packed. :raises FileExistsError: there is such a file.
-    """
-    if path.suffix != SUFFIX:
-        raise DataError(f"{path} is packed", why="what of it can be read can be exported")
     with SegmentReader(path) as reader:
         found = examine(reader)
         if found.holes:
@@ -191,13 +185,18 @@ def salvage_into(path: Path, fresh: Path, disk: Disk | None = None) -> Examinati
 def _beyond(reader: SegmentReader, place: Place) -> Place | None:
     """The first whole record behind what can't be read at ``place``."""
     start = Place(place.offset + 8, place.number, place.high_ns)
-    return find_record(reader.read(start.offset, reader.size), start, reader.seed)
+    near = find_record(reader.read(start.offset, 2 * BLOCK_BYTES), start, reader.seed)
+    return near or find_record(reader.read(start.offset, reader.size), start, reader.seed)
 
 
 def _vouched_for(found: list[Stretch], synced: int) -> tuple[Stretch, ...]:
     """What stands before the torn tail: up to the first hole that nothing says was on disk."""
     torn_at = next((at for at, stretch in enumerate(found) if stretch.end.offset >= synced), len(found) - 1)
     return tuple(found[: torn_at + 1])
+
+
+def _lost(first: int, until: int, from_ns: int, to_ns: int) -> str:
+    return f"records {first:,} to {until - 1:,} are lost, {received_text(from_ns, to_ns)}"
 
 
 def _hole(end: Place, start: Place) -> Hole:
@@ -231,21 +230,35 @@ def _cut(path: Path, reader: SegmentReader, found: Examination, disk: Disk) -> N
 
 
 def _write_whole(reader: SegmentReader, found: Examination, path: Path, disk: Disk) -> None:
-    framer = Framer(reader.seed, reader.start.offset, 0, reader.header.high_ns)
-    descriptor = disk.create(path)
+    if path.exists():
+        raise FileExistsError(path)
+    draft = path.with_name(f".{path.name}.salvaging")
+    disk.remove(draft)
+    descriptor = disk.create(draft)
     try:
-        _put(disk, descriptor, reader.header.encoded)
-        for at, stretch in enumerate(found.stretches):
-            if at:
-                hole = found.holes[at - 1]
-                _put(disk, descriptor, framer.lost(hole.until, hole.from_ns, hole.to_ns, hole.size))
-            _copy(reader, stretch, framer, disk, descriptor)
-        framer.synced = framer.offset
-        disk.sync(descriptor)
-        _put(disk, descriptor, framer.end(found.torn))
-        disk.sync(descriptor)
-    finally:
-        disk.close(descriptor)
+        try:
+            _put_whole(reader, found, disk, descriptor)
+        finally:
+            disk.close(descriptor)
+    except BaseException:
+        disk.remove(draft)
+        raise
+    disk.rename(draft, path)
+    disk.sync_folder(path.parent)
+
+
+def _put_whole(reader: SegmentReader, found: Examination, disk: Disk, descriptor: int) -> None:
+    framer = Framer(reader.seed, reader.start.offset, 0, reader.header.high_ns)
+    _put(disk, descriptor, reader.header.encoded)
+    for at, stretch in enumerate(found.stretches):
+        if at:
+            hole = found.holes[at - 1]
+            _put(disk, descriptor, framer.lost(hole.until, hole.from_ns, hole.to_ns, hole.size))
+        _copy(reader, stretch, framer, disk, descriptor)
+    framer.synced = framer.offset
+    disk.sync(descriptor)
+    _put(disk, descriptor, framer.end(found.torn))
+    disk.sync(descriptor)
 
 
 def _copy(reader: SegmentReader, stretch: Stretch, framer: Framer, disk: Disk, descriptor: int) -> None:

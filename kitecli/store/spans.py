@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from kitecli.clock import IST, NS_PER_S
+from kitecli.clock import IST, NS_PER_S, ist
 from kitecli.errors import UsageError
 from kitecli.store.folder import DAY_BEGINS
 
@@ -37,6 +37,17 @@ def span_of(day: date, first: When | None, last: When | None) -> Span:
             hint="swap the two times",
         )
     return Span(from_ns, to_ns)
+
+
+def nothing_recorded(place: object, span: Span, *, some: bool) -> UsageError:
+    """The error for a span of which a recording has no ticks; ``some``: none of the instruments asked for."""
+    since = f" from {ist(span.from_ns // NS_PER_S):%H:%M:%S}" if span.from_ns else ""
+    until = f" to {ist(span.to_ns // NS_PER_S):%H:%M:%S}" if span.to_ns is not None else ""
+    when = f"{since}{until or ' on'}, Indian time" if since or until else ""
+    return UsageError(
+        f"Nothing was recorded in {place}{' of these instruments' if some else ''}{when}",
+        hint="kite data info DAY says from when to when there is something",
+    )
 
 
 def instant_of(day: date, when: When) -> int:

@@ -20,6 +20,8 @@ Column = NDArray[Any]
 Columns = Mapping[str, Column]
 
 _IST_OFFSET_NS: Final = 19_800_000_000_000
+_INTERRUPTED: Final = "Query interrupted"
+"""DuckDB takes Ctrl-C for itself while it works, and says no more than this."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # The epoch's size says its unit: 1e11 seconds are the year 5138, 1e11 milliseconds 1973.
 _UNITS: Final = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1000))
@@ -60,6 +62,10 @@ def _read_parquet(path: Path) -> dict[str, Column]:
             zoned = [name for name, kind in zip(table.columns, table.types, strict=True) if "TIME ZONE" in str(kind)]
             numbers = ", ".join(f'epoch_ns("{name}") as "{name}"' for name in zoned)
             found: dict[str, Column] = table.project(f"* replace ({numbers})" if zoned else "*").fetchnumpy()
+    except RuntimeError as error:
+        if str(error) != _INTERRUPTED:
+            raise
+        raise KeyboardInterrupt from error
     except duckdb.Error as error:
         raise DataError(
             f"{path.name} can't be read", why=str(error).splitlines()[0], hint="Is it a whole Parquet file?"

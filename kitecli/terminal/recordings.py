@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from kitecli.clock import NS_PER_S, ist
+from kitecli.clock import NS_PER_S, clock_text, ist, received_text
 from kitecli.terminal.numbers import counted, size, span
 
 if TYPE_CHECKING:
@@ -91,10 +91,8 @@ def findings(verdict: Verdict) -> Iterator[str]:
 def hole_text(hole: Hole) -> str:
     """The lost range: which bytes, which records, from when to when."""
     lost = f"records {counted(hole.first)} to {counted(hole.until - 1)}" if hole.until > hole.first else "no record"
-    between = f", received between {clock_text(hole.from_ns)} and {clock_text(hole.to_ns)}"
-    return f"bytes {counted(hole.offset)} to {counted(hole.offset + hole.size)}: {lost} lost" + (
-        between if hole.until > hole.first else ""
-    )
+    when = f", {received_text(hole.from_ns, hole.to_ns)}" if hole.until > hole.first else ""
+    return f"bytes {counted(hole.offset)} to {counted(hole.offset + hole.size)}: {lost} lost{when}"
 
 
 def verdict_dict(verdict: Verdict) -> dict[str, object]:
@@ -121,7 +119,9 @@ def hole_dict(hole: Hole) -> dict[str, int]:
 def _verdict(verdict: Verdict) -> str:
     if verdict.found is None:
         return "unreadable"
-    return "sound" if verdict.sound else "damaged"
+    if verdict.found.holes:
+        return "damaged"
+    return "behind a gap" if verdict.missing else "sound"
 
 
 def seal_rows(done: Iterable[SealProgress]) -> Iterator[tuple[str, ...]]:
@@ -156,11 +156,6 @@ def prune_dict(store: Path, plan: PrunePlan, *, done: bool) -> dict[str, object]
         for day in plan.days
     ]
     return {"store": str(store), "removed": done, "bytes_of_all": plan.size, "bytes_freed": plan.freed, "days": days}
-
-
-def clock_text(ts_ns: int | None) -> str:
-    """``09:15:00.123 IST`` without its zone's name: the column's head or the sentence says Indian time."""
-    return "" if not ts_ns else f"{ist(ts_ns // NS_PER_S):%H:%M:%S}.{ts_ns % NS_PER_S // 1_000_000:03}"
 
 
 def pairs_of(facts: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:

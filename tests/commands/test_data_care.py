@@ -96,7 +96,44 @@ def test_another_version_and_no_recording_are_refused(folder: Path, verb: str):
     assert kite(verb, path).exit_code == 6
 
 
-def test_a_packed_file_isnt_salvaged(folder: Path):
-    done = kite("salvage", seal(folder / "0001.kseg"))
-    assert done.exit_code == 6
-    assert "is packed" in done.stderr
+def test_a_packed_file_is_salvaged_into_a_raw_one(folder: Path):
+    path = seal(folder / "0001.kseg")
+    flip(path, 0.5)
+    done = kite("verify", folder)
+    assert (done.exit_code, "lost, received between 09:15:" in done.stdout) == (6, True)
+    assert "kite data salvage" in done.stderr
+    saved = kite("salvage", path)
+    assert (saved.exit_code, "in the place of 0001.kpak, as 0001.kseg" in saved.stderr) == (0, True)
+    (folder / "0001.salvaged.kseg").rename(folder / "0001.kseg")
+    assert kite("verify", folder).exit_code == 0
+    assert "lost to damage" in kite("gaps", folder).stdout
+
+
+def test_salvage_says_that_it_wrote_nothing_and_refuses_what_is_no_recording(folder: Path, tmp_path: Path):
+    assert json.loads(kite("salvage", folder / "0001.kseg", "--json").stdout)["file"] is None
+    (tmp_path / "passwd").write_text("root:x:0:0")
+    other = kite("salvage", tmp_path / "passwd")
+    assert (other.exit_code, "is no recording's segment" in other.stderr) == (6, True)
+    assert (kite("salvage", tmp_path).exit_code, "packed" in kite("salvage", tmp_path).stderr) == (6, False)
+
+
+def test_a_file_that_is_missing_blames_none_and_is_passed_if_that_is_asked(tmp_path: Path):
+    for _ in range(3):
+        folder = record_day(tmp_path, 100)
+    (folder / "0002.kseg").unlink()
+    for verb in ("gaps", "show"):
+        done = kite(verb, folder)
+        assert done.exit_code == 6
+        assert "0002 is missing before 0003" in done.stderr
+        assert "records 100 to 200 are lost, received between 09:15:09.900 and" in done.stderr
+        assert "--past-damage" in done.stderr
+        assert "salvage" not in done.stderr
+    done = kite("verify", folder)
+    assert (done.exit_code, "0003.kseg\tbehind a gap\t" in done.stdout, "salvage" in done.stderr) == (6, True, False)
+    gaps = kite("gaps", folder, "--past-damage")
+    assert (gaps.exit_code, "lost to damage: 101 records" in gaps.stdout) == (0, True), gaps.stdout + gaps.stderr
+    shown = kite("show", folder, "--past-damage")
+    assert (shown.exit_code, len(shown.stdout.splitlines())) == (0, 2 * 234), shown.stderr
+    out = tmp_path / "out.csv"
+    done = kite("export", folder, "--past-damage", "--out", out)
+    assert (done.exit_code, len(out.read_text().splitlines())) == (0, 1 + 2 * 234), done.stderr

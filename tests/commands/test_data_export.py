@@ -74,6 +74,25 @@ def test_the_columns_of_the_page_are_those_of_the_file(export: Run, tmp_path: Pa
     assert {head for head in heads if not re.search(r"_[1-5]$", head)} <= named
 
 
+def test_a_dash_is_standard_output(export: Run, tmp_path: Path):
+    assert export("--out", "a.csv").exit_code == 0
+    done = export("--out", "-", "--format", "csv", "--json")
+    assert (done.exit_code, done.stdout_bytes) == (0, (tmp_path / "a.csv").read_bytes())
+    assert done.stderr.startswith("kite: 1,400 ticks, ")
+    assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_what_is_no_file_is_written_to(export: Run, tmp_path: Path):
+    (tmp_path / "null.csv").symlink_to("/dev/null")
+    done = export("--out", "null.csv", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["bytes"]) == (0, 0), done.stderr
+    assert (tmp_path / "null.csv").is_symlink()
+    (tmp_path / "null.parquet").symlink_to("/dev/null")
+    done = export("--out", "null.parquet")
+    assert (done.exit_code, "can't take Parquet" in done.stderr) == (2, True)
+
+
 def test_a_damaged_day_leaves_no_file(tmp_path: Path):
     flip(record_day(tmp_path / "store") / "0001.kseg", 0.5)
     for form in ("csv", "ndjson", "parquet"):
@@ -88,6 +107,9 @@ def test_a_damaged_day_leaves_no_file(tmp_path: Path):
     [
         (["--format", "xlsx"], 2, "no form 'xlsx'"),
         (["--out", "a.csv", "--format", "parquet"], 2, "a name for csv"),
+        (["--out", "a.txt"], 2, "Nothing says in which form a.txt"),
+        (["--out", "-"], 2, "Nothing says in which form"),
+        (["--out", "-", "--format", "parquet"], 2, "can't take Parquet"),
         (["--out", "/dev/null/a.csv"], 8, "can't be written"),
         (["NSE:NOPE", "--format", "csv"], 5, "Unknown instrument"),
         (["--from", "10:00", "--to", "09:00"], 2, "Nothing is between"),

@@ -87,3 +87,11 @@ def test_several_stores_are_pruned_by_age_and_one_by_size(kite, tmp_path: Path):
     assert "name one with --store" in refused.stderr
     assert kite("seal").stdout.count("0001.kseg") == 2
     assert kite("prune", "--older-than", "30", "--yes").stderr.count("1 day removed") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["--keep-gb", "inf"], 2), (["--keep-gb", "nan"], 2), (["--older-than", "99999999999"], 0)]
+)
+def test_limits_that_are_none(kite, tmp_path: Path, words: list[str], code: int):
+    record_day(tmp_path, messages=2)
+    assert kite("prune", *words).exit_code == code

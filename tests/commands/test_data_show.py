@@ -88,3 +88,19 @@ def test_a_narrow_terminal_gets_whole_lines_and_a_reader_that_leaves_is_no_defec
     )
     assert piped.stdout.count("\n") == 1
     assert "defect" not in piped.stderr
+
+
+def test_one_file_is_shown_as_its_day(show: Run, store: Path):
+    done = CliRunner().invoke(app, ["data", "show", str(store / "2026-11-20" / "0001.kseg")])
+    assert done.stdout == show().stdout != ""
+
+
+@pytest.mark.parametrize("verb", ["show", "export"])
+def test_where_there_is_nothing_it_is_said(store: Path, tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["data", verb, str(store / "2026-11-20"), *(["--format", "csv"] if verb == "export" else [])]
+    done = CliRunner().invoke(app, [*words, "--from", "15:00"])
+    assert (done.exit_code, "from 15:00:00 on, Indian time" in done.stderr) == (2, True), done.stderr
+    done = CliRunner().invoke(app, [*words, "INFY", "--to", "09:00"])
+    assert (done.exit_code, "of these instruments to 09:00:00" in done.stderr) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []

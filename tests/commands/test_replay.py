@@ -58,6 +58,7 @@ def test_options_that_mean_nothing_together(store):
     assert refused("newest", "--serve", "--wait", "--store", store)[0] == 2
     assert refused("newest", "--from", "11:00", "--to", "10:00", "--store", store)[0] == 2
     assert refused("newest", "--from", "tea", "--store", store)[0] == 2
+    assert "Nothing was recorded" in refused("newest", "--from", "15:00", "--store", store)[1]["what"]
     done = CliRunner().invoke(app, ["feed", "--replay", "--sim"])
     assert (done.exit_code, "two markets" in done.stderr) == (2, True)
 

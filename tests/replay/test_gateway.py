@@ -50,6 +50,7 @@ def test_it_plays_to_its_first_reader_and_ends_with_the_last_one_behind_its_end(
         assert status["replay"] | {"folder": ""} == {
             "day": "2026-11-20",
             "folder": "",
+            "past_damage": False,
             "state": "ended",
             "speed": 0,
             "from_ns": at_ns(0),

@@ -114,7 +114,8 @@ def test_damage_is_named_and_passed_only_if_that_is_asked(tmp_path):
         given = []
         with pytest.raises(RecordingDamaged, match="damaged"):
             given.extend(iterate(recording))
-        all_given = list(iterate(recording, past_damage=True))
+    with Recording.open(tmp_path, past_damage=True) as recording:
+        all_given = list(iterate(recording))
     (lost,) = [gap for batch in all_given for gap in batch.gaps if "lost to damage" in gap.cause]
     before, after = (sum(len(batch.ticks) for batch in some) for some in (given, all_given))
     assert 0 < before < after

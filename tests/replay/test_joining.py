@@ -16,7 +16,7 @@ from tests.replay.made import TOKENS, made_day
 @pytest.fixture
 def status(tmp_path, monkeypatch):
     """What the one running feed says of itself."""
-    said = {"day": "2026-11-20", "folder": str(tmp_path), "state": "playing"}
+    said = {"day": "2026-11-20", "folder": str(tmp_path), "past_damage": False, "state": "playing"}
     made_day(tmp_path, 2).end().close()
     monkeypatch.setattr(joining, "feeds", lambda name: [name] if name == REPLAY_NAME else [])
     monkeypatch.setattr(joining, "ask_status", lambda _: {"replay": said})

@@ -169,9 +169,9 @@ def test_damage_ends_it_unless_it_is_to_go_on(live, tmp_path):
     path.write_bytes(data)
     from kitecli.store.recording import Recording
 
-    with Recording.open(tmp_path) as recording:
-        with pytest.raises(RecordingDamaged):
-            play(recording, PlayPlan(speed=0, at_once=True))
-        stage = play(recording, PlayPlan(speed=0, at_once=True, past_damage=True))
+    with Recording.open(tmp_path) as recording, pytest.raises(RecordingDamaged):
+        play(recording, PlayPlan(speed=0, at_once=True))
+    with Recording.open(tmp_path, past_damage=True) as recording:
+        stage = play(recording, PlayPlan(speed=0, at_once=True))
     assert stage.ticks == 84 * 3
     assert [gap.cause.partition(":")[0] for gap in stage.gaps if not gap.tokens] == ["lost to damage"]

@@ -20,6 +20,7 @@ from kitecli.secret import Secret
 from kitecli.sim.launcher import launch
 from kitecli.sim.options import SimOptions
 from kitecli.sim.recorded import RecordedSource
+from kitecli.sim.server import build_source
 from kitecli.store.recording import Recording
 from tests.replay.made import TEN_S, TOKENS, made_day
 
@@ -97,7 +98,7 @@ def test_candles_are_made_of_all_its_rows(source_of):
 def test_what_isnt_there_is_said(day, tmp_path):
     with pytest.raises(DataError, match="no recording in"):
         RecordedSource(tmp_path)
-    with pytest.raises(UsageError, match="from 11:00 on"):
+    with pytest.raises(UsageError, match="from 11:00:00 on"):
         RecordedSource(day, start="11:00")
     with pytest.raises(UsageError, match="'tea' is no time"):
         RecordedSource(day, start="tea")
@@ -149,3 +150,24 @@ def test_the_official_client_sees_the_recorded_day(day):
     assert [tick["last_price"] for tick in infy] == [(100_000 + second) / 100 for second in SECONDS]
     assert [tick["depth"]["buy"][0]["price"] for tick in infy] == [(99_000 + second) / 100 for second in SECONDS]
     assert [tick["exchange_timestamp"] for tick in infy] == [TEN_S + second for second in SECONDS]
+
+
+def test_a_span_of_some(day, source_of):
+    source = source_of(start="10:00:01", to="10:00:03", symbols=["NSE:TCS"], speed=0)
+    source.begin(0)
+    assert [one.tradingsymbol for one in source.instruments] == ["TCS"]
+    sent = source.advance(10**12).ticks
+    assert set(sent["token"].tolist()) == {TOKENS["TCS"]}
+    assert {stamp // NS_PER_S - TEN_S for stamp in sent["ts_recv_ns"].tolist()} == {1, 2}
+    assert source.ended
+    with pytest.raises(UsageError, match="of these instruments from 10:00:01"):
+        RecordedSource(day, start="10:00:01.2", to="10:00:01.5", symbols=["NSE:INFY"])
+
+
+def test_one_file_is_a_source_too(day):
+    source = build_source(SimOptions(source=str(day / "0001.kseg"), symbols=("NSE:TCS",), to="10:00:30"), 0)
+    try:
+        assert isinstance(source, RecordedSource)
+        assert [one.tradingsymbol for one in source.instruments] == ["TCS"]
+    finally:
+        source.close()

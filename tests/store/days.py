@@ -8,6 +8,7 @@ from pathlib import Path
 from kitecli.store.disk import Disk
 from kitecli.store.log import Stage
 from kitecli.store.recording import Recording
+from kitecli.store.recovery import Examination, salvage
 from kitecli.store.writer import DayWriter, Start, StoreSettings
 from tests.store.disks import QuickDisk
 
@@ -48,6 +49,17 @@ class Day:
     def step(self, seconds: float = 0.02, *, sync: bool = False) -> None:
         self.now_s += seconds
         self.writer.step(self.now_s, sync=sync)
+
+
+def salvaged(path: Path) -> Examination:
+    """Put what is whole of a damaged segment in its place, as docs/recordings.md tells people to."""
+    fresh = path.with_suffix(".salvaged.kseg")
+    found = salvage(path, fresh, QuickDisk())
+    if found.holes:
+        path.rename(path.with_suffix(".damaged"))
+        fresh.rename(path.with_suffix(".kseg"))
+        path.with_suffix(".kidx").unlink(missing_ok=True)
+    return found
 
 
 def numbers_in(folder: Path) -> list[int]:

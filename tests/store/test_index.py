@@ -17,7 +17,6 @@ from kitecli.store.index import MAGIC, SegmentIndex, index_path, load_index, wri
 from kitecli.store.layout import BLOCK_BYTES, FRAME, GAP, SUBSCRIBED, UNRECORDED
 from kitecli.store.payloads import Unrecorded, encode_gap, encode_subscribed
 from kitecli.store.recording import Recording
-from kitecli.store.recovery import salvage
 from kitecli.store.sealing import seal, seal_ended
 from kitecli.store.segment import SegmentReader, Walk
 from kitecli.store.tally import Counting, Tally
@@ -240,13 +239,3 @@ def test_an_index_that_was_removed_or_is_of_an_older_kite_is_made_again_by_the_n
     paths[2].write_bytes(before[2].replace(MAGIC + b"\2", MAGIC + b"\1"))
     assert list(seal_ended(store, QuickDisk())) == []
     assert [path.read_bytes() for path in paths] == before
-
-
-def test_a_salvaged_segment_loses_its_index(store):
-    path = segment_paths(folder_of(store))[0]
-    write_index(path)
-    raw = bytearray(path.read_bytes())
-    raw[BLOCK_BYTES // 2] ^= 1
-    path.write_bytes(raw)
-    salvage(path, QuickDisk())
-    assert not index_path(path).exists()

@@ -8,9 +8,10 @@ import pytest
 from kitecli.errors import DataError, RecordingDamaged
 from kitecli.market.gap import Gap
 from kitecli.protocol.encoder import frame
-from kitecli.store.layout import CLOCK, FRAME, GAP, TIMER
+from kitecli.store.layout import CLOCK, FRAME, GAP, LOST, TIMER
 from kitecli.store.payloads import ClockOffset, encode_gap
 from kitecli.store.recording import OPEN_FILES, Recording
+from kitecli.store.segment import SegmentReader
 from kitecli.store.writer import StoreSettings
 from tests.conformance.vectors import INFY_LTP
 from tests.store.days import Day, message, numbers_in
@@ -123,6 +124,71 @@ def test_what_it_says_of_itself(day):
         assert recording.master == bytes(32)
         assert sum(1 for _ in recording.segments()) == len(list(day.folder.iterdir()))
         assert sum(piece.rows.size for piece in recording.pieces(structural=True)) > 1_500
+
+
+def rows_of(pieces):
+    return [
+        (int(row["ts_recv_ns"]), int(row["kind"]), int(row["number"]) + piece.first)
+        for piece in pieces
+        for row in piece.rows
+    ]
+
+
+def test_past_damage_a_sound_recording_reads_the_same(day):
+    with Recording.open(day.folder) as strict, Recording.open(day.folder, past_damage=True) as sound:
+        for span in [(0, None), (1_200, None), (0, 1_700), (1_300, 1_310), (9_999, None)]:
+            assert rows_of(sound.pieces(*span)) == rows_of(strict.pieces(*span))
+        assert rows_of(sound.pieces(structural=True)) == rows_of(strict.pieces(structural=True))
+
+
+def test_past_damage_a_missing_file_is_told_in_the_spans_it_touches(day):
+    second, third = sorted(day.folder.iterdir())[1:3]
+    with SegmentReader(second) as reader:
+        first, from_ns = reader.header.first_record, reader.header.high_ns
+    with SegmentReader(third) as reader:
+        until, to_ns = reader.header.first_record, reader.header.high_ns
+    second.unlink()
+    with Recording.open(day.folder, past_damage=True) as recording:
+        everything = rows_of(recording.pieces())
+        assert {number for _, kind, number in everything if kind == FRAME} == {*range(first), *range(until, 1_500)}
+        (told,) = recording.gaps()
+        assert (told.from_ns, told.to_ns) == (from_ns, to_ns)
+        assert told.cause == f"lost to damage: {until - first:,} records in 0 bytes"
+        for span, stamp in [
+            ((0, None), to_ns),
+            ((to_ns, None), to_ns),
+            ((to_ns + 1, None), None),
+            ((0, from_ns), None),
+            ((0, from_ns + 1), from_ns),
+            ((from_ns + 2, to_ns - 2), to_ns - 3),
+        ]:
+            rows = rows_of(recording.pieces(*span))
+            assert recording.gaps(*span) == ([told] if stamp else [])
+            assert [at for at, kind, _ in rows if kind == LOST] == ([stamp] if stamp else [])
+            assert all(span[0] <= at and (span[1] is None or at < span[1]) for at, _, _ in rows)
+
+
+def test_past_damage_a_missing_beginning_is_told_from_the_days_beginning(day):
+    first, second, *_ = sorted(day.folder.iterdir())
+    first.unlink()
+    with SegmentReader(second) as reader:
+        until = reader.header.first_record
+    with Recording.open(day.folder, past_damage=True) as recording:
+        (told,) = recording.gaps()
+        assert told.cause == f"lost to damage: {until:,} records in 0 bytes"
+        assert sum(1 for _ in recording.frames()) == 1_500 - until
+
+
+def test_one_segment_by_itself(day):
+    paths = sorted(day.folder.iterdir())
+    with SegmentReader(paths[1]) as reader, SegmentReader(paths[2]) as after:
+        numbers = list(range(reader.header.first_record, after.header.first_record))
+    path = paths[1].rename(day.folder / "elsewhere.kseg")
+    for past_damage in (False, True):
+        with Recording.open(path, past_damage=past_damage) as recording:
+            assert [record.number for record in recording.records()] == numbers
+            assert (recording.place, recording.folder, recording.whole) == (path, day.folder, False)
+            assert recording.gaps() == []
 
 
 def test_ticks_before_damage_are_given_too(tmp_path):

@@ -2,14 +2,15 @@
 
 import pytest
 
+from kitecli.clock import received_text
 from kitecli.errors import RecordingDamaged
 from kitecli.store.layout import BLOCK_BYTES
 from kitecli.store.recording import Recording
 from kitecli.store.recovery import damage, examine, recover, salvage, verify
 from kitecli.store.segment import SegmentReader
 from kitecli.store.writer import Start, StoreSettings
-from tests.store.days import Day, message, numbers_in
-from tests.store.disks import QuickDisk
+from tests.store.days import Day, message, numbers_in, salvaged
+from tests.store.disks import FullDisk
 
 LARGE = StoreSettings(buffer_bytes=1 << 24, floor_bytes=0)
 
@@ -92,6 +93,20 @@ def test_damage_below_a_mark_is_named_and_left_alone(tmp_path):
         assert "records 300 to 300 are lost" in str(damage(reader, found.holes[0]))
 
 
+def test_past_damage_a_hole_is_told_in_the_spans_it_touches_and_in_no_other(tmp_path):
+    path = written(tmp_path, end=True)
+    flip(path, place_of(path, 300) + 2_000)
+    with Recording.open(tmp_path, past_damage=True) as recording:
+        (told,) = recording.gaps()
+        assert (told.from_ns, told.to_ns) == (1_299, 1_301)
+        for span in [(0, 1_300), (1_300, 1_301), (1_301, None), (1_100, 1_500)]:
+            assert recording.gaps(*span) == [told]
+        for span in [(0, 1_299), (1_302, None), (1_302, 1_400)]:
+            assert recording.gaps(*span) == []
+            first = next(recording.frames(*span))
+            assert first.ts_recv_ns == max(span[0], 1_000)
+
+
 def test_damage_above_every_mark_is_a_torn_tail(tmp_path):
     path = written(tmp_path)
     flip(path, place_of(path, 590) + 2_000)
@@ -117,7 +132,7 @@ def test_salvage_keeps_what_is_whole_and_notes_what_isnt(tmp_path, end):
     path = written(tmp_path, end=end)
     for number in (100, 101, 300):
         flip(path, place_of(path, number) + 500)
-    found = salvage(path, QuickDisk())
+    found = salvaged(path)
     assert [(hole.first, hole.until) for hole in found.holes] == [(100, 102), (300, 301)]
     assert numbers_in(tmp_path) == [n for n in range(600) if n not in (100, 101, 300)]
     with Recording.open(tmp_path) as recording:
@@ -127,9 +142,9 @@ def test_salvage_keeps_what_is_whole_and_notes_what_isnt(tmp_path, end):
         ]
         assert [record.number for record in recording.records(1_098, 1_104)][:3] == [98, 99, 100]
     assert path.with_suffix(".damaged").exists()
-    assert salvage(path).holes == ()  # nothing is left to do
+    assert salvaged(path).holes == ()  # nothing is left to do
     flip(path, place_of(path, 450) + 500)
-    salvage(path, QuickDisk())
+    salvaged(path)
     assert numbers_in(tmp_path) == [n for n in range(600) if n not in (100, 101, 300, 450)]
 
 
@@ -138,24 +153,62 @@ def test_a_damaged_mark_loses_no_record_and_is_named_all_the_same(tmp_path):
     flip(path, 2 * BLOCK_BYTES + 9)
     with pytest.raises(RecordingDamaged, match="no record is lost"):
         numbers_in(tmp_path)
-    salvage(path, QuickDisk())
+    salvaged(path)
     assert numbers_in(tmp_path) == list(range(600))
 
 
-def test_a_file_that_is_missing_is_named(tmp_path):
+def test_a_file_that_is_missing_is_named_and_no_other_is_blamed(tmp_path):
     day = Day(tmp_path)
     for _ in range(6):
         day.send(60)
         day.step()
     assert day.writer.close(day.now_s)
+    with SegmentReader(tmp_path / "0003.kseg") as third:
+        first, until_ns = third.header.first_record, third.header.high_ns
+    with SegmentReader(tmp_path / "0002.kseg") as second:
+        lost, from_ns = second.header.first_record, second.header.high_ns
     (tmp_path / "0002.kseg").rename(tmp_path / "aside")
-    with pytest.raises(RecordingDamaged, match="are lost"):
+    with pytest.raises(RecordingDamaged, match="0002 is missing before 0003") as raised:
+        numbers_in(tmp_path)
+    assert raised.value.why == f"records {lost:,} to {first - 1:,} are lost, {received_text(from_ns, until_ns)}"
+    assert "salvage" not in raised.value.hint
+    (tmp_path / "0003.kseg").unlink()
+    with pytest.raises(RecordingDamaged, match="0002 to 0003 are missing before 0004"):
         numbers_in(tmp_path)
     (tmp_path / "aside").rename(tmp_path / "0002.kseg")
-    assert numbers_in(tmp_path) == list(range(360))
     (tmp_path / "0001.kseg").unlink()
-    with pytest.raises(RecordingDamaged, match="are lost"):
+    with pytest.raises(RecordingDamaged, match="0001 is missing before 0002"):
         numbers_in(tmp_path)
+
+
+def test_a_torn_tail_before_another_file_is_something_missing(tmp_path):
+    day = Day(tmp_path)
+    for _ in range(4):
+        day.send(60)
+        day.step()
+    assert day.writer.close(day.now_s)
+    path = tmp_path / "0001.kseg"
+    path.write_bytes(path.read_bytes()[:-900])  # a disk lost what it had said it kept
+    with pytest.raises(RecordingDamaged, match="something is missing before 0002"):
+        numbers_in(tmp_path)
+
+
+def test_salvage_on_a_disk_that_is_full_leaves_nothing(tmp_path):
+    path = written(tmp_path, end=True)
+    flip(path, place_of(path, 100) + 500)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match="No space left"):
+        salvage(path, tmp_path / "fresh.kseg", FullDisk(500_000))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_salvage_takes_no_other_files_place(tmp_path):
+    path = written(tmp_path, end=True)
+    flip(path, place_of(path, 100) + 500)
+    (tmp_path / "mine").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        salvage(path, tmp_path / "mine")
+    assert (tmp_path / "mine").read_bytes() == b"mine"
 
 
 def test_records_written_twice_are_counted_once_when_going_on(tmp_path):

@@ -13,7 +13,7 @@ from kitecli.store import packed as packed_module
 from kitecli.store import segment as segment_module
 from kitecli.store.folder import day_folder, segment_paths
 from kitecli.store.recording import Recording
-from kitecli.store.recovery import recover, salvage, verify
+from kitecli.store.recovery import recover, verify
 from kitecli.store.sealing import LOCK, is_ended, seal, seal_ended
 from kitecli.store.writer import StoreSettings
 from tests.fuzz.frames import steps
@@ -119,11 +119,6 @@ def test_an_interrupted_packing_is_begun_again(day):
     path.write_bytes(raw)  # as if it had been killed before the raw file went
     assert segment_paths(day.folder)[0] == path
     assert numbers_in(day.folder) == list(range(480))
-
-
-def test_a_packed_file_isnt_salvaged(day):
-    with pytest.raises(DataError, match="is packed"):
-        salvage(seal_all(day.folder)[0])
 
 
 def test_an_independent_unpacker_written_from_the_page_unpacks_the_same(tmp_path):

@@ -114,3 +114,16 @@ def test_without_duckdb_parquet_says_what_to_install(tmp_path: Path):
     )
     result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "pip install 'kitecli[lake]'" in result.stdout
+
+
+@pytest.mark.parametrize(("said", "becomes"), [("Query interrupted", KeyboardInterrupt), ("else", RuntimeError)])
+def test_ctrl_c_in_duckdb_is_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, becomes: type[BaseException]
+):
+    def busy() -> None:
+        raise RuntimeError(said)
+
+    (tmp_path / "t.parquet").touch()
+    monkeypatch.setattr(duckdb, "connect", busy)
+    with pytest.raises(becomes):
+        read_table(tmp_path / "t.parquet")

@@ -13,7 +13,6 @@ from kitecli.store.recovery import Examination, Hole, Stretch, Verdict
 from kitecli.store.scanning import Place
 from kitecli.terminal.recordings import (
     byte_progress,
-    clock_text,
     count_progress,
     findings,
     gap_dict,
@@ -23,11 +22,6 @@ from kitecli.terminal.recordings import (
     verdict_row,
 )
 from tests.archive.stores import START_NS
-
-
-def test_an_instant_is_a_time_of_day():
-    assert clock_text(START_NS + 123_456_789) == "09:15:00.123"
-    assert clock_text(None) == ""
 
 
 def test_an_outage_is_a_row_and_one_that_lasts_says_so():
@@ -51,7 +45,7 @@ def test_a_verdict_names_the_lost_range():
     damaged = verdict((0, 10), (12, 50))
     assert verdict_row(damaged)[:4] == ("0003.kseg", "damaged", "48", "5.0 kB")
     lost, torn = findings(damaged)
-    assert lost == ("bytes 1,000 to 1,200: records 10 to 11 lost, received between 09:15:00.000 and 09:15:00.000")
+    assert lost == ("bytes 1,000 to 1,200: records 10 to 11 lost, received between 09:15:00.000 and 09:15:00.000 IST")
     assert "last 7 bytes" in torn
     told = verdict_dict(damaged)
     assert told["lost"] == [
