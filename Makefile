@@ -14,9 +14,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 demo: $(VENV)/.installed  ## twenty seconds of simulated market through the real path
 	@$(BIN)/kite demo $(ARGS)
 
-# Half of the suite's time is waiting for other processes, so two processors keep three workers busy. A file's tests
+# Half of the suite's time is waiting for other processes, so two processors keep four workers busy. A file's tests
 # stay together: they share what they start.
-PARALLEL := -n 3 --dist loadfile
+PARALLEL := -n 4 --dist loadfile
 
 test: $(VENV)/.installed-dev  ## the whole suite but what builds wheels or runs for minutes
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
