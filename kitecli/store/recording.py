@@ -7,7 +7,7 @@ of their order, and two neighbouring spans of time hold every record once.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -25,7 +25,7 @@ from kitecli.store.layout import FIRST_STRUCTURAL, FRAME, GAP, LOST, LOST_PAYLOA
 from kitecli.store.payloads import Lost, Unrecorded, decode_gap
 from kitecli.store.recovery import damage, examine, missing
 from kitecli.store.scanning import Stop
-from kitecli.store.segment import Buffer, Chunk, SegmentReader, Walk, born_paths
+from kitecli.store.segment import Buffer, SegmentReader, Walk, born_paths
 from kitecli.store.tally import Tally
 from kitecli.store.ticks import TickBatch, TickReader, about, joined
 
@@ -60,6 +60,46 @@ class Piece:
     data: Buffer
     rows: NDArray[np.void]
     first: int
+
+
+@dataclass(slots=True)
+class _Span:
+    """A span of instants as it is read, segment by segment. ``high_ns``: the latest stamp so far."""
+
+    from_ns: int
+    to_ns: int | None
+    structural: bool
+    high_ns: int = 0
+
+    def of(self, walk: Walk, first: int, reached: int) -> Generator[Piece, None, bool]:
+        """What of a segment's records lies in it, but for those of the day's that were ``reached`` before. ``first``:
+        the day's records before the segment. Returns whether the span is over."""
+        for chunk in walk:
+            instants = np.maximum(np.maximum.accumulate(chunk.rows["ts_recv_ns"]), self.high_ns)
+            self.high_ns = int(instants[-1])
+            begin = int(np.searchsorted(instants, self.from_ns))
+            end = len(instants) if self.to_ns is None else int(np.searchsorted(instants, self.to_ns))
+            rows = self._wanted(chunk.rows[begin:end], reached - first)
+            if rows.size:
+                yield Piece(chunk.data, rows, first)
+            if end < len(instants):
+                return True
+        return False
+
+    def _wanted(self, rows: NDArray[np.void], known: int) -> NDArray[np.void]:
+        if known > 0:
+            rows = rows[rows["number"] >= known]
+        return rows if self.structural else rows[(rows["kind"] < FIRST_STRUCTURAL) | (rows["kind"] == LOST)]
+
+    def lacking(self, first: int, lost: Lost) -> Iterator[Piece]:
+        """The record that salvage would write of records from ``first`` on, stamped within the span: in every span
+        that it touches, or whoever reads one of them would take it for whole."""
+        if lost.to_ns < self.from_ns or (self.to_ns is not None and lost.from_ns >= self.to_ns):
+            return
+        rows: NDArray[np.void] = np.zeros(1, ROW_DTYPE)
+        rows["ts_recv_ns"] = lost.to_ns if self.to_ns is None else min(lost.to_ns, self.to_ns - 1)
+        rows["length"], rows["kind"] = LOST_PAYLOAD.size, LOST
+        yield Piece(lost.encoded(), rows, first)
 
 
 class Recording:
@@ -190,51 +230,39 @@ class Recording:
         *,
         structural: bool = False,
     ) -> Iterator[Piece]:
+        span = _Span(from_ns, to_ns, structural)
         if self.past_damage:
-            yield from self._sound_pieces(from_ns, to_ns, structural=structural)
+            yield from self._sound_pieces(span)
             return
         self._check_beginning()
-        at = self._first_segment(from_ns)
-        reached = self._end_before(at)
-        high_ns = self._reader(at).header.high_ns
-        while at < len(self._paths):
-            reader = self._reader(at)
-            first = reader.header.first_record
-            walk = reader.walk(reader.seek(from_ns), wanted(reader))
-            for chunk in walk:
-                rows, high_ns, over = _within(chunk, high_ns, from_ns, to_ns, reached - first)
-                rows = rows if structural else rows[(rows["kind"] < FIRST_STRUCTURAL) | (rows["kind"] == LOST)]
-                if rows.size:
-                    yield Piece(chunk.data, rows, first)
-                if over:
-                    return
-            reached = max(reached, first + walk.place.number)
-            self._check_end(at, walk, reached)
-            at += 1
-
-    def _sound_pieces(self, from_ns: int, to_ns: int | None, *, structural: bool) -> Iterator[Piece]:
-        """With a piece of one ``LOST`` record where records are missing. Every byte before ``to_ns`` of the segments
-        it comes by is looked at twice."""
         start = self._first_segment(from_ns)
-        high_ns, reached = self._known_before(start)
+        reached, span.high_ns = self._end_before(start), self._reader(start).header.high_ns
+        for at in range(start, len(self._paths)):
+            reader = self._reader(at)
+            walk = reader.walk(reader.seek(from_ns), wanted(reader))
+            if (yield from span.of(walk, reader.header.first_record, reached)):
+                return
+            reached = max(reached, reader.header.first_record + walk.place.number)
+            self._check_end(at, walk, reached)
+
+    def _sound_pieces(self, span: _Span) -> Iterator[Piece]:
+        """With a piece of one ``LOST`` record where records are missing. Every byte before the span's end of the
+        segments it comes by is looked at twice."""
+        start = self._first_segment(span.from_ns)
+        span.high_ns, reached = self._known_before(start)
         for at in range(start, len(self._paths)):
             reader = self._reader(at)
             first = reader.header.first_record
             if reached < first:
-                yield from _told(reached, Lost(first, high_ns, reader.header.high_ns, 0), from_ns, to_ns)
+                yield from span.lacking(reached, Lost(first, span.high_ns, reader.header.high_ns, 0))
             found = examine(reader)
             for number, stretch in enumerate(found.stretches):
                 if number:
                     hole = found.holes[number - 1]
                     lost = Lost(first + hole.until, hole.from_ns, hole.to_ns, hole.size)
-                    yield from _told(first + hole.first, lost, from_ns, to_ns)
-                for chunk in reader.walk(stretch.start):
-                    rows, high_ns, over = _within(chunk, high_ns, from_ns, to_ns, reached - first)
-                    rows = rows if structural else rows[(rows["kind"] < FIRST_STRUCTURAL) | (rows["kind"] == LOST)]
-                    if rows.size:
-                        yield Piece(chunk.data, rows, first)
-                    if over:
-                        return
+                    yield from span.lacking(first + hole.first, lost)
+                if (yield from span.of(reader.walk(stretch.start), first, reached)):
+                    return
             reached = max(reached, first + found.end.number)
 
     def _known_before(self, at: int) -> tuple[int, int]:
@@ -319,30 +347,6 @@ def _outage(record: Record) -> Gap:
     if record.kind == UNRECORDED:
         return Unrecorded.decoded(record.payload).as_gap()
     return Lost.decoded(record.payload).as_gap(record.number)
-
-
-def _within(
-    chunk: Chunk, high_ns: int, from_ns: int, to_ns: int | None, known: int
-) -> tuple[NDArray[np.void], int, bool]:
-    """A chunk's rows of the span, numbered ``known`` or more; the latest stamp now; whether the span is over."""
-    instants = np.maximum(np.maximum.accumulate(chunk.rows["ts_recv_ns"]), high_ns)
-    start = int(np.searchsorted(instants, from_ns))
-    stop = len(instants) if to_ns is None else int(np.searchsorted(instants, to_ns))
-    rows = chunk.rows[start:stop]
-    if known > 0:
-        rows = rows[rows["number"] >= known]
-    return rows, int(instants[-1]), stop < len(instants)
-
-
-def _told(first: int, lost: Lost, from_ns: int, to_ns: int | None) -> Iterator[Piece]:
-    """The record that salvage would write of records from ``first`` on, stamped within the span: in every span that it
-    touches, or whoever reads one of them would take it for whole."""
-    if lost.to_ns < from_ns or (to_ns is not None and lost.from_ns >= to_ns):
-        return
-    rows: NDArray[np.void] = np.zeros(1, ROW_DTYPE)
-    rows["ts_recv_ns"] = lost.to_ns if to_ns is None else min(lost.to_ns, to_ns - 1)
-    rows["length"], rows["kind"] = LOST_PAYLOAD.size, LOST
-    yield Piece(lost.encoded(), rows, first)
 
 
 def _payloads(data: Buffer, rows: NDArray[np.void]) -> list[memoryview]:
