@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,16 +21,16 @@ _GIVEN: Final = "Free space there, or name another folder"
 def replacing(path: Path, *, given: bool = False) -> Iterator[IO[bytes]]:
     """A file to write to that takes ``path``'s place when the block ends well; its folder is made where need be.
 
-    Of a symbolic link it is the target that is replaced. What is there and is no file, a device or a pipe, is nothing
-    to replace: it is written to, a piece at a time. ``given``: a user named it, and it gets the rights of any file of
-    his; what kite keeps for itself is 0600. Raises :class:`EnvironmentProblem` where it can't be written.
+    ``given``: a user named it, and it gets the rights of any file of his; of a symbolic link it is the target that is
+    replaced, and what is no file, a device or a pipe, is written to, a piece at a time. What kite keeps for itself is
+    0600. Raises :class:`EnvironmentProblem` where it can't be written.
     """
     try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as file:
+        if given and _is_no_file(path):
+            with os.fdopen(os.open(path, os.O_WRONLY), "wb") as file:
                 yield file
             return
-        target = path.resolve()
+        target = path.resolve() if given else path
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         target.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -46,6 +47,14 @@ def replacing(path: Path, *, given: bool = False) -> Iterator[IO[bytes]]:
             raise
     except OSError as error:
         raise unwritable(path, error, given=given) from error
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether something else is there, by one look: who asks twice may be told of two things."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

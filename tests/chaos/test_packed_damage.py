@@ -126,11 +126,11 @@ def test_a_skipped_checksum_is_caught_by_the_records_own_and_both_by_this_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     of = Packed(tmp_path)
-    bits = random.Random(4).sample(range(5_000 * 8, SIZE * 8), 120)
+    bits = random.Random(4).sample(range(5_000 * 8, SIZE * 8), 50)
     monkeypatch.setattr(packed.PackedFile, "_stretch", believing)
     assert flips(of, bits)["wrong"] == 0
     monkeypatch.setattr(segment, "scan", trusting)
-    assert flips(of, bits)["wrong"] > 60
+    assert flips(of, bits)["wrong"] > 25
 
 
 @pytest.mark.soak

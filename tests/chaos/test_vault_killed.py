@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is forked or killed like that there")
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [200, pytest.param(1000, marks=pytest.mark.soak)])
 def test_exactly_one_password_opens_after_every_kill(tmp_path: Path, kills: int):
     command = [sys.executable, "-m", "tests.chaos.vault_kills", str(tmp_path), str(kills)]
     ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=900, check=False)

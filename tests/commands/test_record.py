@@ -75,7 +75,20 @@ def test_a_recording_says_what_it_has_and_is_whole(kite, tmp_path):
 def test_without_the_compiled_parts_a_recording_is_the_same(run_kite, environment, tmp_path):
     """The feed is a thread of ``kite record`` then; what it wrote is read by the reference, and by what is there."""
     store = tmp_path / "store"
-    asked = (*RAW, "record", "--sim", "INFY", "TCS", "--mode", "full", "--store", str(store), "--duration", "1", "--json")
+    asked = (
+        *RAW,
+        "record",
+        "--sim",
+        "INFY",
+        "TCS",
+        "--mode",
+        "full",
+        "--store",
+        str(store),
+        "--duration",
+        "1",
+        "--json",
+    )
     said = run_kite(*asked, env={**environment, "KITE_PURE": "1"})
     assert said.returncode == 0, said.stderr
     last = json.loads(said.stdout.splitlines()[-1])

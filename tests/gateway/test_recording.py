@@ -165,6 +165,7 @@ def test_a_recording_is_what_the_exchange_says_it_sent(ledgered, spec_of, tmp_pa
     tokens = [int(token) for token in ledgered.ledger()["tokens"]] or listed(ledgered)
     with open_gateway(spec) as handle:
         handle.subscribe(dict.fromkeys(tokens, "full"))
+        assert until(lambda: sum(map(len, ledgered.subscriptions().values())) == len(tokens))  # on each connection
         assert until(lambda: handle.stats()["counters"]["ticks"] > 3_000)
         handle.unsubscribe(tokens)
         assert until(lambda: at_rest(ledgered, handle))
