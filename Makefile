@@ -15,9 +15,8 @@ demo: $(VENV)/.installed  ## twenty seconds of simulated market through the real
 	@$(BIN)/kite demo $(ARGS)
 
 # Half of the suite's time is waiting for other processes, so two processors keep four workers busy. A file's tests
-# stay together: they share what they start; in the tree's order: by number, as xdist has it, files of few and long
-# tests come last, and one worker ends alone.
-PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
+# stay together: they share what they start.
+PARALLEL := -n 4 --dist loadfile
 
 test: $(VENV)/.installed-dev  ## the whole suite but what builds wheels or runs for minutes
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
