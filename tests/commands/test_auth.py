@@ -151,7 +151,7 @@ def test_at_a_simulated_exchange_of_its_own_with_no_account(run_kite: Kite, tmp_
         ({"KITE_TOTP_SECRET": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}, 42, "authenticator's code"),
         ({"KITE_API_SECRET": "another"}, 44, "api_secret isn't this app's"),
         ({"KITE_TOTP_SECRET": "no base32!"}, 4, "totp_secret is none"),
-        ({"KITE_API_KEY": "unknown"}, 7, "no login page for this app"),
+        ({"KITE_API_KEY": "keyofnoapp"}, 7, "no login page for this app"),
         ({"KITE_API_SECRET": ""}, 4, "developers.kite.trade"),
     ],
 )
