@@ -24,7 +24,10 @@ from kitecli.settings import Settings
 
 State = Literal["ok", "warn", "fail"]
 
-PACKAGES: Final = (*("typer", "rich", "numpy", "pyyaml", "picows", "kiteconnect", "cryptography", "pyotp", "requests"),)
+PACKAGES: Final = (
+    *("typer", "rich", "numpy", "pyyaml", "picows"),
+    *("kiteconnect", "requests", "cryptography", "pyotp"),
+)
 MODULE_OF: Final = {"pyyaml": "yaml"}
 PYTHON_MINIMUM: Final = (3, 11)
 MEMORY_ADVISED_BYTES: Final = 8 * 10**9

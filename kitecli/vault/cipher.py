@@ -16,9 +16,10 @@ Derive = Callable[[Kdf, Secret, bytes], bytearray]
 
 
 def derive(kdf: Kdf, password: Secret, salt: bytes) -> bytearray:
-    """The password's key, 32 bytes. Raises :class:`VaultDamaged` where ``kdf`` is out of bounds, before any work, and
+    """The password's key, 32 bytes.
 
-    :class:`EnvironmentProblem` where there isn't the memory it asks for.
+    Raises :class:`VaultDamaged` where ``kdf`` is out of bounds, before any work, and :class:`EnvironmentProblem` where
+    there isn't the memory it asks for.
     """
     kdf.check()
     maker = _pbkdf2(kdf, salt) if kdf.number == PBKDF2_ID else _argon2id(kdf, salt)

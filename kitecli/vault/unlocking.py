@@ -190,12 +190,15 @@ def with_either_form(use: Callable[[Secret], Outcome], password: Secret) -> Outc
     try:
         outcome = _in_either(use, form, password)
     except (KiteError, KeyboardInterrupt):
-        form.wipe()
-        password.wipe()
+        _wipe(form, password)
         raise
-    form.wipe()
-    password.wipe()
+    _wipe(form, password)
     return outcome
+
+
+def _wipe(*passwords: Secret) -> None:
+    for one in passwords:
+        one.wipe()
 
 
 def _in_either(use: Callable[[Secret], Outcome], form: Secret, password: Secret) -> Outcome:
